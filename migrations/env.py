@@ -1,0 +1,46 @@
+"""How Alembic reaches the database: through asyncpg, with a lock timeout, one migrator at a time."""
+
+import asyncio
+
+import asyncpg
+from alembic import context
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from leadfeed_api.db.tables import Table
+from leadfeed_api.settings import Settings
+
+LOCK_TIMEOUT_MS = 5_000  # a migration that cannot have its lock gives up, rather than queue everybody behind it
+ONE_MIGRATOR = 0x6C656164  # advisory lock: several processes may start at once
+
+
+def _run(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=Table.metadata, compare_server_default=True)
+    with context.begin_transaction():
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_MIGRATOR})")
+        context.run_migrations()
+
+
+async def _connect_and_run() -> None:
+    url = context.config.attributes["database_url"]
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
+    )
+    async with engine.connect() as connection:
+        await connection.run_sync(_run)
+        await connection.commit()
+    await engine.dispose()
+
+
+def _take_the_environment() -> None:
+    """When the alembic command runs this, the address comes from the same settings as the service's."""
+    if "database_url" not in context.config.attributes:
+        context.config.attributes["database_url"] = Settings().database_url
+
+
+if context.is_offline_mode():
+    raise SystemExit("Offline mode is not served: migrations need to see the database.")
+_take_the_environment()
+asyncio.run(_connect_and_run())

@@ -1,0 +1,113 @@
+"""Connections: one pool a process, reading and writing through it, and the one place that commits.
+
+Owns the pool and transactions. Knows nothing of what is stored: every query lives with its feature.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+import asyncpg
+
+from leadfeed_api.errors import Unavailable
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+# One connection, borrowed from the pool: asyncpg's own interface (fetch, fetchrow, fetchval, execute).
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+
+LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+
+
+class Database:
+    """The pool. ``async with Database(url) as database:`` opens and closes it."""
+
+    def __init__(self, url: str, *, pool_size: int = 10, pooled_outside: bool = False) -> None:
+        """Prepares, without connecting.
+
+        Args:
+            url: a DSN as asyncpg takes it (``settings.postgres_url`` makes one from what people paste).
+            pool_size: connections at most.
+            pooled_outside: a transaction pooler stands between: no statement may be kept prepared on a connection.
+        """
+        self.url = url
+        self._size = pool_size
+        self._statement_cache = 0 if pooled_outside else 200
+        self._pool: asyncpg.Pool | None = None
+        # Told (organisation, position) after each commit that moved a log; a process that wakes readers sets it.
+        self.announce: Callable[[int, int], None] = _nobody_listens
+
+    async def __aenter__(self) -> Self:
+        self._pool = await asyncpg.create_pool(
+            self.url,
+            min_size=1,
+            max_size=self._size,
+            init=_speak_json,
+            reset=_leave_as_is,
+            command_timeout=60,
+            statement_cache_size=self._statement_cache,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Connection]:
+        """A connection outside any transaction: each statement sees what is committed when it starts.
+
+        Raises ``Unavailable`` when the database cannot be reached, or leaves in between.
+        """
+        if self._pool is None:
+            raise Unavailable
+        try:
+            async with self._pool.acquire(timeout=10) as connection:
+                yield connection
+        except LOST as lost:
+            raise Unavailable from lost
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Connection]:
+        """A transaction: committed when the block ends, and on disk before this returns; rolled back on any error.
+
+        Raises ``Unavailable`` as :meth:`read` does; nothing was stored then, or the commit's answer was lost: every
+        write here may be repeated.
+        """
+        async with self.read() as connection, connection.transaction():
+            yield connection
+
+    @property
+    def checked_out(self) -> int:
+        """Connections in use now."""
+        return 0 if self._pool is None else self._pool.get_size() - self._pool.get_idle_size()
+
+
+def _nobody_listens(org_id: int, position: int) -> None:
+    """Readers that are not woken find out by their poll."""
+
+
+async def _speak_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Once per connection: jsonb in and out as Python values."""
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+async def _leave_as_is(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Intentional: asyncpg's own reset costs a round trip at each release, and nothing here leaves session state."""
+
+
+def affected(status: str) -> int:
+    """How many rows a statement touched, from its command tag (``"DELETE 3"`` -> 3)."""
+    return int(status.rsplit(" ", 1)[-1])

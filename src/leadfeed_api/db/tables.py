@@ -1,0 +1,226 @@
+"""The whole schema at a glance. Alembic compares the database with this; nothing else uses it at run time.
+
+Rules, so that the same SQL runs on one PostgreSQL and on a distributed one (docs/decisions/0003):
+
+* every table's key begins with ``org_id``; two small look-up tables (``api_key``, ``feed_link``) are found by hash;
+* ids and times are made by the application: no sequences, no ``now()``;
+* ``organization.position`` is the organisation's log: taken by UPDATE, it is locked until commit, so positions are
+  given out in commit order and without gaps;
+* ``feed_entry`` is the inbox: one row per moment and entitled user, derived from owner and watch list.
+
+Ids chosen by the CRM are text of 1-128 printable characters.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    Float,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+TIME = DateTime(timezone=True)
+
+
+class Table(DeclarativeBase):
+    """Base of every table class; its metadata is what Alembic compares."""
+
+
+class Organization(Table):
+    """A customer. ``position`` is how far its log has come; ``horizon`` is where the kept history begins."""
+
+    __tablename__ = "organization"
+    __table_args__ = {"postgresql_with": {"fillfactor": 50}}  # noqa: RUF012  room to update in place: position moves all day
+
+    org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    org: Mapped[str] = mapped_column(Text)  # the name that tokens carry; org_id is its hash
+    name: Mapped[str] = mapped_column(Text)
+    position: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    horizon: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    rss_enabled: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    mail_enabled: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    retention_days: Mapped[int] = mapped_column(Integer, server_default="760")
+    tiers: Mapped[dict[str, object]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    created_at: Mapped[object] = mapped_column(TIME)
+
+
+class ApiKey(Table):
+    """A secret of a machine caller; only its SHA-256 is kept."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (Index("api_key_by_organization", "org_id", "key_id"),)
+
+    key_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    org_id: Mapped[int] = mapped_column(BigInteger)
+    key_id: Mapped[object] = mapped_column(Uuid)
+    name: Mapped[str] = mapped_column(Text)
+    hint: Mapped[str] = mapped_column(Text)  # its last four characters: enough to tell keys apart
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[object] = mapped_column(TIME)
+    revoked_at: Mapped[object | None] = mapped_column(TIME)
+
+
+class FeedLink(Table):
+    """The secret URL of one user's feed: the token's SHA-256, and the nonce from which our key derives the token."""
+
+    __tablename__ = "feed_link"
+    __table_args__ = (Index("feed_link_by_user", "org_id", "user_id", unique=True),)
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    org_id: Mapped[int] = mapped_column(BigInteger)
+    user_id: Mapped[str] = mapped_column(Text)
+    nonce: Mapped[bytes] = mapped_column(LargeBinary)
+    contact_details: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[object] = mapped_column(TIME)
+
+
+class User(Table):
+    """Somebody who has a feed: a sales rep, as the CRM knows them."""
+
+    __tablename__ = "app_user"
+
+    org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    user_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    email: Mapped[str | None] = mapped_column(Text)
+    active: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+
+
+class Account(Table):
+    """A company."""
+
+    __tablename__ = "account"
+
+    org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    account_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    url: Mapped[str | None] = mapped_column(Text)
+    address: Mapped[str | None] = mapped_column(Text)
+
+
+class Lead(Table):
+    """A person in the CRM. ``starred``, ``stars`` and ``flames`` are placed by best_bets."""
+
+    __tablename__ = "lead"
+    __table_args__ = (
+        ForeignKeyConstraint(["org_id", "account_id"], ["account.org_id", "account.account_id"]),
+        ForeignKeyConstraint(["org_id", "owner_id"], ["app_user.org_id", "app_user.user_id"]),
+        CheckConstraint("stars BETWEEN 0 AND 3 AND flames BETWEEN 0 AND 3", name="lead_tiers"),
+        Index("lead_by_owner", "org_id", "owner_id"),
+        Index("lead_by_account", "org_id", "account_id"),
+    )
+
+    org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    lead_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    title: Mapped[str | None] = mapped_column(Text)
+    account_id: Mapped[str | None] = mapped_column(Text)
+    owner_id: Mapped[str | None] = mapped_column(Text)
+    email: Mapped[str | None] = mapped_column(Text)
+    phone: Mapped[str | None] = mapped_column(Text)
+    mobile: Mapped[str | None] = mapped_column(Text)
+    fax: Mapped[str | None] = mapped_column(Text)
+    score: Mapped[float | None] = mapped_column(Float)
+    starred: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    stars: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    flames: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+
+
+class Watch(Table):
+    """A user follows a lead."""
+
+    __tablename__ = "watch"
+    __table_args__ = (
+        ForeignKeyConstraint(["org_id", "lead_id"], ["lead.org_id", "lead.lead_id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["org_id", "user_id"], ["app_user.org_id", "app_user.user_id"], ondelete="CASCADE"),
+        Index("watch_by_lead", "org_id", "lead_id", "user_id"),
+    )
+
+    org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    user_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    lead_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    created_at: Mapped[object] = mapped_column(TIME)
+
+
+class Moment(Table):
+    """Something a lead did. Written once, at its own position in the log; never changed.
+
+    Intentional: no foreign key to ``lead``. Moments and erasure both hold the organisation's lock, the insert joins
+    ``lead``, and a key check per row would be paid at every ingest.
+    """
+
+    __tablename__ = "moment"
+    __table_args__ = (
+        CheckConstraint("type IN ('web', 'email', 'milestone')", name="moment_type"),
+        Index("moment_by_identity", "org_id", "source", "external_id", unique=True),
+        Index("moment_by_position", "org_id", "position", unique=True),
+        Index("moment_by_lead", "org_id", "lead_id", "occurred_at", "moment_id"),
+    )
+
+    org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    moment_id: Mapped[object] = mapped_column(Uuid, primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger)
+    source: Mapped[str] = mapped_column(Text)
+    external_id: Mapped[str] = mapped_column(Text)
+    lead_id: Mapped[str] = mapped_column(Text)
+    type: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text)
+    url: Mapped[str | None] = mapped_column(Text)
+    bot: Mapped[str | None] = mapped_column(Text)
+    occurred_at: Mapped[object] = mapped_column(TIME)
+    recorded_at: Mapped[object] = mapped_column(TIME)
+
+
+class FeedEntry(Table):
+    """The inbox: this moment is in this user's feed.
+
+    ``position`` is where the entry entered the inbox: the moment's own when fanned out (``live``), the change's when
+    backfilled. Only live entries are ``moment`` events of the stream.
+    """
+
+    __tablename__ = "feed_entry"
+    __table_args__ = (
+        Index("feed_entry_by_position", "org_id", "user_id", "position", postgresql_where=text("live")),
+        Index("feed_entry_by_lead", "org_id", "lead_id", "user_id"),
+    )
+
+    org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    user_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    occurred_at: Mapped[object] = mapped_column(TIME, primary_key=True)
+    moment_id: Mapped[object] = mapped_column(Uuid, primary_key=True)
+    lead_id: Mapped[str] = mapped_column(Text)
+    type: Mapped[str] = mapped_column(Text)
+    position: Mapped[int] = mapped_column(BigInteger)
+    live: Mapped[bool] = mapped_column(Boolean)
+    read: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+
+
+class FeedChange(Table):
+    """What changed in a user's feed that is not a moment: membership, a lead's card, erasure. Trimmed by age."""
+
+    __tablename__ = "feed_change"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('lead', 'watched', 'unwatched', 'assigned', 'unassigned', 'erased', 'reset')",
+            name="feed_change_kind",
+        ),
+        Index("feed_change_by_age", "org_id", "changed_at"),
+    )
+
+    org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    user_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    lead_id: Mapped[str | None] = mapped_column(Text)
+    changed_at: Mapped[object] = mapped_column(TIME)

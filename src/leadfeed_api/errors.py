@@ -1,0 +1,251 @@
+"""What can go wrong, as one tree, and its single translation to ``application/problem+json`` (RFC 9457).
+
+Owns the codes, statuses and messages that callers meet. Knows nothing of who raises them.
+
+::
+
+    Problem
+    ├── BadRequest 400 ──────────── InvalidCursor · InvalidBody
+    ├── NotAuthenticated 401 ────── InvalidToken · ExpiredToken
+    ├── Forbidden 403 ───────────── InsufficientScope · UnknownUser · UserDisabled · NoUser · RssDisabled
+    ├── NotFound 404 ────────────── LeadNotFound · AccountNotFound · KeyNotFound · FeedNotFound
+    ├── MethodNotAllowed 405
+    ├── NotAcceptable 406
+    ├── Conflict 409
+    ├── BodyTooLarge 413
+    ├── UnsupportedMediaType 415
+    ├── Invalid 422 ─────────────── the body or query has the right shape but wrong values; see ``errors[]``
+    ├── TooMany 429
+    └── Unavailable 503
+
+The docstring of a class is its message: the title is the first sentence, ``detail`` is the whole.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, TypedDict
+
+
+class Fault(TypedDict, total=False):
+    """One thing wrong in a request: where (a JSON pointer or a parameter's name) and why."""
+
+    pointer: str
+    parameter: str
+    header: str
+    code: str
+    detail: str
+
+
+class Problem(Exception):
+    """Something went wrong."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal-error"
+    headers: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        errors: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.detail = detail or " ".join((type(self).__doc__ or "").split())
+        self.errors = list(errors)
+        self.response_headers = {**self.headers, **(headers or {})}
+        super().__init__(self.detail)
+
+    @classmethod
+    def title(cls) -> str:
+        """The first sentence of the class's docstring, without its full stop."""
+        text = " ".join((cls.__doc__ or "").split())
+        return re.split(r"(?<=[^.])[.:](?:\s|$)", text, maxsplit=1)[0]
+
+
+class InternalError(Problem):
+    """The service failed. The request id identifies the failure in the operator's log."""
+
+
+class BadRequest(Problem):
+    """The request cannot be read."""
+
+    status = 400
+    code = "bad-request"
+
+
+class InvalidBody(BadRequest):
+    """The body is not what this address takes. It must be one JSON document in UTF-8 with unique keys."""
+
+    code = "invalid-body"
+
+
+class InvalidCursor(BadRequest):
+    """The cursor is not valid here.
+
+    Use `next_cursor` as it came, with the same user and the same filters, or start again without one.
+    """
+
+    code = "invalid-cursor"
+
+
+class NotAuthenticated(Problem):
+    """Credentials are needed. Send `Authorization: Bearer` with a user token or an API key."""
+
+    status = 401
+    code = "not-authenticated"
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="leadfeed"'}
+
+
+class InvalidToken(NotAuthenticated):
+    """The credential is not valid. It is malformed, unknown, revoked, or signed for somebody else."""
+
+    code = "invalid-token"
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="leadfeed", error="invalid_token"'}
+
+
+class ExpiredToken(InvalidToken):
+    """The credential has expired. Get a new one."""
+
+    code = "expired-token"
+
+
+class Forbidden(Problem):
+    """This is not allowed."""
+
+    status = 403
+    code = "forbidden"
+
+
+class InsufficientScope(Forbidden):
+    """The credential does not reach this far.
+
+    It is valid, but lacks the scope or the role that this address asks for.
+    """
+
+    code = "insufficient-scope"
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="leadfeed", error="insufficient_scope"'}
+
+
+class UnknownUser(Forbidden):
+    """The token names a user whom this organisation does not know.
+
+    Send the user by `POST /v1/sync` first, or check that the token's `sub` is the CRM's user id.
+    """
+
+    code = "unknown-user"
+
+
+class UserDisabled(Forbidden):
+    """The user is switched off in this organisation. The CRM can switch them on again by `POST /v1/sync`."""
+
+    code = "user-disabled"
+
+
+class NoUser(Forbidden):
+    """This address serves one user's own things.
+
+    Use a user token, or name the user of an API key in the `Leadfeed-User` header.
+    """
+
+    code = "user-needed"
+
+
+class RssDisabled(Forbidden):
+    """Feeds for readers are switched off in this organisation.
+
+    An administrator can switch them on: `PATCH /v1/settings` with `{"rss_enabled": true}`.
+    """
+
+    code = "rss-disabled"
+
+
+class NotFound(Problem):
+    """There is nothing here."""
+
+    status = 404
+    code = "not-found"
+
+
+class LeadNotFound(NotFound):
+    """There is no such lead."""
+
+    code = "unknown-lead"
+
+
+class AccountNotFound(NotFound):
+    """There is no such account."""
+
+    code = "unknown-account"
+
+
+class KeyNotFound(NotFound):
+    """There is no such API key."""
+
+    code = "unknown-api-key"
+
+
+class FeedNotFound(NotFound):
+    """There is no such feed. The link is unknown, was rotated or deleted, or feeds for readers are switched off."""
+
+    code = "unknown-feed"
+
+
+class MethodNotAllowed(Problem):
+    """This address does not answer that method. The Allow header lists those it answers."""
+
+    status = 405
+    code = "method-not-allowed"
+
+
+class Conflict(Problem):
+    """The request contradicts what is stored."""
+
+    status = 409
+    code = "conflict"
+
+
+class BodyTooLarge(Problem):
+    """The body is too large. At most 4 MB are taken in one request: send smaller batches."""
+
+    status = 413
+    code = "body-too-large"
+
+
+class UnsupportedMediaType(Problem):
+    """The content type is not one this address takes."""
+
+    status = 415
+    code = "unsupported-media-type"
+
+
+class Invalid(Problem):
+    """The request holds values that are not valid. `errors` says which and why."""
+
+    status = 422
+    code = "invalid"
+
+
+class UnknownOwner(Invalid):
+    """The owner is not a user of this organisation. Send the user by `POST /v1/sync` first."""
+
+    code = "unknown-user"
+
+
+class TooMany(Problem):
+    """There are too many requests or connections. Wait as long as Retry-After says."""
+
+    status = 429
+    code = "too-many"
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
+
+
+class Unavailable(Problem):
+    """The service cannot answer now. Nothing was stored; try again after the time in Retry-After."""
+
+    status = 503
+    code = "unavailable"
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "2"}
+
+
+class Misconfigured(Exception):
+    """The settings contradict each other or are unsafe: the message says which, and what to do."""

@@ -1,0 +1,140 @@
+"""What an operator can set: environment variables with the prefix ``LEADFEED_``, read once, frozen.
+
+Owns the names, defaults and the refusal of unsafe combinations. Nothing here is read at import time.
+"""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+DEVELOPMENT_SECRET = "for-development-only-never-on-a-public-host"  # noqa: S105  Intentional: refused off loopback
+_URL_SCHEMES = re.compile(r"^(?:jdbc:)?(?:postgres|postgresql)(?:\+\w+)?://", re.IGNORECASE)
+
+
+def postgres_url(pasted: str) -> str:
+    """The URL as asyncpg takes it, from any of the spellings people paste.
+
+    Takes ``postgres://``, ``postgresql+asyncpg://``, ``postgresql+psycopg2://``, ``jdbc:postgresql://``, with quotes,
+    blanks or a leading ``DATABASE_URL=``. Raises ``ValueError`` with what is expected otherwise.
+    """
+    text = pasted.strip()
+    text = re.sub(r"^(?:export\s+)?[A-Z_]+=", "", text).strip().strip("'\"").strip()
+    if not _URL_SCHEMES.match(text):
+        raise ValueError("expected a URL like postgresql://user:password@host:5432/database")
+    url = _URL_SCHEMES.sub("postgresql://", text)
+    if urlsplit(url).query:
+        url = _without_foreign_parameters(url)
+    return url
+
+
+def _without_foreign_parameters(url: str) -> str:
+    """Drops query parameters that belong to other drivers; the server would refuse them as unknown settings."""
+    base, _, query = url.partition("?")
+    foreign = {"channel_binding", "pgbouncer", "prepared_statement_cache_size", "async_fallback", "currentschema"}
+    kept = [pair for pair in query.split("&") if pair and pair.partition("=")[0].lower() not in foreign]
+    renamed = [pair.replace("ssl=", "sslmode=", 1) if pair.startswith("ssl=") else pair for pair in kept]
+    return f"{base}?{'&'.join(renamed)}" if renamed else base
+
+
+def _is_loopback(host: str) -> bool:
+    if host in {"localhost", ""}:
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _split(value: object) -> object:
+    return [part for part in re.split(r"[\s,]+", value) if part] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """One process's settings. ``Settings()`` reads the environment; tests pass values."""
+
+    model_config = SettingsConfigDict(env_prefix="LEADFEED_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    database_url: str | None = Field(None, description="PostgreSQL to use. Unset: an embedded one under `DATA_DIR`.")
+    listen_url: str | None = Field(
+        None, description="A direct connection for LISTEN, when `DATABASE_URL` leads through a transaction pooler."
+    )
+    pg_bin: Path | None = Field(None, description="Folder of PostgreSQL programs to use for the embedded server.")
+    data_dir: Path = Field(Path("data"), description="Where the embedded PostgreSQL keeps its data.")
+    pool_size: int = Field(10, ge=1, le=500, description="Database connections of one process, at most.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    public_url: str | None = Field(
+        None, description="The address others reach this service by, used in every link. Default: `http://HOST:PORT`."
+    )
+    cors_origins: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="Origins whose pages may call the API and embed the panel's script."
+    )
+    frame_ancestors: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="Origins that may frame `/panel`. Default: only its own."
+    )
+    jwt_secret: str = Field(
+        DEVELOPMENT_SECRET,
+        description="Signs user tokens (HS256), stream tokens and feed links. At least 32 characters off loopback.",
+    )
+    jwks_url: str | None = Field(
+        None, description="Where an identity provider publishes its keys; user tokens are then its, not ours."
+    )
+    jwt_issuer: str = Field("leadfeed", description="The `iss` that user tokens must carry.")
+    jwt_audience: str = Field("leadfeed", description="The `aud` that user tokens must carry.")
+    smtp_url: str | None = Field(None, description="Mail server for subscriptions. Unset: a mailbox folder.")
+    mail_from: str = Field("Lead feed <leadfeed@localhost>", description="Sender of subscription mails.")
+    nats_url: str | None = Field(None, description="NATS server for wake-ups between processes. Unset: LISTEN.")
+    stream_token_ttl: int = Field(3600, ge=30, le=86_400, description="Seconds a stream token is good for.")
+    streams_per_user: int = Field(20, ge=1, description="Streams one user may have open on one process.")
+    streams_per_process: int = Field(20_000, ge=1, description="Streams one process may have open.")
+    stream_lifetime: int = Field(
+        3600, ge=1, description="Seconds after which a stream is closed, a tenth more or less."
+    )
+    stream_send_timeout: float = Field(10, gt=0, description="Seconds a client may leave unread what was sent to it.")
+    log_days: float = Field(7, gt=0, description="Days a stream can be resumed after; older positions get a `reset`.")
+    log_format: Literal["console", "json"] = Field("console", description="Log lines for people, or for machines.")
+
+    _lists = field_validator("cors_origins", "frame_ancestors", mode="before")(_split)
+
+    @field_validator("database_url", "listen_url")
+    @classmethod
+    def _normalised(cls, value: str | None) -> str | None:
+        return None if value is None else postgres_url(value)
+
+    @field_validator("public_url")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        if value is not None and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
+            raise ValueError("expected an absolute URL like https://leads.example.com")
+        return value and value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        """A service that others can reach must not be signed by a secret that everybody knows."""
+        public = not _is_loopback(self.host) or not _is_loopback(urlsplit(self.base_url).hostname or "")
+        if public and self.jwt_secret == DEVELOPMENT_SECRET:
+            raise ValueError(
+                "LEADFEED_JWT_SECRET is the development default, but the service would be reachable from outside "
+                f"(host {self.host}): anyone could sign tokens. Set it to 32 or more random characters."
+            )
+        if public and len(self.jwt_secret) < 32:
+            raise ValueError("LEADFEED_JWT_SECRET is too short for a public host: set 32 or more random characters.")
+        if self.listen_url and not self.database_url:
+            raise ValueError("LEADFEED_LISTEN_URL needs LEADFEED_DATABASE_URL: the embedded server has no pooler.")
+        return self
+
+    @property
+    def base_url(self) -> str:
+        """The root of every link we hand out, without a trailing slash."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
+
+    @property
+    def signing_key(self) -> bytes:
+        """The key behind cursors, stream tokens and feed links."""
+        return self.jwt_secret.encode()

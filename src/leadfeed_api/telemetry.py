@@ -1,0 +1,151 @@
+"""What an operator sees: log lines, request ids, metrics.
+
+Owns the access log and the Prometheus registry. Secrets never reach either: a feed link's token is cut from the
+path, and query strings (stream tokens) are not logged at all.
+"""
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Callable
+from typing import Literal
+from uuid import uuid4
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_FEED_TOKEN = re.compile(r"^(/feeds/)[^/]+")
+_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+
+log = structlog.stdlib.get_logger("leadfeed")
+
+
+def redact_path(path: str) -> str:
+    """The path without the secret that a feed link carries in it."""
+    return _FEED_TOKEN.sub(r"\1…", path)
+
+
+def configure_logging(log_format: Literal["console", "json"], *, quiet: bool = False) -> None:
+    """Log lines to stderr, for people or for machines; ``quiet`` keeps warnings and errors only.
+
+    uvicorn's own access log is off: ours has the redaction.
+    """
+    level = logging.WARNING if quiet else logging.INFO
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn.access").disabled = True
+
+
+class Metrics:
+    """Everything measured, in a registry of its own: one per application, so that tests do not share counts."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        make = self.registry
+        self.requests = Histogram(
+            "leadfeed_request_seconds",
+            "Seconds from a request to its last byte, by route.",
+            ("method", "route", "status"),
+            registry=make,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+        )
+        self.moments = Counter("leadfeed_moments_total", "Moments received, by verdict.", ("verdict",), registry=make)
+        self.ingest_groups = Histogram(
+            "leadfeed_ingest_group_moments",
+            "Moments written by one transaction.",
+            registry=make,
+            buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
+        )
+        self.connections = Gauge("leadfeed_stream_connections", "Streams open in this process.", registry=make)
+        self.deliveries = Counter("leadfeed_stream_deliveries_total", "Events handed to streams.", registry=make)
+        self.wakeups = Counter(
+            "leadfeed_stream_wakeups_total", "Wake-ups heard, by origin.", ("origin",), registry=make
+        )
+        self.catch_ups = Counter("leadfeed_stream_catch_ups_total", "Reads of the log by the tail.", registry=make)
+        self.resets = Counter("leadfeed_stream_resets_total", "Streams told to reload.", ("reason",), registry=make)
+        self.slow_disconnects = Counter(
+            "leadfeed_stream_slow_disconnects_total", "Streams cut because their client did not read.", registry=make
+        )
+        self.lag = Gauge("leadfeed_stream_lag_positions", "Positions written, not yet delivered here.", registry=make)
+        self.lag_seconds = Gauge(
+            "leadfeed_stream_lag_seconds", "For how long something written has not been delivered here.", registry=make
+        )
+        self.pool_in_use = Gauge("leadfeed_database_connections_in_use", "Connections checked out.", registry=make)
+
+    def exposition(self) -> bytes:
+        """The Prometheus text format."""
+        return generate_latest(self.registry)
+
+
+class Telemetry:
+    """Pure ASGI middleware: a request id in and out, one log line and one observation per request."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.app = app
+        self.metrics = metrics
+        self.clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on; adds ``X-Request-ID``."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = self.clock()
+        request_id = scope.setdefault("state", {})["request_id"] = _request_id(scope)
+        status = 500
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        try:
+            await self.app(scope, receive, observed)
+        finally:
+            self._observe(scope, request_id, status, self.clock() - started)
+
+    def _observe(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self.metrics.requests.labels(scope["method"], route, str(status)).observe(seconds)
+        write = log.warning if status >= 500 else log.debug if route in _QUIET else log.info
+        write(
+            "request",
+            method=scope["method"],
+            path=redact_path(scope["path"]),
+            status=status,
+            ms=round(seconds * 1000, 1),
+            request_id=request_id,
+        )
+
+
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's, when it is harmless to log; else our own."""
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    for name, value in headers:
+        if name == b"x-request-id" and _REQUEST_ID.match(text := value.decode("latin-1")):
+            return text
+    return uuid4().hex

@@ -1,0 +1,123 @@
+"""The PostgreSQL of a whole test run, and one database for each who asks.
+
+Owns one server, started by the process that runs the tests (with pytest-xdist: by the controller, which hands the DSN
+to its workers), and the making of databases by cloning one that was migrated. ``LEADFEED_TEST_DATABASE_URL`` names a
+server to use instead; its user must be allowed to create databases. Knows nothing of the schema.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+
+from leadfeed_api.db.embedded import EmbeddedPostgres
+
+# What makes a crash lose data makes tests fast; where durability is the point, a test starts a server of its own.
+FAST_AND_FORGETFUL = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_connections": "300",
+}
+
+
+@dataclass(frozen=True)
+class SharedServer:
+    """A server for all tests: ``dsn`` may create databases; ``stop()`` ends the server, if it is ours."""
+
+    dsn: str
+    stop: Callable[[], None]
+
+
+def start_shared_server() -> SharedServer:
+    """The server that ``LEADFEED_TEST_DATABASE_URL`` names, else a new one whose data is removed by ``stop()``.
+
+    To be called once, by the process that outlives every worker. Should that be killed, the server ends with it.
+    """
+    if given := os.environ.get("LEADFEED_TEST_DATABASE_URL"):
+        return SharedServer(given, lambda: None)
+    folder = Path(tempfile.mkdtemp(prefix="leadfeed-tests-"))
+    folder.chmod(0o711)
+    programs = os.environ.get("LEADFEED_PG_BIN")
+    server = EmbeddedPostgres(folder, pg_bin=Path(programs) if programs else None, options=FAST_AND_FORGETFUL)
+
+    def stop() -> None:
+        server.stop()
+        shutil.rmtree(folder)
+
+    try:
+        return SharedServer(server.start(), stop)
+    except BaseException:
+        stop()
+        raise
+
+
+def create_template(admin_dsn: str, migrate: Callable[[str], None]) -> str:
+    """Makes a database, lets ``migrate(dsn)`` fill it, and closes it for everything but cloning; returns its name.
+
+    The name is new each time: on a server that is not ours, the template of an older schema may still be there.
+    """
+    name = f"leadfeed_template_{uuid4().hex[:8]}"
+    _execute(admin_dsn, f"CREATE DATABASE {_quoted(name)}")
+    try:
+        migrate(_dsn_of(admin_dsn, name))
+        _execute(admin_dsn, f"ALTER DATABASE {_quoted(name)} IS_TEMPLATE true ALLOW_CONNECTIONS false")
+    except BaseException:
+        drop_database(admin_dsn, name)
+        raise
+    return name
+
+
+def clone_database(admin_dsn: str, template: str, name: str) -> str:
+    """Makes the database ``name`` as it was when ``template`` was made; returns its DSN. Refused if it exists."""
+    _execute(admin_dsn, f"CREATE DATABASE {_quoted(name)} TEMPLATE {_quoted(template)}")
+    return _dsn_of(admin_dsn, name)
+
+
+def drop_database(admin_dsn: str, name: str) -> None:
+    """Removes a database, a template too, and cuts whoever is still connected to it. Gone already is fine."""
+    if name in _fetch_names(admin_dsn):
+        _execute(
+            admin_dsn,
+            f"ALTER DATABASE {_quoted(name)} IS_TEMPLATE false",
+            f"DROP DATABASE {_quoted(name)} WITH (FORCE)",
+        )
+
+
+def _dsn_of(admin_dsn: str, database: str) -> str:
+    return urlsplit(admin_dsn)._replace(path=f"/{database}").geturl()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _execute(dsn: str, *statements: str) -> None:
+    async def execute() -> None:
+        connection = await asyncpg.connect(dsn)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(execute())
+
+
+def _fetch_names(dsn: str) -> Sequence[str]:
+    async def fetch() -> Sequence[str]:
+        connection = await asyncpg.connect(dsn)
+        try:
+            return [row["datname"] for row in await connection.fetch("SELECT datname FROM pg_database")]
+        finally:
+            await connection.close()
+
+    return asyncio.run(fetch())
