@@ -1,0 +1,70 @@
+"""Where a page ends and where a stream stands, as opaque text. Pure: values in, values out.
+
+A page cursor is bound to one user and one set of filters by a signature, so that a forged, foreign or cut one is
+refused. A stream position is bound to one user by a tag; the position itself is no secret, and forging one only
+replays one's own past.
+"""
+
+import base64
+import hmac
+import struct
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from leadfeed_api.errors import InvalidCursor
+
+_VERSION = 1
+_BODY = struct.Struct(">Bq16s")  # version, microseconds since 1970, moment id
+_SEAL_BYTES = 12
+_TAG_BYTES = 6
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_POSITION_DIGITS = 18  # below 2^63
+
+
+def page_cursor(key: bytes, binding: str, occurred_at: datetime, moment_id: UUID) -> str:
+    """The cursor of the page that follows the given item; ``binding`` says whose and under which filters."""
+    body = _BODY.pack(_VERSION, (occurred_at - _EPOCH) // _MICROSECOND, moment_id.bytes)
+    return _text(body + _seal(key, b"page", binding, body, _SEAL_BYTES))
+
+
+def read_page_cursor(key: bytes, binding: str, cursor: str) -> tuple[datetime, UUID]:
+    """The item that ``cursor`` follows. Raises ``InvalidCursor``."""
+    try:
+        raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True)
+    except ValueError as error:
+        raise InvalidCursor from error
+    body, seal = raw[: _BODY.size], raw[_BODY.size :]
+    if _text(raw) != cursor or not hmac.compare_digest(seal, _seal(key, b"page", binding, body, _SEAL_BYTES)):
+        raise InvalidCursor
+    version, microseconds, moment = _BODY.unpack(body)
+    if version != _VERSION:
+        raise InvalidCursor
+    return _EPOCH + microseconds * _MICROSECOND, UUID(bytes=moment)
+
+
+class Positions:
+    """One user's stream positions: ``<tag>-<position>``, such as ``q3Zx0a1b-1042``; fit for an event's id."""
+
+    def __init__(self, key: bytes, org_id: int, user_id: str) -> None:
+        self._prefix = _text(_seal(key, b"stream", f"{org_id}\n{user_id}", b"", _TAG_BYTES)) + "-"
+
+    def write(self, position: int) -> str:
+        """The id of the event at ``position``."""
+        return f"{self._prefix}{position}"
+
+    def read(self, text: str) -> int | None:
+        """The position behind an id; None for one that is malformed or not this user's."""
+        digits = text.removeprefix(self._prefix)
+        if digits == text or not digits.isascii() or not digits.isdigit() or len(digits) > _POSITION_DIGITS:
+            return None
+        return int(digits)
+
+
+def _seal(key: bytes, purpose: bytes, binding: str, body: bytes, length: int) -> bytes:
+    message = b"\n".join((purpose, binding.encode("utf-8", "surrogatepass"), body))
+    return hmac.digest(key, message, "sha256")[:length]
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")

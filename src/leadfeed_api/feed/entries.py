@@ -1,0 +1,148 @@
+"""The inbox: which moments are in whose feed.
+
+One row per moment and entitled user, kept equal to its definition at every commit:
+*entries = { moments of leads the user owns or watches }*.
+
+Every function is one set-based statement and belongs inside ``log.appending``. Owns ``feed_entry``; decides nothing
+about who should own or watch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leadfeed_api.db.session import Connection, affected
+
+FAN_OUT = """
+INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
+SELECT m.org_id, l.owner_id, m.occurred_at, m.moment_id, m.lead_id, m.type, m.position, true
+FROM moment m
+JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
+WHERE m.org_id = $1 AND m.position BETWEEN $2 AND $3 AND l.owner_id IS NOT NULL
+UNION
+SELECT m.org_id, w.user_id, m.occurred_at, m.moment_id, m.lead_id, m.type, m.position, true
+FROM moment m
+JOIN watch w ON w.org_id = $1 AND w.lead_id = m.lead_id
+WHERE m.org_id = $1 AND m.position BETWEEN $2 AND $3
+"""
+ADMIT = """
+INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
+SELECT o.org_id, x.user_id, m.occurred_at, m.moment_id, m.lead_id, m.type, x.position, false
+FROM organization o
+CROSS JOIN unnest($2::text[], $3::text[], $4::bigint[]) AS x (user_id, lead_id, position)
+JOIN moment m ON m.org_id = $1 AND m.lead_id = x.lead_id
+WHERE o.org_id = $1
+ON CONFLICT DO NOTHING
+"""
+WITHDRAW = """
+DELETE FROM feed_entry e
+USING unnest($2::text[], $3::text[]) AS x (user_id, lead_id)
+WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.lead_id = x.lead_id
+AND NOT EXISTS (SELECT FROM lead l WHERE l.org_id = $1 AND l.lead_id = e.lead_id AND l.owner_id = e.user_id)
+AND NOT EXISTS (SELECT FROM watch w WHERE w.org_id = $1 AND w.lead_id = e.lead_id AND w.user_id = e.user_id)
+"""
+ENTITLED = """
+SELECT l.lead_id, l.owner_id AS user_id FROM lead l
+WHERE l.org_id = $1 AND l.lead_id = ANY($2::text[]) AND l.owner_id IS NOT NULL
+UNION
+SELECT w.lead_id, w.user_id FROM watch w WHERE w.org_id = $1 AND w.lead_id = ANY($2::text[])
+"""
+DELETE_OF_LEAD = "DELETE FROM feed_entry WHERE org_id = $1 AND lead_id = $2"
+
+MISSING = """
+SELECT d.user_id, d.moment_id FROM (
+  SELECT l.owner_id AS user_id, m.moment_id, m.occurred_at
+  FROM moment m JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
+  WHERE m.org_id = $1 AND l.owner_id IS NOT NULL
+  UNION
+  SELECT w.user_id, m.moment_id, m.occurred_at
+  FROM moment m JOIN watch w ON w.org_id = $1 AND w.lead_id = m.lead_id
+  WHERE m.org_id = $1
+) d
+LEFT JOIN feed_entry e
+  ON e.org_id = $1 AND e.user_id = d.user_id AND e.occurred_at = d.occurred_at AND e.moment_id = d.moment_id
+WHERE e.moment_id IS NULL
+"""
+SURPLUS = """
+SELECT e.user_id, e.moment_id, e.occurred_at FROM feed_entry e
+LEFT JOIN moment m ON m.org_id = $1 AND m.moment_id = e.moment_id AND m.lead_id = e.lead_id
+  AND m.occurred_at = e.occurred_at
+LEFT JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id AND l.owner_id = e.user_id
+LEFT JOIN watch w ON w.org_id = $1 AND w.lead_id = m.lead_id AND w.user_id = e.user_id
+WHERE e.org_id = $1 AND (m.moment_id IS NULL OR (l.lead_id IS NULL AND w.lead_id IS NULL))
+"""
+INSERT_MISSING = """
+INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
+SELECT m.org_id, x.user_id, m.occurred_at, m.moment_id, m.lead_id, m.type, $4, false
+FROM moment m
+JOIN unnest($2::text[], $3::uuid[]) AS x (user_id, moment_id) ON x.moment_id = m.moment_id
+WHERE m.org_id = $1
+ON CONFLICT DO NOTHING
+"""
+DELETE_SURPLUS = """
+DELETE FROM feed_entry e
+USING unnest($2::text[], $3::uuid[]) AS x (user_id, moment_id)
+WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.moment_id = x.moment_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A lead comes into, or leaves, a user's feed at a position."""
+
+    user_id: str
+    lead_id: str
+    position: int
+
+
+async def fan_out(connection: Connection, org_id: int, first: int, last: int) -> int:
+    """Puts the moments at positions ``first`` to ``last`` into every entitled inbox; returns how many rows."""
+    return affected(await connection.execute(FAN_OUT, org_id, first, last))
+
+
+async def admit(connection: Connection, org_id: int, joined: Sequence[Membership]) -> None:
+    """Backfills the past moments of leads that came into somebody's feed."""
+    if joined:
+        users, leads = [one.user_id for one in joined], [one.lead_id for one in joined]
+        await connection.execute(ADMIT, org_id, users, leads, [one.position for one in joined])
+
+
+async def withdraw(connection: Connection, org_id: int, left: Sequence[Membership]) -> None:
+    """Takes out the moments of leads that somebody neither owns nor watches any more."""
+    if left:
+        await connection.execute(WITHDRAW, org_id, [one.user_id for one in left], [one.lead_id for one in left])
+
+
+async def entitled(connection: Connection, org_id: int, lead_ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Who sees these leads: pairs of lead and user."""
+    return [(row["lead_id"], row["user_id"]) for row in await connection.fetch(ENTITLED, org_id, list(lead_ids))]
+
+
+async def delete_of_lead(connection: Connection, org_id: int, lead_id: str) -> None:
+    """Takes a lead's moments out of every inbox."""
+    await connection.execute(DELETE_OF_LEAD, org_id, lead_id)
+
+
+async def missing(connection: Connection, org_id: int) -> list[tuple[str, object]]:
+    """What the definition says and the inbox lacks: pairs of user and moment."""
+    return [(row["user_id"], row["moment_id"]) for row in await connection.fetch(MISSING, org_id)]
+
+
+async def surplus(connection: Connection, org_id: int) -> list[tuple[str, object]]:
+    """What the inbox has and the definition does not say: pairs of user and moment."""
+    return [(row["user_id"], row["moment_id"]) for row in await connection.fetch(SURPLUS, org_id)]
+
+
+async def repair(
+    connection: Connection,
+    org_id: int,
+    lacking: Sequence[tuple[str, object]],
+    extra: Sequence[tuple[str, object]],
+    position: int,
+) -> None:
+    """Inserts what is missing and deletes what is surplus."""
+    if lacking:
+        users, moments = [user for user, _ in lacking], [moment for _, moment in lacking]
+        await connection.execute(INSERT_MISSING, org_id, users, moments, position)
+    if extra:
+        users, moments = [user for user, _ in extra], [moment for _, moment in extra]
+        await connection.execute(DELETE_SURPLUS, org_id, users, moments)

@@ -1,0 +1,81 @@
+"""The feed on the wire: what a moment looks like to everyone who reads one.
+
+Page, stream, RSS and mail render the same :class:`FeedItem`. Owns shapes only: knows neither where items come
+from nor who asks.
+"""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MomentType = Literal["web", "email", "milestone"]
+Reason = Literal["owned", "watched"]
+
+
+class Wire(BaseModel):
+    """What leaves the service: immutable, in the order it is written here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LeadCard(Wire):
+    """The person, as far as a row of the feed shows one."""
+
+    id: str
+    name: str
+    title: str | None = None
+    starred: bool = Field(False, description="A best bet: priority at or above the organisation's cut-off.")
+    stars: int = Field(0, ge=0, le=3, description="Relative score, 0-3.")
+    flames: int = Field(0, ge=0, le=3, description="Urgency, 0-3.")
+
+
+class AccountCard(Wire):
+    """The company, as far as a row of the feed shows one."""
+
+    id: str
+    name: str
+
+
+class FeedItem(Wire):
+    """One interesting moment, as one user sees it."""
+
+    id: UUID
+    type: MomentType
+    description: str
+    occurred_at: datetime = Field(description="When it happened, UTC.")
+    url: str | None = None
+    source: str = Field(description="The system that reported it.")
+    lead: LeadCard
+    account: AccountCard | None = None
+    because: list[Reason] = Field(description="Why it is in my feed.")
+    subscribed: bool = Field(False, description="One of my subscriptions matches it.")
+    read: bool = False
+    bot: str | None = Field(None, description="Why this was likely a machine, in words; null when nothing says so.")
+
+
+class FeedPage(Wire):
+    """One page, newest first."""
+
+    items: list[FeedItem]
+    next_cursor: str | None = Field(description="The next, older page; null at the end.")
+    live_cursor: str = Field(description="Where a stream must start so that page + stream has no hole and no repeat.")
+
+
+class Contact(Wire):
+    """How to reach the person: what feeds for readers add where the link allows it."""
+
+    email: str | None = None
+    phone: str | None = None
+    mobile: str | None = None
+    fax: str | None = None
+    address: str | None = Field(None, description="The company's address, one line or several.")
+    url: str | None = Field(None, description="The company's web address.")
+
+
+class ContactItem(Wire):
+    """An item together with the contact details of its person and company."""
+
+    item: FeedItem
+    contact: Contact

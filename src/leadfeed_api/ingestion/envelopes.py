@@ -1,0 +1,90 @@
+"""The envelopes moments come in: our own batch, and CloudEvents 1.0 structured, binary and batched. Pure.
+
+Owns which items a body holds and where in the body each stands. What an item means is ``interpret``'s.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import Message
+from json import JSONDecodeError
+from typing import Any
+from urllib.parse import unquote
+
+from leadfeed_api.errors import Invalid, InvalidBody, UnsupportedMediaType
+from leadfeed_api.ingestion.interpret import MAX_ITEMS, Candidate, Rejection, interpret, interpret_cloud_event
+from leadfeed_api.wire import strict_json
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a body held: one judged item each, and the JSON pointer of the lead's id in it."""
+
+    items: Sequence[Candidate | Rejection]
+    pointers: Sequence[str]  # of each item in the body
+    lead_pointer: str  # of the lead's id in an item
+
+
+def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Batch:
+    """The items in a body, by its content type.
+
+    Raises ``UnsupportedMediaType``, ``InvalidBody`` (no JSON) or ``Invalid`` (JSON, but no batch).
+    """
+    kind = _media_type(headers.get("content-type", ""))
+    if kind == "application/cloudevents+json":
+        return _events([_document(body)], [""], now)
+    if kind == "application/cloudevents-batch+json":
+        events = _items(_document(body), "")
+        return _events(events, [f"/{n}" for n in range(len(events))], now)
+    if kind == "application/json" and "ce-specversion" in headers:
+        return _events([_binary(headers, _document(body))], [""], now)
+    if kind == "application/json":
+        return _own(_document(body), now)
+    raise UnsupportedMediaType(
+        "The content type is not one this address takes: application/json, application/cloudevents+json or "
+        "application/cloudevents-batch+json."
+    )
+
+
+def _own(document: Any, now: datetime) -> Batch:
+    if not isinstance(document, dict) or "moments" not in document:
+        raise Invalid(errors=[{"pointer": "/moments", "detail": 'expected {"moments": [...]}'}])
+    if len(document) > 1:
+        raise Invalid(errors=[{"pointer": "", "detail": "an unknown field stands beside moments"}])
+    items = _items(document["moments"], "/moments")
+    pointers = [f"/moments/{n}" for n in range(len(items))]
+    return Batch([interpret(item, now) for item in items], pointers, "/lead_id")
+
+
+def _events(events: Sequence[Any], pointers: Sequence[str], now: datetime) -> Batch:
+    return Batch([interpret_cloud_event(event, now) for event in events], pointers, "/subject")
+
+
+def _items(found: Any, pointer: str) -> list[Any]:
+    if not isinstance(found, list) or not 1 <= len(found) <= MAX_ITEMS:
+        raise Invalid(errors=[{"pointer": pointer, "detail": f"expected an array of 1-{MAX_ITEMS:,} items"}])
+    return found
+
+
+def _document(body: bytes) -> Any:
+    try:
+        return strict_json(body)
+    except JSONDecodeError as error:
+        raise InvalidBody(f"The body cannot be read: {error.msg}.") from None
+
+
+def _binary(headers: Mapping[str, str], data: Any) -> dict[str, Any]:
+    """The event whose attributes are ``ce-`` headers, percent-encoded, and whose data is the body."""
+    attributes = {
+        name.removeprefix("ce-"): unquote(value.strip('"')) for name, value in headers.items() if name.startswith("ce-")
+    }
+    return {**attributes, "data": data}
+
+
+def _media_type(header: str) -> str:
+    message = Message()
+    message["content-type"] = header
+    charset = message.get_param("charset", "utf-8")
+    if not header or str(charset).lower() not in {"utf-8", "utf8", "us-ascii"}:
+        return ""
+    return message.get_content_type()

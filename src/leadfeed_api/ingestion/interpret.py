@@ -1,0 +1,133 @@
+"""From what callers send to moments worth recording. Pure: values in, values out.
+
+Owns the shapes of a moment on its way in (our own JSON and CloudEvents 1.0) and the verdict on each item that does
+not need the database. One bad item never spoils another. Knows neither tables nor routes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from leadfeed_api.wire import CrmId, Description, Incoming, Instant, Link, OptionalLine, SourceId
+
+MomentType = Literal["web", "email", "milestone"]
+MAX_ITEMS = 1_000
+EARLY = timedelta(hours=1)  # how far ahead of our clock a sender's may run
+CLOUD_EVENT_TYPE = "leadfeed.moment."
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A moment that is well formed; whether its lead exists and whether it is new, only the database knows.
+
+    Identity is (``source``, ``external_id``). ``occurred_at`` is aware, in UTC.
+    """
+
+    source: str
+    external_id: str
+    lead_id: str
+    type: str
+    description: str
+    url: str | None
+    bot: str | None
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why an item cannot become a moment: a stable code, where in the item, and what to do."""
+
+    problem: str
+    pointer: str
+    detail: str
+
+
+class MomentIn(Incoming):
+    """A moment as a caller sends it."""
+
+    source: SourceId
+    external_id: SourceId
+    lead_id: CrmId
+    type: MomentType
+    description: Description
+    occurred_at: Instant | None = None
+    url: Link | None = None
+    bot: OptionalLine = None
+
+
+def interpret(item: object, now: datetime) -> Candidate | Rejection:
+    """One item of ``{"moments": [...]}``; a missing ``occurred_at`` is ``now``."""
+    return _judge(item, now, at=_OWN)
+
+
+def interpret_cloud_event(event: object, now: datetime) -> Candidate | Rejection:
+    """One CloudEvent 1.0 in JSON form: ``type`` ``leadfeed.moment.web|email|milestone``, ``subject`` the lead's id.
+
+    ``data`` holds ``description`` and optionally ``url`` and ``bot``; what else it or the envelope carries is ignored.
+    """
+    if not isinstance(event, Mapping):
+        return Rejection("invalid-moment", "", "expected a JSON object")
+    if event.get("specversion") != "1.0":
+        return Rejection("invalid-specversion", "/specversion", 'expected "1.0"')
+    kind = event.get("type")
+    if not isinstance(kind, str) or not kind.startswith(CLOUD_EVENT_TYPE):
+        return Rejection("invalid-type", "/type", f"expected {CLOUD_EVENT_TYPE}web, …email or …milestone")
+    data = event.get("data")
+    if not isinstance(data, Mapping):
+        return Rejection("invalid-description", "/data", "expected a JSON object with a description")
+    item = {
+        "source": event.get("source"),
+        "external_id": event.get("id"),
+        "lead_id": event.get("subject"),
+        "type": kind.removeprefix(CLOUD_EVENT_TYPE),
+        "occurred_at": event.get("time"),
+        **{field: data[field] for field in ("description", "url", "bot") if field in data},
+    }
+    return _judge(item, now, at=_CLOUD_EVENT)
+
+
+_OWN: Mapping[str, str] = {}
+_CLOUD_EVENT: Mapping[str, str] = {
+    "external_id": "/id",
+    "lead_id": "/subject",
+    "occurred_at": "/time",
+    "description": "/data/description",
+    "url": "/data/url",
+    "bot": "/data/bot",
+}
+
+
+def _judge(item: object, now: datetime, *, at: Mapping[str, str]) -> Candidate | Rejection:
+    try:
+        moment = MomentIn.model_validate(item)
+    except ValidationError as error:
+        return _rejection(error.errors(include_url=False, include_input=False, include_context=False)[0], at)
+    occurred_at = moment.occurred_at or now
+    if occurred_at > now + EARLY:
+        pointer = at.get("occurred_at", "/occurred_at")
+        return Rejection("invalid-occurred-at", pointer, "more than one hour in the future")
+    return Candidate(
+        moment.source,
+        moment.external_id,
+        moment.lead_id,
+        moment.type,
+        moment.description,
+        moment.url,
+        moment.bot,
+        occurred_at,
+    )
+
+
+def _rejection(error: Mapping[str, Any], at: Mapping[str, str]) -> Rejection:
+    location: Sequence[str | int] = error["loc"]
+    if not location:
+        return Rejection("invalid-moment", "", "expected a JSON object")
+    field = str(location[0])
+    if error["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+        # Intentional: the pointer stops at the item, because the unknown field's name is the caller's text.
+        return Rejection("unknown-field", "", "a field is not one of a moment's")
+    detail = "is required" if error["type"].startswith("missing") else str(error["msg"])
+    return Rejection(f"invalid-{field.replace('_', '-')}", at.get(field, f"/{field}"), detail)

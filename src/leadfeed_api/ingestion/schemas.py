@@ -1,0 +1,113 @@
+"""The answer to a batch, and what the OpenAPI document says of its body."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from leadfeed_api.ingestion.interpret import MAX_ITEMS, MomentIn
+
+
+class Result(BaseModel):
+    """What became of one item of the batch."""
+
+    index: int
+    status: Literal["accepted", "duplicate", "rejected"]
+    id: UUID | None = Field(None, description="The moment's; a duplicate's is the first one's.")
+    problem: str | None = Field(None, description="A stable code, such as `unknown-lead` or `invalid-type`.")
+    pointer: str | None = Field(None, description="JSON pointer into the body.")
+    detail: str | None = None
+
+
+class BatchResult(BaseModel):
+    """One result per item, in order. What is accepted is on disk."""
+
+    accepted: int
+    duplicates: int
+    rejected: int
+    results: list[Result]
+
+
+_MOMENT = {
+    "source": "marketo",
+    "external_id": "mg-1029",
+    "lead_id": "00Q8d000004",
+    "type": "web",
+    "description": "Visited the pricing page 3 times",
+    "occurred_at": "2026-11-23T09:12:00Z",
+}
+_CLOUD_EVENT = {
+    "specversion": "1.0",
+    "id": "mg-1029",
+    "source": "marketo",
+    "type": "leadfeed.moment.web",
+    "subject": "00Q8d000004",
+    "time": "2026-11-23T09:12:00Z",
+    "data": {"description": "Visited the pricing page 3 times"},
+}
+_CLOUD_EVENT_SCHEMA = {
+    "type": "object",
+    "description": "A CloudEvent 1.0; other attributes and extensions are ignored.",
+    "required": ["specversion", "id", "source", "type", "subject", "data"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "minLength": 1, "maxLength": 256},
+        "source": {"type": "string", "minLength": 1, "maxLength": 256},
+        "type": {"enum": ["leadfeed.moment.web", "leadfeed.moment.email", "leadfeed.moment.milestone"]},
+        "subject": {"type": "string", "description": "The lead's id.", "minLength": 1, "maxLength": 128},
+        "time": {"type": "string", "format": "date-time"},
+        "data": {
+            "type": "object",
+            "required": ["description"],
+            "properties": {
+                "description": {"type": "string", "minLength": 1, "maxLength": 1_000},
+                "url": {"type": "string", "format": "uri"},
+                "bot": {"type": ["string", "null"]},
+            },
+        },
+    },
+}
+REQUEST_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["moments"],
+                "properties": {
+                    "moments": {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": MAX_ITEMS,
+                        "items": MomentIn.model_json_schema(),
+                    }
+                },
+            },
+            "examples": {"one": {"summary": "One moment", "value": {"moments": [_MOMENT]}}},
+        },
+        "application/cloudevents+json": {
+            "schema": _CLOUD_EVENT_SCHEMA,
+            "examples": {"one": {"summary": "One event", "value": _CLOUD_EVENT}},
+        },
+        "application/cloudevents-batch+json": {
+            "schema": {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": _CLOUD_EVENT_SCHEMA},
+            "examples": {"one": {"summary": "A batch of one", "value": [_CLOUD_EVENT]}},
+        },
+    },
+}
+EXAMPLE_ANSWER = {
+    "accepted": 1,
+    "duplicates": 0,
+    "rejected": 1,
+    "results": [
+        {"index": 0, "status": "accepted", "id": "019ab1de-8c3e-7d4b-9f0a-2b6f2f1f8a01"},
+        {
+            "index": 1,
+            "status": "rejected",
+            "problem": "unknown-lead",
+            "pointer": "/moments/1/lead_id",
+            "detail": "no lead has this id",
+        },
+    ],
+}

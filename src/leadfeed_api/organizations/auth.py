@@ -1,0 +1,161 @@
+"""Who is asking: the one place that reads credentials, as dependencies for routes.
+
+* ``Reader`` reads one user's things: a user token, or a key of scope ``read`` with ``Leadfeed-User``;
+* ``Rep`` also changes them: a user token, or a key of scope ``admin`` with ``Leadfeed-User``;
+* ``StreamReader`` is a ``Reader`` that may also come with a stream token in the query, because EventSource cannot
+  set headers;
+* ``Ingester``, ``Syncer`` and ``Administrator`` hold the scope of that name, as a key or as a user of role ``admin``.
+
+Every one of them is checked against the database, so that what was revoked is refused at once.
+"""
+
+from typing import Annotated
+
+from fastapi import Depends, Query, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
+
+from leadfeed_api.db.session import Database
+from leadfeed_api.errors import InsufficientScope, InvalidToken, NotAuthenticated, NoUser, UnknownUser, UserDisabled
+from leadfeed_api.organizations import queries
+from leadfeed_api.organizations.identity import KEY_PREFIX, Caller, Scope, digest, org_number
+from leadfeed_api.organizations.tokens import Claims, Tokens
+from leadfeed_api.settings import Settings
+
+ON_BEHALF_OF = "leadfeed-user"
+# Declared for the OpenAPI document; reading is done below, so that every refusal is a problem of ours.
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="bearer",
+    description="A user token (JWT), or an API key (`lfk_…`) that holds the scope the operation asks for.",
+)
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+
+
+def database(request: Request) -> Database:
+    """The process's database."""
+    opened: Database = request.app.state.database
+    return opened
+
+
+def settings(request: Request) -> Settings:
+    """The process's settings."""
+    frozen: Settings = request.app.state.settings
+    return frozen
+
+
+def tokens(request: Request) -> Tokens:
+    """The process's signer and verifier."""
+    signer: Tokens = request.app.state.tokens
+    return signer
+
+
+Data = Annotated[Database, Depends(database)]
+Configured = Annotated[Settings, Depends(settings)]
+Signer = Annotated[Tokens, Depends(tokens)]
+
+
+async def caller(request: Request, data: Data, signer: Signer, _: Bearer = None) -> Caller:
+    """Whoever the Authorization header names. Raises ``NotAuthenticated``, ``InvalidToken`` or ``ExpiredToken``."""
+    scheme, credential = get_authorization_scheme_param(request.headers.get("authorization"))
+    if not credential or scheme.lower() != "bearer":
+        raise NotAuthenticated
+    if credential.startswith(KEY_PREFIX):
+        return await caller_by_key(data, digest(credential), request.headers.get(ON_BEHALF_OF))
+    claims = await signer.verify_user(credential)
+    return await caller_by_claims(data, claims, frozenset({"admin"} if claims.role == "admin" else {"read"}))
+
+
+async def caller_by_key(data: Database, key_hash: bytes, user_id: str | None) -> Caller:
+    """The holder of a key, perhaps on behalf of a user. Raises ``InvalidToken``, or what is wrong with the user."""
+    async with data.read() as connection:
+        found = await queries.find_key(connection, key_hash)
+        if found is None:
+            raise InvalidToken
+        org_id, scopes = found
+        org = await queries.organization_name(connection, org_id) or ""
+        if user_id is not None:
+            _admit((await queries.standing(connection, org, user_id))[1])
+    return Caller(org_id, org, user_id, frozenset(scopes), key_hash)
+
+
+async def caller_by_claims(data: Database, claims: Claims, scopes: frozenset[str]) -> Caller:
+    """The user a verified token names; a user whom the organisation does not know has no ``user_id``."""
+    async with data.read() as connection:
+        exists, active = await queries.standing(connection, claims.org, claims.user_id)
+    if not exists:
+        raise InvalidToken
+    if active is False:
+        raise UserDisabled
+    user_id = claims.user_id if active else None
+    return Caller(org_number(claims.org), claims.org, user_id, scopes, None, claims.expires_at)
+
+
+def _admit(active: bool | None) -> None:
+    if active is None:
+        raise UnknownUser
+    if not active:
+        raise UserDisabled
+
+
+Anyone = Annotated[Caller, Depends(caller)]
+
+
+def _of_a_user(who: Caller, scope: Scope) -> Caller:
+    if who.user_id is None:
+        raise NoUser if who.key_hash else UnknownUser
+    if who.key_hash and not who.may(scope):
+        raise InsufficientScope
+    return who
+
+
+def reader(who: Anyone) -> Caller:
+    """A caller who may read one user's things."""
+    return _of_a_user(who, "read")
+
+
+def rep(who: Anyone) -> Caller:
+    """A caller who may change one user's things."""
+    return _of_a_user(who, "admin")
+
+
+async def stream_reader(
+    request: Request,
+    data: Data,
+    signer: Signer,
+    token: Annotated[str | None, Query(description="A stream token, in place of the Authorization header.")] = None,
+    _: Bearer = None,
+) -> Caller:
+    """A reader, or the holder of a stream token."""
+    if token is None:
+        return reader(await caller(request, data, signer))
+    return reader(await caller_by_claims(data, signer.verify_stream(token), frozenset({"read"})))
+
+
+def _holder(who: Caller, scope: Scope) -> Caller:
+    if not who.may(scope):
+        raise InsufficientScope
+    return who
+
+
+def ingester(who: Anyone) -> Caller:
+    """A caller of scope ``ingest``."""
+    return _holder(who, "ingest")
+
+
+def syncer(who: Anyone) -> Caller:
+    """A caller of scope ``sync``."""
+    return _holder(who, "sync")
+
+
+def administrator(who: Anyone) -> Caller:
+    """A caller of scope or role ``admin``."""
+    return _holder(who, "admin")
+
+
+Reader = Annotated[Caller, Depends(reader)]
+Rep = Annotated[Caller, Depends(rep)]
+StreamReader = Annotated[Caller, Depends(stream_reader)]
+Ingester = Annotated[Caller, Depends(ingester)]
+Syncer = Annotated[Caller, Depends(syncer)]
+Administrator = Annotated[Caller, Depends(administrator)]

@@ -1,0 +1,72 @@
+"""The administrator's addresses: settings and API keys."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from leadfeed_api.errors import KeyNotFound
+from leadfeed_api.organizations import queries
+from leadfeed_api.organizations.auth import Administrator, Data
+from leadfeed_api.organizations.schemas import (
+    ApiKeyCreated,
+    ApiKeyIn,
+    ApiKeyOut,
+    ApiKeys,
+    OrganizationSettings,
+    OrganizationSettingsPatch,
+)
+from leadfeed_api.wire import StrictRoute
+
+router = APIRouter(prefix="/v1", tags=["Administration"], route_class=StrictRoute)
+
+
+@router.get("/settings", summary="Show the organisation's settings")
+async def show_settings(who: Administrator, data: Data) -> OrganizationSettings:
+    """What is set now."""
+    async with data.read() as connection:
+        return OrganizationSettings(**await queries.settings_of(connection, who.org_id))
+
+
+@router.patch("/settings", summary="Change the organisation's settings")
+async def change_settings(change: OrganizationSettingsPatch, who: Administrator, data: Data) -> OrganizationSettings:
+    """Changes what the body names and leaves the rest. Switching `rss_enabled` off ends every feed link at once."""
+    async with data.write() as connection:
+        current = await queries.settings_of(connection, who.org_id)
+        wanted = {**current, **change.model_dump(exclude_none=True)}
+        await queries.save_settings(connection, who.org_id, wanted)
+    return OrganizationSettings(**wanted)
+
+
+@router.get("/api-keys", summary="List API keys")
+async def list_api_keys(who: Administrator, data: Data) -> ApiKeys:
+    """The keys that are good now, oldest first, without their secrets."""
+    async with data.read() as connection:
+        stored = await queries.keys(connection, who.org_id)
+    return ApiKeys(items=[ApiKeyOut(**_shown(key)) for key in stored])
+
+
+@router.post("/api-keys", summary="Make an API key", status_code=201)
+async def create_api_key(wanted: ApiKeyIn, who: Administrator, data: Data) -> ApiKeyCreated:
+    """Makes a key. Its secret is in this answer and nowhere else: only its hash is stored."""
+    async with data.write() as connection:
+        key, secret = await queries.create_key(connection, who.org_id, wanted.scopes, wanted.name, datetime.now(UTC))
+    return ApiKeyCreated(**_shown(key), key=secret)
+
+
+@router.delete(
+    "/api-keys/{key_id}",
+    summary="Revoke an API key",
+    status_code=204,
+    response_class=Response,
+    responses={404: {"description": "There is no such key (`unknown-api-key`)."}},
+)
+async def revoke_api_key(key_id: UUID, who: Administrator, data: Data) -> None:
+    """Ends a key at once, and with it the streams it opened."""
+    async with data.write() as connection:
+        if not await queries.revoke_key(connection, who.org_id, key_id, datetime.now(UTC)):
+            raise KeyNotFound
+
+
+def _shown(key: queries.StoredKey) -> dict[str, object]:
+    return {"id": key.id, "name": key.name, "hint": key.hint, "scopes": key.scopes, "created_at": key.created_at}

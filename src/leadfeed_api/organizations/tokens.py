@@ -1,0 +1,110 @@
+"""User tokens and stream tokens: JSON Web Tokens, signed and verified (RFC 7519, RFC 8725).
+
+Owns the claims, the algorithms and the keys. A user token is HS256 under our secret, or whatever asymmetric
+algorithm the identity provider's key set says. A stream token is always ours, with an audience of its own, so that
+neither passes for the other. Knows no table.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+
+from leadfeed_api.errors import ExpiredToken, InvalidToken, Unavailable
+from leadfeed_api.organizations.identity import is_org_name
+from leadfeed_api.settings import Settings
+
+ASYMMETRIC = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+REQUIRED = ["exp", "iat", "sub", "aud", "iss"]
+STREAM_AUDIENCE = "leadfeed-stream"
+STREAM_ISSUER = "leadfeed-stream"
+LEEWAY_S = 5
+ROLES = frozenset({"rep", "admin"})
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says. ``expires_at`` is a Unix time."""
+
+    org: str
+    user_id: str
+    role: str
+    expires_at: int
+
+
+class Tokens:
+    """Signs and verifies, by one process's settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._secret = settings.jwt_secret
+        self._issuer = settings.jwt_issuer
+        self._audience = settings.jwt_audience
+        self._stream_ttl = settings.stream_token_ttl
+        self._jwks = jwt.PyJWKClient(settings.jwks_url, cache_keys=True, timeout=5) if settings.jwks_url else None
+
+    def for_user(self, org: str, user_id: str, *, role: str, ttl: timedelta) -> tuple[str, datetime]:
+        """A signed user token and when it ends. For development and tests: elsewhere the CRM signs its own."""
+        return self._sign(org, user_id, role, self._issuer, self._audience, ttl)
+
+    def for_stream(self, org: str, user_id: str) -> tuple[str, datetime]:
+        """A token good for one user's stream only, and when it ends."""
+        ttl = timedelta(seconds=self._stream_ttl)
+        return self._sign(org, user_id, "rep", STREAM_ISSUER, STREAM_AUDIENCE, ttl)
+
+    async def verify_user(self, token: str) -> Claims:
+        """The claims of a user token. Raises ``InvalidToken`` or ``ExpiredToken``."""
+        if self._jwks is None:
+            return _claims(_decode(token, self._secret, ["HS256"], self._audience, self._issuer))
+        # Intentional: in a thread, because the client fetches the key set with blocking I/O when it meets a new key.
+        key = await asyncio.to_thread(self._published_key, token)
+        return _claims(_decode(token, key, ASYMMETRIC, self._audience, self._issuer))
+
+    def verify_stream(self, token: str) -> Claims:
+        """The claims of a stream token. Raises ``InvalidToken`` or ``ExpiredToken``."""
+        return _claims(_decode(token, self._secret, ["HS256"], STREAM_AUDIENCE, STREAM_ISSUER))
+
+    def _sign(
+        self, org: str, user_id: str, role: str, issuer: str, audience: str, ttl: timedelta
+    ) -> tuple[str, datetime]:
+        issued = datetime.now(UTC).replace(microsecond=0)
+        claims = {"sub": user_id, "org": org, "role": role, "iss": issuer, "aud": audience}
+        payload = {**claims, "iat": issued, "exp": issued + ttl}
+        return jwt.encode(payload, self._secret, algorithm="HS256"), issued + ttl
+
+    def _published_key(self, token: str) -> jwt.PyJWK:
+        if self._jwks is None:
+            raise InvalidToken
+        try:
+            return self._jwks.get_signing_key_from_jwt(token)
+        except jwt.PyJWKClientConnectionError as error:
+            raise Unavailable("The identity provider's keys cannot be fetched now. Try again shortly.") from error
+        except jwt.PyJWTError as error:
+            raise InvalidToken from error
+
+
+def _decode(token: str, key: Any, algorithms: list[str], audience: str, issuer: str) -> dict[str, Any]:
+    try:
+        return jwt.decode(
+            token,
+            key,
+            algorithms=algorithms,
+            audience=audience,
+            issuer=issuer,
+            leeway=LEEWAY_S,
+            options={"require": REQUIRED},
+        )
+    except jwt.ExpiredSignatureError as error:
+        raise ExpiredToken from error
+    except (jwt.PyJWTError, ValueError, TypeError) as error:
+        raise InvalidToken from error
+
+
+def _claims(payload: dict[str, Any]) -> Claims:
+    org, user_id, role = payload.get("org"), payload["sub"], payload.get("role", "rep")
+    if not (isinstance(org, str) and is_org_name(org) and isinstance(role, str) and role in ROLES):
+        raise InvalidToken
+    if not (isinstance(user_id, str) and 1 <= len(user_id) <= 128 and user_id.isprintable()):
+        raise InvalidToken
+    return Claims(org, user_id, role, int(payload["exp"]))

@@ -1,0 +1,99 @@
+"""Reading what a CRM sends, and what each record would change. Pure: values in, values out.
+
+Owns the per-record verdicts that need no transaction, and the merge of what is stored with what came.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from leadfeed_api.errors import Invalid
+from leadfeed_api.people.schemas import MAX_RECORDS, AccountIn, Kind, LeadIn, SyncResult, UserIn
+
+MODELS: Mapping[Kind, type[BaseModel]] = {"users": UserIn, "accounts": AccountIn, "leads": LeadIn}
+DEFAULTS: Mapping[Kind, Mapping[str, Any]] = {"users": {"active": True}, "accounts": {}, "leads": {}}
+Change = Literal["created", "updated", "unchanged"]
+KEEP_IF_NULL = frozenset({"name", "active"})  # these cannot be cleared
+
+
+@dataclass(slots=True)
+class Inbox:
+    """The readable records of one kind, by their place in the body, and the verdicts so far."""
+
+    kind: Kind
+    given: dict[int, dict[str, Any]] = field(default_factory=dict)
+    results: dict[int, SyncResult] = field(default_factory=dict)
+
+    def reject(self, index: int, problem: str, name: str, detail: str) -> None:
+        """Sets the record at ``index`` aside, pointing at its field ``name``."""
+        record = self.given.pop(index, {})
+        pointer = f"/{self.kind}/{index}" + (f"/{name}" if name else "")
+        self.results[index] = SyncResult(
+            kind=self.kind,
+            index=index,
+            id=record.get("id"),
+            status="rejected",
+            problem=problem,
+            pointer=pointer,
+            detail=detail,
+        )
+
+
+def read_records(document: Any) -> list[Inbox]:
+    """The three kinds of a body in the order they are stored. Raises ``Invalid`` when it is no batch."""
+    if not isinstance(document, dict):
+        raise Invalid(errors=[{"pointer": "", "detail": "expected a JSON object with users, accounts or leads"}])
+    if not document.keys() <= MODELS.keys():
+        raise Invalid(errors=[{"pointer": "", "detail": "an unknown field stands beside users, accounts and leads"}])
+    return [_read(kind, document.get(kind, [])) for kind in MODELS]
+
+
+def _read(kind: Kind, items: Any) -> Inbox:
+    if not isinstance(items, list) or len(items) > MAX_RECORDS:
+        raise Invalid(errors=[{"pointer": f"/{kind}", "detail": f"expected an array of at most {MAX_RECORDS:,}"}])
+    inbox = Inbox(kind)
+    for index, item in enumerate(items):
+        try:
+            inbox.given[index] = MODELS[kind].model_validate(item).model_dump(exclude_unset=True)
+        except ValidationError as error:
+            _reject_unreadable(inbox, index, error)
+    return inbox
+
+
+def _reject_unreadable(inbox: Inbox, index: int, error: ValidationError) -> None:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        inbox.reject(index, "unknown-field", "", "a field is not one of these records'")
+    elif not name:
+        inbox.reject(index, "invalid-record", "", "expected a JSON object")
+    else:
+        detail = "is required" if first["type"] == "missing" else str(first["msg"])
+        inbox.reject(index, f"invalid-{name.replace('_', '-')}", name, detail)
+
+
+def merge(inbox: Inbox, stored: Mapping[str, Mapping[str, Any]], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The rows to write, by id: what is stored, overlaid in order with what came; only rows that change.
+
+    Gives every remaining record its verdict; a new record without a name is rejected.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for index, given in sorted(inbox.given.items()):
+        current = rows.get(given["id"]) or stored.get(given["id"])
+        if current is None and not given.get("name"):
+            inbox.reject(index, "invalid-name", "name", "is required for a new record")
+            continue
+        base = current or {**dict.fromkeys(columns), **DEFAULTS[inbox.kind]}
+        row = {
+            **base,
+            **{name: value for name, value in given.items() if value is not None or name not in KEEP_IF_NULL},
+        }
+        change: Change = "created" if current is None else "unchanged" if row == dict(current) else "updated"
+        inbox.results[index] = SyncResult(
+            kind=inbox.kind, index=index, id=given["id"], status="accepted", change=change
+        )
+        if change != "unchanged":
+            rows[given["id"]] = row
+    return rows

@@ -1,0 +1,54 @@
+"""The CRM's addresses: bulk sync, ownership, erasure."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+
+from leadfeed_api.organizations.auth import Data, Syncer
+from leadfeed_api.people import ownership
+from leadfeed_api.people.schemas import REQUEST_BODY, OwnerIn, SyncAnswer
+from leadfeed_api.people.sync import sync
+from leadfeed_api.wire import CrmId, StrictRoute, json_body
+
+router = APIRouter(prefix="/v1", tags=["People"], route_class=StrictRoute)
+NO_SUCH_LEAD: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such lead (`unknown-lead`)."}}
+LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]
+
+
+@router.post(
+    "/sync",
+    summary="Send users, accounts and leads",
+    openapi_extra={"requestBody": REQUEST_BODY},
+    response_model_exclude_none=True,
+)
+async def sync_records(request: Request, who: Syncer, data: Data) -> SyncAnswer:
+    """Creates or updates up to 1,000 records of each kind, with a verdict on each.
+
+    Users are stored before accounts, accounts before leads, so one body may hold all that belongs together. A field
+    left out keeps its value; null clears it. A lead with a new `owner_id` moves from one feed to the other at once.
+    """
+    return await sync(data, who.org_id, await json_body(request))
+
+
+@router.put(
+    "/leads/{lead_id}/owner",
+    summary="Reassign a lead",
+    status_code=204,
+    response_class=Response,
+    responses=NO_SUCH_LEAD,
+)
+async def assign_owner(lead_id: LeadId, wanted: OwnerIn, who: Syncer, data: Data) -> None:
+    """Makes a user the lead's owner, or nobody (`null`). The old owner's feed loses the lead unless they watch it."""
+    await ownership.assign(data, who.org_id, lead_id, wanted.owner_id)
+
+
+@router.delete(
+    "/leads/{lead_id}",
+    summary="Erase a person",
+    status_code=204,
+    response_class=Response,
+    responses=NO_SUCH_LEAD,
+)
+async def erase_lead(lead_id: LeadId, who: Syncer, data: Data) -> None:
+    """Deletes the lead, its moments and every trace of them in feeds and watch lists. It cannot be undone."""
+    await ownership.erase(data, who.org_id, lead_id)

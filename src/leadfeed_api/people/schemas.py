@@ -1,0 +1,113 @@
+"""What a CRM sends of its people, and the verdicts it gets back.
+
+On an upsert a field left out keeps its value, and null clears it; ``name`` is needed when the record is new.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from leadfeed_api.wire import CrmId, Flag, Incoming, Link, Name, OptionalLine
+
+Kind = Literal["users", "accounts", "leads"]
+Score = Annotated[float, Field(ge=-1e9, le=1e9)] | int
+
+
+class UserIn(Incoming):
+    """Somebody with a feed. ``active: false`` ends their access and their streams."""
+
+    id: CrmId
+    name: Name | None = None
+    email: OptionalLine = None
+    active: Flag | None = None
+
+
+class AccountIn(Incoming):
+    """A company."""
+
+    id: CrmId
+    name: Name | None = None
+    url: Link | None = None
+    address: OptionalLine = None
+
+
+class LeadIn(Incoming):
+    """A person."""
+
+    id: CrmId
+    name: Name | None = None
+    title: OptionalLine = None
+    account_id: CrmId | None = None
+    owner_id: CrmId | None = None
+    email: OptionalLine = None
+    phone: OptionalLine = None
+    mobile: OptionalLine = None
+    fax: OptionalLine = None
+    score: Score | None = None
+
+
+class OwnerIn(Incoming):
+    """Who owns the lead from now on; null for nobody."""
+
+    owner_id: CrmId | None
+
+
+class SyncResult(BaseModel):
+    """What became of one record."""
+
+    kind: Kind
+    index: int = Field(description="Its place in the array of its kind.")
+    id: str | None = Field(None, description="The record's id, where it has a readable one.")
+    status: Literal["accepted", "rejected"]
+    change: Literal["created", "updated", "unchanged"] | None = Field(None, description="What accepting it did.")
+    problem: str | None = Field(None, description="A stable code, such as `unknown-account` or `invalid-email`.")
+    pointer: str | None = Field(None, description="JSON pointer into the body.")
+    detail: str | None = None
+
+
+class SyncAnswer(BaseModel):
+    """One verdict per record: users, accounts, leads, each in the order they came."""
+
+    accepted: int = Field(description="Records that are stored as sent.")
+    rejected: int
+    results: list[SyncResult]
+
+
+MAX_RECORDS = 1_000
+EXAMPLE = {
+    "users": [{"id": "u-17", "name": "Nora Lind", "email": "nora@crm.example"}],
+    "accounts": [
+        {"id": "a-3", "name": "Initech", "url": "https://initech.example", "address": "4120 Freidrich Ln, Austin"}
+    ],
+    "leads": [
+        {
+            "id": "00Q8d000004",
+            "name": "Ana Ruiz",
+            "title": "CTO",
+            "account_id": "a-3",
+            "owner_id": "u-17",
+            "email": "ana.ruiz@initech.example",
+            "phone": "+1 512 555 0142",
+            "score": 71,
+        }
+    ],
+}
+
+
+def _records(model: type[BaseModel]) -> dict[str, Any]:
+    return {"type": "array", "maxItems": MAX_RECORDS, "items": model.model_json_schema()}
+
+
+REQUEST_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {"users": _records(UserIn), "accounts": _records(AccountIn), "leads": _records(LeadIn)},
+            },
+            "examples": {"one": {"summary": "One of each", "value": EXAMPLE}},
+        }
+    },
+}

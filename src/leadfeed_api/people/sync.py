@@ -1,0 +1,117 @@
+"""Bulk upserts from a CRM: users before accounts before leads, a verdict per record, and the feeds kept right.
+
+One transaction per kind and at most 1,000 records: the organisation's lock is held for a chunk, not for a night's
+export. Owns ``app_user``, ``account`` and ``lead``.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from leadfeed_api.db.session import Connection, Database
+from leadfeed_api.feed.log import Log, appending
+from leadfeed_api.people.ownership import LeadChange, apply_changes
+from leadfeed_api.people.records import Inbox, merge, read_records
+from leadfeed_api.people.schemas import Kind, SyncAnswer, SyncResult
+
+COLUMNS: Mapping[Kind, tuple[str, ...]] = {
+    "users": ("id", "name", "email", "active"),
+    "accounts": ("id", "name", "url", "address"),
+    "leads": ("id", "name", "title", "account_id", "owner_id", "email", "phone", "mobile", "fax", "score"),
+}
+STORED: Mapping[Kind, str] = {
+    "users": "SELECT user_id AS id, name, email, active FROM app_user WHERE org_id = $1 AND user_id = ANY($2::text[])",
+    "accounts": """
+SELECT account_id AS id, name, url, address FROM account WHERE org_id = $1 AND account_id = ANY($2::text[])
+""",
+    "leads": """
+SELECT lead_id AS id, name, title, account_id, owner_id, email, phone, mobile, fax, score
+FROM lead WHERE org_id = $1 AND lead_id = ANY($2::text[])
+""",
+}
+UPSERT: Mapping[Kind, str] = {
+    "users": """
+INSERT INTO app_user (org_id, user_id, name, email, active)
+SELECT o.org_id, x.* FROM organization o
+CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::boolean[]) AS x WHERE o.org_id = $1
+ON CONFLICT (org_id, user_id) DO UPDATE SET name = excluded.name, email = excluded.email, active = excluded.active
+""",
+    "accounts": """
+INSERT INTO account (org_id, account_id, name, url, address)
+SELECT o.org_id, x.* FROM organization o
+CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS x WHERE o.org_id = $1
+ON CONFLICT (org_id, account_id) DO UPDATE SET name = excluded.name, url = excluded.url, address = excluded.address
+""",
+    "leads": """
+INSERT INTO lead (org_id, lead_id, name, title, account_id, owner_id, email, phone, mobile, fax, score)
+SELECT o.org_id, x.* FROM organization o
+CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+  $10::text[], $11::float8[]) AS x WHERE o.org_id = $1
+ON CONFLICT (org_id, lead_id) DO UPDATE SET name = excluded.name, title = excluded.title,
+  account_id = excluded.account_id, owner_id = excluded.owner_id, email = excluded.email, phone = excluded.phone,
+  mobile = excluded.mobile, fax = excluded.fax, score = excluded.score
+""",
+}
+USERS_AMONG = "SELECT user_id FROM app_user WHERE org_id = $1 AND user_id = ANY($2::text[])"
+ACCOUNTS_AMONG = "SELECT account_id FROM account WHERE org_id = $1 AND account_id = ANY($2::text[])"
+LEADS_OF_ACCOUNTS = "SELECT lead_id FROM lead WHERE org_id = $1 AND account_id = ANY($2::text[]) ORDER BY lead_id"
+
+
+async def sync(database: Database, org_id: int, document: Any) -> SyncAnswer:
+    """Stores what a body holds. Raises ``Invalid`` when it is no batch; a bad record spoils no other."""
+    results: list[SyncResult] = []
+    for inbox in read_records(document):
+        if inbox.given:
+            async with appending(database, org_id) as log:
+                await _store(log, inbox)
+        results += [inbox.results[index] for index in sorted(inbox.results)]
+    rejected = sum(result.status == "rejected" for result in results)
+    return SyncAnswer(accepted=len(results) - rejected, rejected=rejected, results=results)
+
+
+async def _store(log: Log, inbox: Inbox) -> None:
+    position = await log.lock()
+    if inbox.kind == "leads":
+        await _reject_strangers(log.connection, log.org_id, inbox)
+    ids = sorted({record["id"] for record in inbox.given.values()})
+    stored = {row["id"]: dict(row) for row in await log.connection.fetch(STORED[inbox.kind], log.org_id, ids)}
+    rows = merge(inbox, stored, COLUMNS[inbox.kind])
+    if rows:
+        ordered = [rows[one] for one in sorted(rows)]
+        columns = [[row[name] for row in ordered] for name in COLUMNS[inbox.kind]]
+        await log.connection.execute(UPSERT[inbox.kind], log.org_id, *columns)
+        await apply_changes(log, position, await _seen_changes(log, inbox.kind, stored, ordered))
+
+
+async def _reject_strangers(connection: Connection, org_id: int, inbox: Inbox) -> None:
+    """Sets aside leads whose owner or account the organisation does not know."""
+    for name, statement, problem in (
+        ("owner_id", USERS_AMONG, "unknown-user"),
+        ("account_id", ACCOUNTS_AMONG, "unknown-account"),
+    ):
+        wanted = sorted({record[name] for record in inbox.given.values() if record.get(name) is not None})
+        known = {row[0] for row in await connection.fetch(statement, org_id, wanted)} if wanted else set()
+        for index, record in sorted(inbox.given.items()):
+            if record.get(name) is not None and record[name] not in known:
+                inbox.reject(index, problem, name, "is not known to this organisation; send it first")
+
+
+async def _seen_changes(
+    log: Log, kind: Kind, stored: Mapping[str, Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
+) -> list[LeadChange]:
+    """Which leads look different to those who see them."""
+    if kind == "leads":
+        return list(_lead_changes(stored, rows))
+    if kind == "accounts":
+        known = [row["id"] for row in rows if row["id"] in stored]
+        leads = await log.connection.fetch(LEADS_OF_ACCOUNTS, log.org_id, known) if known else []
+        return [LeadChange(row["lead_id"], None, None) for row in leads]
+    return []
+
+
+def _lead_changes(stored: Mapping[str, Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]) -> Iterable[LeadChange]:
+    for row in rows:
+        before = stored.get(row["id"])
+        owner = None if before is None else before["owner_id"]
+        if before is not None and {**before, "score": None} == {**row, "score": None}:
+            continue  # a score alone shows nowhere in a feed
+        yield LeadChange(row["id"], owner, row["owner_id"])

@@ -1,0 +1,148 @@
+"""Errors to the wire: every failure leaves as ``application/problem+json`` (RFC 9457).
+
+The one handler. Never echoes what the caller sent, never shows a stack trace, always valid ASCII JSON.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from leadfeed_api import errors
+from leadfeed_api.errors import Fault, Problem
+from leadfeed_api.telemetry import log, redact_path
+
+MEDIA_TYPE = "application/problem+json"
+_BY_STATUS: dict[int, type[Problem]] = {
+    400: errors.BadRequest,
+    401: errors.NotAuthenticated,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    405: errors.MethodNotAllowed,
+    413: errors.BodyTooLarge,
+    415: errors.UnsupportedMediaType,
+    422: errors.Invalid,
+    429: errors.TooMany,
+    503: errors.Unavailable,
+}
+
+
+def speak_problems(app: FastAPI) -> None:
+    """Makes every error of ``app`` a problem document."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_failure)
+    app.add_api_route("/problems/{code}", _explain, include_in_schema=False)
+
+
+def respond(request: Request, problem: Problem) -> Response:
+    """The problem as a response to this request."""
+    request_id = getattr(request.state, "request_id", None)
+    document: dict[str, Any] = {
+        "type": f"/problems/{problem.code}",
+        "title": problem.title(),
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": redact_path(request.url.path),
+        "request_id": request_id,
+    }
+    if problem.errors:
+        document["errors"] = problem.errors
+    body = b"" if request.method == "HEAD" else json.dumps(document).encode("ascii")
+    return Response(body, problem.status, {**problem.response_headers, "Cache-Control": "no-store"}, MEDIA_TYPE)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    return respond(request, error if isinstance(error, Problem) else errors.InternalError())
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    found: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else []
+    if any(one["type"] == "json_invalid" for one in found):
+        reason = found[0].get("ctx", {}).get("error", "it is not JSON")
+        return respond(request, errors.InvalidBody(f"The body cannot be read: {reason}."))
+    return respond(request, errors.Invalid(errors=[_fault(one) for one in found[:50]]))
+
+
+def _fault(error: Any) -> Fault:
+    """Where and why; the location of an unknown field is its parent, because its name is the caller's text."""
+    where, *path = error["loc"]
+    unknown = error["type"] == "extra_forbidden"
+    detail = "an unknown field" if unknown else str(error["msg"])
+    if unknown:
+        path = path[:-1]
+    detail = re.sub(r"^Value error, ", "", detail)
+    if where == "body":
+        return {"pointer": "".join(f"/{_escaped(part)}" for part in path), "detail": detail}
+    name = str(path[0]) if path else ""
+    return {"header": name, "detail": detail} if where == "header" else {"parameter": name, "detail": detail}
+
+
+def _escaped(part: object) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    status, headers = 500, {}
+    if isinstance(error, HTTPException):
+        status, headers = error.status_code, dict(error.headers or {})
+    kind = _BY_STATUS.get(status, errors.BadRequest if status < 500 else errors.InternalError)
+    return respond(request, kind(headers=headers))
+
+
+async def _on_failure(request: Request, error: Exception) -> Response:
+    request_id = getattr(request.state, "request_id", None)
+    log.error("failure", request_id=request_id, path=redact_path(request.url.path), exc_info=error)
+    return respond(request, errors.InternalError())
+
+
+class LargeBodies:
+    """Pure ASGI middleware: the plain 413 of the framework's body limit leaves as a problem too.
+
+    The limit answers before any route runs, so no exception handler sees it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on but the framework's own 413."""
+        refused = False
+
+        async def translated(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start" and message["status"] == 413:
+                headers = dict(message["headers"])
+                refused = headers.get(b"content-type", b"").startswith(b"text/plain")
+                if refused:
+                    await respond(Request(scope), errors.BodyTooLarge())(scope, receive, send)
+            if not refused:
+                await send(message)
+
+        await self.app(scope, receive, translated if scope["type"] == "http" else send)
+
+
+def catalogue() -> dict[str, type[Problem]]:
+    """Every problem there is, by code."""
+
+    def below(kind: type[Problem]) -> list[type[Problem]]:
+        return [kind, *(one for child in kind.__subclasses__() for one in below(child))]
+
+    return {kind.code: kind for kind in reversed(below(Problem))}
+
+
+async def _explain(code: str) -> HTMLResponse:
+    """What a problem's ``type`` leads to."""
+    kind = catalogue().get(code)
+    if kind is None:
+        raise errors.NotFound
+    text = " ".join((kind.__doc__ or "").split())
+    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{kind.code}</title><h1>{kind.title()}</h1>"
+    return HTMLResponse(f"{page}<p>Status {kind.status}, code <code>{kind.code}</code>.</p><p>{text}</p></html>")

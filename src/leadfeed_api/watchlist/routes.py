@@ -1,0 +1,63 @@
+"""``/v1/watchlist``: the leads I follow."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from leadfeed_api.organizations.auth import Data, Reader, Rep
+from leadfeed_api.watchlist import membership
+from leadfeed_api.watchlist.schemas import WatchIn, Watchlist, WatchResult
+from leadfeed_api.wire import CrmId, StrictRoute
+
+router = APIRouter(prefix="/v1/watchlist", tags=["Watch list"], route_class=StrictRoute)
+LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]
+
+
+@router.get("", summary="List the leads I watch")
+async def list_watched(
+    who: Reader,
+    data: Data,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="Leads on the page.")] = 200,
+    after: Annotated[CrmId | None, Query(description="`next_after` of the page before.")] = None,
+) -> Watchlist:
+    """The leads on my watch list, by id. There is no cap on how many."""
+    async with data.read() as connection:
+        found = await membership.watched(connection, who.org_id, who.user_id or "", after=after or "", limit=limit + 1)
+    more = len(found) > limit
+    return Watchlist(items=found[:limit], next_after=found[limit - 1].lead.id if more else None)
+
+
+@router.post(
+    "",
+    summary="Watch several leads, or a whole account",
+    responses={404: {"description": "There is no such account (`unknown-account`)."}},
+)
+async def watch_many(wanted: WatchIn, who: Rep, data: Data) -> WatchResult:
+    """Follows the leads named, or everyone who is of the account now.
+
+    What is watched already stays so; ids that are no lead of the organisation are listed.
+    """
+    user_id = who.user_id or ""
+    if wanted.account_id is not None:
+        done = await membership.watch_account(data, who.org_id, user_id, wanted.account_id)
+    else:
+        done = await membership.watch_leads(data, who.org_id, user_id, wanted.lead_ids or [])
+    return WatchResult(watched=len(done.added), already=done.already, unknown=done.unknown)
+
+
+@router.put(
+    "/{lead_id}",
+    summary="Watch a lead",
+    status_code=204,
+    response_class=Response,
+    responses={404: {"description": "There is no such lead (`unknown-lead`)."}},
+)
+async def watch(lead_id: LeadId, who: Rep, data: Data) -> None:
+    """Follows the lead: its moments, past and coming, are in my feed. Repeating it changes nothing."""
+    await membership.watch_lead(data, who.org_id, who.user_id or "", lead_id)
+
+
+@router.delete("/{lead_id}", summary="Stop watching a lead", status_code=204, response_class=Response)
+async def unwatch(lead_id: LeadId, who: Rep, data: Data) -> None:
+    """Takes the lead off my watch list, and its moments out of my feed unless I own it. Repeating it is harmless."""
+    await membership.unwatch_lead(data, who.org_id, who.user_id or "", lead_id)

@@ -1,0 +1,47 @@
+"""The watch list on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from leadfeed_api.feed.schemas import AccountCard, LeadCard
+from leadfeed_api.wire import CrmId, Incoming
+
+
+class WatchIn(Incoming):
+    """Whom to watch: some leads, or everyone of one account. Exactly one of the two."""
+
+    lead_ids: Annotated[list[CrmId], Field(min_length=1, max_length=1_000)] | None = None
+    account_id: CrmId | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.lead_ids is None) == (self.account_id is None):
+            raise PydanticCustomError("one_of_two", "give either lead_ids or account_id")
+        return self
+
+
+class WatchResult(BaseModel):
+    """What a bulk watch did."""
+
+    watched: int = Field(description="Leads watched now that were not watched before.")
+    already: int = Field(description="Leads that were watched already.")
+    unknown: list[str] = Field(description="Ids among `lead_ids` that are no lead of this organisation.")
+
+
+class WatchedLead(BaseModel):
+    """A lead on the list."""
+
+    lead: LeadCard
+    account: AccountCard | None
+    owned: bool = Field(description="I own this lead too: unwatching leaves it in my feed.")
+    watched_since: datetime
+
+
+class Watchlist(BaseModel):
+    """A page of the list, by lead id."""
+
+    items: list[WatchedLead]
+    next_after: str | None = Field(description="Pass as `after` for the next page; null at the end.")

@@ -1,0 +1,109 @@
+"""What every test stands on: a real PostgreSQL, one migrated database a worker, an organisation of its own a test.
+
+Tests share a worker's database and are kept apart by organisation, as customers are.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from leadfeed_api.db.migrate import migrate
+from leadfeed_api.db.session import Database
+from leadfeed_api.settings import Settings
+from postgres import SharedServer, clone_database, create_template, drop_database, start_shared_server
+from statements import Statements
+from tools import pytest_terminal_summary  # noqa: F401  a hook: lists every skipped test with its reason
+from world import Service, World, running_app, served
+
+_SERVER = pytest.StashKey[SharedServer]()
+_TEMPLATE = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One server and one migrated template for the run, made by the process that outlives every worker."""
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    server = start_shared_server()
+    config.stash[_SERVER] = server
+    config.stash[_TEMPLATE] = create_template(server.dsn, migrate)
+
+
+def pytest_configure_node(node: object) -> None:
+    """Tells a worker where the server is."""
+    config = node.config  # type: ignore[attr-defined]
+    node.workerinput["postgres"] = (config.stash[_SERVER].dsn, config.stash[_TEMPLATE])  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Ends the server that this process started."""
+    server = config.stash.get(_SERVER, None)
+    if server is not None:
+        if _TEMPLATE in config.stash:
+            drop_database(server.dsn, config.stash[_TEMPLATE])
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> tuple[str, str]:
+    """The shared server's DSN, whose user may create databases, and the name of the migrated template."""
+    workerinput = getattr(pytestconfig, "workerinput", None)
+    if workerinput is not None:
+        dsn, template = workerinput["postgres"]
+        return dsn, template
+    return pytestconfig.stash[_SERVER].dsn, pytestconfig.stash[_TEMPLATE]
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
+    """This worker's own database, migrated."""
+    dsn, template = postgres
+    name = f"{template}_{worker_id}"
+    yield clone_database(dsn, template, name)
+    drop_database(dsn, name)
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """Asynchronous tests run on the loop that the service runs on."""
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    """Settings of a service on this worker's database; not those of the environment."""
+    return Settings(database_url=database_url, pool_size=8)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A pool on this worker's database."""
+    async with Database(database_url, pool_size=8) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    """The application without a network: enough for everything but streams."""
+    async with running_app(settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def server(settings: Settings) -> AsyncIterator[Service]:
+    """The application under a real uvicorn, on a port of the kernel's choice."""
+    async with served(settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def world(service: Service) -> World:
+    """An organisation of this test's own, with an administrator's key."""
+    return await service.new_world()
+
+
+@pytest.fixture(autouse=True)
+def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[Statements]:
+    """Every statement the test executes; at its end each must name its organisation on every table."""
+    seen = Statements(monkeypatch)
+    yield seen
+    seen.verify()
