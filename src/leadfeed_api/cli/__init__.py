@@ -1,0 +1,40 @@
+"""The ``leadfeed`` command: serving, administration, imports, the demo. One module a family of commands."""
+
+import typer
+
+from leadfeed_api.cli import administration, demo, marketo, serve
+
+app = typer.Typer(
+    name="leadfeed",
+    help="The lead feed for any CRM.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+organizations = typer.Typer(help="Customer organisations.", no_args_is_help=True)
+keys = typer.Typer(help="API keys of an organisation.", no_args_is_help=True)
+imports = typer.Typer(help="Reading other systems' exports.", no_args_is_help=True)
+app.add_typer(organizations, name="org")
+app.add_typer(keys, name="key")
+app.add_typer(imports, name="import")
+
+app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("migrate")(administration.migrate)
+app.command("token")(administration.token)
+app.command("check")(administration.check)
+app.command("openapi")(administration.openapi)
+organizations.command("create")(administration.create_organization)
+keys.command("create")(administration.create_key)
+imports.command("marketo")(marketo.import_marketo)
+
+
+@app.callback()
+def _root() -> None:
+    """The lead feed for any CRM."""
+
+
+def main() -> None:
+    """What the installed ``leadfeed`` script runs."""
+    app()

@@ -1,0 +1,155 @@
+"""Commands of administrators and operators: organisations, keys, tokens, the schema, the inbox's proof."""
+
+import asyncio
+import json
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import typer
+
+from leadfeed_api.app import create_app
+from leadfeed_api.cli.context import database_url, fail, load_settings, opened, plain_errors
+from leadfeed_api.db import migrate as migrations
+from leadfeed_api.db.session import Connection
+from leadfeed_api.errors import NotFound
+from leadfeed_api.feed import audit
+from leadfeed_api.organizations import queries
+from leadfeed_api.organizations.identity import SCOPES, is_org_name, org_number
+from leadfeed_api.organizations.tokens import Tokens
+from leadfeed_api.settings import DEVELOPMENT_SECRET
+
+Org = Annotated[str, typer.Argument(metavar="ORG", help="The organisation's name: a-z, 0-9 and inner hyphens.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for scripts.")]
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@plain_errors
+def migrate() -> None:
+    """Brings the database's schema up to date."""
+    with database_url(load_settings()) as url:
+        migrations.migrate(url)
+    print(f"The schema is at revision {migrations.newest_revision()}.")
+
+
+@plain_errors
+def create_organization(
+    org: Org,
+    name: Annotated[str | None, typer.Option(help="How people call it; by default like ORG.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Makes an organisation and prints an admin API key, once."""
+    if not is_org_name(org):
+        fail("an organisation's name is 1-63 of a-z, 0-9 and inner hyphens, such as acme or acme-eu.")
+
+    async def create(url: str) -> str:
+        async with opened(url) as database, database.write() as connection:
+            now = datetime.now(UTC)
+            org_id = await queries.create_organization(connection, org, name or org, now)
+            return (await queries.create_key(connection, org_id, ["admin"], "first administrator", now))[1]
+
+    with database_url(load_settings()) as url:
+        secret = asyncio.run(create(url))
+    _show(as_json, {"org": org, "api_key": secret}, f"{secret}\n", "Keep this admin API key: it is not shown again.")
+
+
+@plain_errors
+def create_key(
+    org: Org,
+    scope: Annotated[list[str], typer.Option(help="ingest, sync, read or admin; repeat for several.")],
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "command line",
+    as_json: AsJson = False,
+) -> None:
+    """Makes an API key and prints it, once."""
+    unknown = set(scope) - SCOPES
+    if unknown:
+        fail(f"no such scope: {', '.join(sorted(unknown))}. There are {', '.join(sorted(SCOPES))}.")
+
+    async def create(url: str) -> tuple[str, str]:
+        async with opened(url) as database, database.write() as connection:
+            await demand_organization(connection, org)
+            key, secret = await queries.create_key(connection, org_number(org), scope, name, datetime.now(UTC))
+            return str(key.id), secret
+
+    with database_url(load_settings()) as url:
+        key_id, secret = asyncio.run(create(url))
+    _show(as_json, {"id": key_id, "key": secret}, f"{secret}\n", "Keep this API key: it is not shown again.")
+
+
+@plain_errors
+def token(
+    org: Org,
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user's id in the CRM.")],
+    role: Annotated[Literal["rep", "admin"], typer.Option(help="What the user is.")] = "rep",
+    ttl: Annotated[str, typer.Option(help="How long it is good for: 90s, 30m, 1h, 7d.")] = "1h",
+    as_json: AsJson = False,
+) -> None:
+    """Signs a user token, for development and tests: elsewhere the CRM signs its own."""
+    settings = load_settings()
+    if settings.jwks_url is not None:
+        fail("LEADFEED_JWKS_URL is set: user tokens come from the identity provider, and ours would be refused.")
+    if settings.jwt_secret == DEVELOPMENT_SECRET:
+        print(
+            "leadfeed: signed with the development secret; set LEADFEED_JWT_SECRET for anything else.", file=sys.stderr
+        )
+    signed, expires_at = Tokens(settings).for_user(org, user, role=role, ttl=duration(ttl))
+    shown = expires_at.isoformat().replace("+00:00", "Z")
+    _show(as_json, {"token": signed, "expires_at": shown}, f"{signed}\n", None)
+
+
+@plain_errors
+def check(
+    org: Org,
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what differs.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Proves that the inbox equals its definition: the moments of the leads each user owns or watches.
+
+    Exit code 0 when it does (or was repaired), 1 when it does not.
+    """
+
+    async def compare(url: str) -> audit.Differences:
+        async with opened(url) as database:
+            async with database.read() as connection:
+                await demand_organization(connection, org)
+            return await audit.compare(database, org_number(org), repair=repair)
+
+    with database_url(load_settings()) as url:
+        found = asyncio.run(compare(url))
+    done = " Repaired." if found.repaired else ""
+    text = f"{org}: {found.entries:,} entries, {found.missing:,} missing, {found.surplus:,} surplus.{done}\n"
+    _show(as_json, {"org": org, **found.as_dict()}, text, None)
+    if found.missing + found.surplus and not found.repaired:
+        raise typer.Exit(1)
+
+
+def openapi() -> None:
+    """Prints the OpenAPI document."""
+    document = create_app(load_settings()).openapi()
+    json.dump(document, sys.stdout, indent=2, ensure_ascii=False, sort_keys=False)
+    sys.stdout.write("\n")
+
+
+def duration(text: str) -> timedelta:
+    """The time span that a text such as ``90s``, ``30m``, ``1h`` or ``7d`` means; ends the command otherwise."""
+    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if found is None or int(found[1]) == 0:
+        fail("a time to live is a number and a unit: 90s, 30m, 1h, 7d.")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+async def demand_organization(connection: Connection, org: str) -> None:
+    """Raises ``NotFound``, saying how to make one, when there is no such organisation."""
+    if not await queries.organization_exists(connection, org):
+        raise NotFound(f"There is no organisation named {org}. Make it with `leadfeed org create {org}`.")
+
+
+def _show(as_json: bool, document: dict[str, Any], text: str, remark: str | None) -> None:
+    """Results go to stdout, remarks to stderr, so that a script may take the result as it is."""
+    if as_json:
+        print(json.dumps(document))
+        return
+    sys.stdout.write(text)
+    if remark and sys.stderr.isatty():
+        print(remark, file=sys.stderr)

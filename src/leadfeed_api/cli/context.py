@@ -1,0 +1,79 @@
+"""What every command stands on: settings, the database they mean, and errors said in one line.
+
+On the embedded PostgreSQL a command attaches to the running server of the same ``DATA_DIR``, or starts it for its
+duration.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import wraps
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from leadfeed_api.db.embedded import (
+    AlreadyRunning,
+    DataFolderUnusable,
+    PostgresUnavailable,
+    StartFailed,
+    attach_or_start,
+)
+from leadfeed_api.db.migrate import migrate
+from leadfeed_api.db.session import Database
+from leadfeed_api.errors import Problem
+from leadfeed_api.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+EXPECTED = (AlreadyRunning, DataFolderUnusable, PostgresUnavailable, StartFailed, Problem)
+
+
+def fail(reason: str) -> NoReturn:
+    """Ends the command with one line on stderr and exit code 1."""
+    print(f"leadfeed: {reason}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """What a user can put right is said in one line; only a fault of ours is a traceback."""
+
+    @wraps(command)
+    def spoken(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except EXPECTED as error:
+            fail(str(error))
+
+    return spoken
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The environment's settings, with what the command line says on top."""
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        for one in error.errors(include_url=False, include_input=False):
+            name = "".join(f"LEADFEED_{part}".upper() for part in one["loc"][:1])
+            reason = one["msg"].removeprefix("Value error, ")
+            print(f"leadfeed: {name + ': ' if name else ''}{reason}", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """The database these settings mean; an embedded one is migrated first, because nobody else would."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    with attach_or_start(settings.data_dir, pg_bin=settings.pg_bin) as url:
+        migrate(url)
+        yield url
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    """A small pool for one command."""
+    async with Database(url, pool_size=4) as database:
+        yield database

@@ -1,0 +1,83 @@
+"""``leadfeed serve``: the service, on the embedded PostgreSQL or on one of yours, in one process or several."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from leadfeed_api.app import create_app
+from leadfeed_api.cli.context import load_settings, plain_errors
+from leadfeed_api.db.embedded import EmbeddedPostgres
+from leadfeed_api.db.migrate import migrate
+from leadfeed_api.settings import Settings
+from leadfeed_api.telemetry import configure_logging
+
+GRACE_S = 10  # for requests under way when the service is told to stop
+
+
+@plain_errors
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; overrides LEADFEED_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; overrides LEADFEED_PORT.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
+) -> None:
+    """Serves the API, the live feed and the feeds for readers."""
+    settings = load_settings(host=host, port=port)
+    with own_database(settings) as url:
+        ready = settings.model_copy(update={"database_url": url})
+        if workers == 1:
+            run(create_app(ready), ready)
+        else:
+            _run_several(ready, workers)
+
+
+@contextmanager
+def own_database(settings: Settings) -> Iterator[str]:
+    """The database a service runs on; an embedded one is its own, started, migrated and stopped with it.
+
+    Raises ``AlreadyRunning`` when another process has the embedded data folder.
+    """
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    with EmbeddedPostgres(settings.data_dir, pg_bin=settings.pg_bin) as postgres:
+        migrate(postgres.dsn)
+        yield postgres.dsn
+
+
+def run(app: FastAPI, settings: Settings) -> None:
+    """Serves ``app`` in this process until a signal ends it."""
+    configure_logging(settings.log_format)
+    uvicorn.run(app, **server_options(settings))
+
+
+def app_from_environment() -> FastAPI:
+    """What each of several worker processes serves; the parent left the database's address in the environment."""
+    settings = load_settings()
+    configure_logging(settings.log_format)
+    return create_app(settings)
+
+
+def _run_several(settings: Settings, workers: int) -> None:
+    os.environ["LEADFEED_DATABASE_URL"] = settings.database_url or ""
+    os.environ["LEADFEED_HOST"], os.environ["LEADFEED_PORT"] = settings.host, str(settings.port)
+    uvicorn.run(
+        "leadfeed_api.cli.serve:app_from_environment", factory=True, workers=workers, **server_options(settings)
+    )
+
+
+def server_options(settings: Settings) -> dict[str, Any]:
+    """How uvicorn serves, here and in the demo."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": GRACE_S,
+        "proxy_headers": False,
+    }
