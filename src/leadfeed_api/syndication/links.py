@@ -1,0 +1,159 @@
+"""The secret in a feed's address: how it is made, kept, changed and found again.
+
+A token is 256 bits that only this service's signing key can derive from the link's nonce, organisation and user. The
+database holds the nonce and the token's SHA-256, so a copy of it opens no feed, and still the owner may be shown the
+same address again. When the signing key was changed, the derived token is no longer the stored one: the next look at
+the link makes it anew (and ends the old address, which has worked until then).
+
+Owns the table ``feed_link``. Knows nothing of formats.
+"""
+
+import base64
+import hmac
+import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import asyncpg
+
+from leadfeed_api.db.session import Connection
+from leadfeed_api.organizations.identity import digest
+
+NONCE_BYTES = 16
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+# By hash first, before any organisation is known: this is how a link's organisation is found.
+LINK_BY_HASH = "SELECT org_id, user_id, contact_details, created_at FROM feed_link WHERE token_hash = $1"
+FEED_OF_USER = """
+SELECT o.name AS organization, o.horizon, u.name AS user_name FROM organization o
+JOIN app_user u ON u.org_id = $1 AND u.user_id = $2 AND u.active WHERE o.org_id = $1 AND o.rss_enabled
+"""
+LINK_OF_USER = """
+SELECT token_hash, nonce, contact_details, created_at FROM feed_link WHERE org_id = $1 AND user_id = $2
+"""
+# Each of the next three leaves exactly one link, locked until the commit, and returns it as it is then. Of two callers
+# at once the second waits for the first and finds what it wrote.
+KEEP_OR_CREATE = """
+INSERT INTO feed_link (org_id, user_id, token_hash, nonce, contact_details, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (org_id, user_id) DO UPDATE SET contact_details = feed_link.contact_details
+RETURNING token_hash, nonce, contact_details, created_at
+"""
+SET_CONTACT_DETAILS = """
+INSERT INTO feed_link (org_id, user_id, token_hash, nonce, contact_details, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (org_id, user_id) DO UPDATE SET contact_details = excluded.contact_details
+RETURNING token_hash, nonce, contact_details, created_at
+"""
+ROTATE = """
+INSERT INTO feed_link (org_id, user_id, token_hash, nonce, contact_details, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (org_id, user_id)
+DO UPDATE SET token_hash = excluded.token_hash, nonce = excluded.nonce, created_at = excluded.created_at
+RETURNING token_hash, nonce, contact_details, created_at
+"""
+DELETE = "DELETE FROM feed_link WHERE org_id = $1 AND user_id = $2"
+CHANGED_AT = """
+SELECT greatest(
+  (SELECT m.recorded_at FROM moment m WHERE m.org_id = $1 AND m.position = $3),
+  (SELECT c.changed_at FROM feed_change c WHERE c.org_id = $1 AND c.user_id = $2 AND c.position = $3))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose link it is, and the key by which its token is derived."""
+
+    org_id: int
+    user_id: str
+    key: bytes = field(repr=False)
+
+    def token(self, nonce: bytes) -> str:
+        """The secret of the address: 43 characters of base64url. Nonce and number have fixed lengths: no two meet."""
+        message = b"feed-link" + nonce + self.org_id.to_bytes(8, signed=True) + self.user_id.encode()
+        return base64.urlsafe_b64encode(hmac.digest(self.key, message, "sha256")).decode()[:43]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLink:
+    """A link as its owner sees it."""
+
+    token: str = field(repr=False)
+    contact_details: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link as a reader's request finds it: whose feed, and what it may show.
+
+    ``horizon`` is the position in the organisation's log up to which changes are no longer kept.
+    """
+
+    token_hash: bytes
+    org_id: int
+    user_id: str
+    user_name: str
+    organization: str
+    horizon: int
+    contact_details: bool
+    created_at: datetime
+
+
+async def show_or_create(connection: Connection, owner: Owner, now: datetime) -> OwnLink:
+    """The user's link; it is made on first use, with contact details. Wants a transaction."""
+    row = await connection.fetchrow(LINK_OF_USER, owner.org_id, owner.user_id)
+    if row is not None and (link := _read(owner, row)):
+        return link
+    return await _write(connection, KEEP_OR_CREATE, owner, now)
+
+
+async def set_contact_details(connection: Connection, owner: Owner, shown: bool, now: datetime) -> OwnLink:
+    """Says whether the feed shows e-mail, telephone numbers and the company's addresses. Wants a transaction."""
+    return await _write(connection, SET_CONTACT_DETAILS, owner, now, contact_details=shown)
+
+
+async def rotate(connection: Connection, owner: Owner, now: datetime) -> OwnLink:
+    """Gives the feed a new address; the old one is unknown from the commit on. Wants a transaction."""
+    return await _write(connection, ROTATE, owner, now)
+
+
+async def delete(connection: Connection, owner: Owner) -> None:
+    """Ends the address, if there is one."""
+    await connection.execute(DELETE, owner.org_id, owner.user_id)
+
+
+async def find_by_token(connection: Connection, token: str) -> Link | None:
+    """The link that bears this token.
+
+    None for any other text, for a user who was disabled, and while the organisation has feeds for readers off.
+    """
+    if not _TOKEN.fullmatch(token):
+        return None
+    row = await connection.fetchrow(LINK_BY_HASH, digest(token))
+    if row is None:
+        return None
+    feed = await connection.fetchrow(FEED_OF_USER, row["org_id"], row["user_id"])
+    return None if feed is None else Link(token_hash=digest(token), **row, **feed)
+
+
+async def changed_at(connection: Connection, link: Link, position: int) -> datetime:
+    """When the feed came to ``position``, or the link was made, whichever was later: two index probes."""
+    moved: datetime | None = await connection.fetchval(CHANGED_AT, link.org_id, link.user_id, position)
+    return max(link.created_at, moved or link.created_at)
+
+
+def _read(owner: Owner, row: asyncpg.Record) -> OwnLink | None:
+    """What the owner sees of a stored link; None when the key that made it is no longer ours."""
+    token = owner.token(row["nonce"])
+    if not hmac.compare_digest(digest(token), row["token_hash"]):
+        return None
+    return OwnLink(token, row["contact_details"], row["created_at"])
+
+
+async def _write(
+    connection: Connection, statement: str, owner: Owner, now: datetime, *, contact_details: bool = True
+) -> OwnLink:
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    values = (owner.org_id, owner.user_id, digest(owner.token(nonce)), nonce, contact_details, now)
+    (row,) = await connection.fetch(statement, *values)
+    # The row is locked now: nobody else makes it anew meanwhile.
+    return _read(owner, row) or await rotate(connection, owner, now)

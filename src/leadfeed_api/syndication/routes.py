@@ -1,0 +1,244 @@
+"""``/v1/feed-link``, where a user gets and ends the secret address, and ``/feeds/…``, where readers follow it.
+
+Owns the order of the questions a reader's request is asked: is the link good, has anything changed, and only then
+what the feed holds. Knows neither SQL nor formats.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import NAMESPACE_URL, uuid5
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from leadfeed_api import __version__
+from leadfeed_api.db.session import Connection
+from leadfeed_api.errors import FeedNotFound, RssDisabled
+from leadfeed_api.feed import queries
+from leadfeed_api.organizations.auth import Configured, Data, Rep
+from leadfeed_api.organizations.queries import settings_of
+from leadfeed_api.syndication import links
+from leadfeed_api.syndication.freshness import entity_tag, http_date, tag_matches, unmodified_since
+from leadfeed_api.syndication.links import Link, Owner, OwnLink
+from leadfeed_api.syndication.render import MEDIA_TYPES, FeedDocument, Format, render
+from leadfeed_api.syndication.rendered import Rendered
+from leadfeed_api.syndication.schemas import FeedLink, FeedLinkPatch
+from leadfeed_api.wire import StrictRoute
+
+router = APIRouter(tags=["Feeds for readers"], route_class=StrictRoute)
+
+FILES: dict[Format, str] = {"rss": "rss.xml", "atom": "atom.xml", "json": "feed.json"}
+CONTENT_TYPES: dict[Format, str] = {
+    "rss": f"{MEDIA_TYPES['rss']}; charset=utf-8",
+    "atom": f"{MEDIA_TYPES['atom']}; charset=utf-8",
+    "json": MEDIA_TYPES["json"],  # JSON is UTF-8 by definition, and its media types have no such parameter
+}
+# The address is a secret: no page a reader shows may pass it on, and no search engine may keep what it leads to.
+SECRECY = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
+# Kept by the reader alone, and asked for again each time: a moment is worth a call while it is fresh.
+CACHING = {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+
+_PROBLEM = {"application/problem+json": {"schema": {"type": "object"}}}
+_RSS_OFF: dict[int | str, dict[str, Any]] = {
+    403: {"description": "Feeds for readers are switched off (`rss-disabled`).", "content": _PROBLEM}
+}
+
+
+@router.get("/v1/feed-link", summary="Show my feed link", responses=_RSS_OFF)
+async def show_feed_link(who: Rep, data: Data, configured: Configured, response: Response) -> FeedLink:
+    """The secret addresses of my feed, for a feed reader. Made on first use; they stay until rotated or deleted."""
+    owner = Owner(who.org_id, who.user_id or "", configured.signing_key)
+    async with data.write() as connection:
+        await _demand_rss(connection, owner)
+        link = await links.show_or_create(connection, owner, datetime.now(UTC))
+    return _shown(link, configured.base_url, response)
+
+
+@router.patch("/v1/feed-link", summary="Change what my feed link shows", responses=_RSS_OFF)
+async def change_feed_link(
+    change: FeedLinkPatch, who: Rep, data: Data, configured: Configured, response: Response
+) -> FeedLink:
+    """Shows or hides the contact details of people and companies in the feed. The addresses stay."""
+    owner = Owner(who.org_id, who.user_id or "", configured.signing_key)
+    async with data.write() as connection:
+        await _demand_rss(connection, owner)
+        link = await links.set_contact_details(connection, owner, change.contact_details, datetime.now(UTC))
+    return _shown(link, configured.base_url, response)
+
+
+@router.post("/v1/feed-link/rotate", summary="Replace my feed link", responses=_RSS_OFF)
+async def rotate_feed_link(who: Rep, data: Data, configured: Configured, response: Response) -> FeedLink:
+    """Makes new addresses and ends the old ones at once: whoever still has one gets 404."""
+    owner = Owner(who.org_id, who.user_id or "", configured.signing_key)
+    async with data.write() as connection:
+        await _demand_rss(connection, owner)
+        link = await links.rotate(connection, owner, datetime.now(UTC))
+    return _shown(link, configured.base_url, response)
+
+
+@router.delete(
+    "/v1/feed-link", summary="End my feed link", status_code=204, response_class=Response, responses=_RSS_OFF
+)
+async def delete_feed_link(who: Rep, data: Data, configured: Configured) -> None:
+    """Ends the addresses at once: they get 404. Repeating it changes nothing; showing the link makes new ones."""
+    owner = Owner(who.org_id, who.user_id or "", configured.signing_key)
+    async with data.write() as connection:
+        await _demand_rss(connection, owner)
+        await links.delete(connection, owner)
+
+
+async def _demand_rss(connection: Connection, owner: Owner) -> None:
+    if not (await settings_of(connection, owner.org_id)).get("rss_enabled"):
+        raise RssDisabled
+
+
+def _shown(link: OwnLink, base_url: str, response: Response) -> FeedLink:
+    response.headers.update({"Cache-Control": "no-store", **SECRECY})
+    urls = _urls(base_url, link.token)
+    return FeedLink(
+        rss=urls["rss"],
+        atom=urls["atom"],
+        json_feed=urls["json"],
+        contact_details=link.contact_details,
+        created_at=link.created_at,
+    )
+
+
+def _urls(base_url: str, token: str) -> dict[Format, str]:
+    return {form: f"{base_url}/feeds/{token}/{file}" for form, file in FILES.items()}
+
+
+Token = Annotated[str, Path(description="The secret of the link, from `GET /v1/feed-link`.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A reader's request and what it takes to answer it."""
+
+    request: Request
+    data: Data
+    configured: Configured
+
+    @property
+    def rendered(self) -> Rendered:
+        """The process's memory of rendered documents, made by whoever comes first."""
+        state = self.request.app.state
+        if not hasattr(state, "rendered_feeds"):
+            state.rendered_feeds = Rendered()
+        kept: Rendered = state.rendered_feeds
+        return kept
+
+
+Reading = Annotated[Visit, Depends()]
+
+
+def _documented(form: Format, example: str) -> dict[str, Any]:
+    """What the OpenAPI document says of a feed; HEAD answers as GET does, without the body."""
+    text = {"schema": {"type": "string"}}
+    headers = {
+        "ETag": {"description": "Send it back as If-None-Match.", "schema": {"type": "string"}},
+        "Last-Modified": {"description": "When the feed changed last.", "schema": {"type": "string"}},
+        "Cache-Control": {"description": "private, no-cache", "schema": {"type": "string"}},
+    }
+    schema = {"schema": {"type": "object"}} if form == "json" else text
+    return {
+        "summary": f"Read a feed as {example}",
+        "response_class": Response,
+        "responses": {
+            200: {"description": f"The feed: {example}.", "content": {MEDIA_TYPES[form]: schema}, "headers": headers},
+            304: {"description": "Nothing changed since the ETag or date that was sent. No body."},
+            404: {"description": "No such feed, or it was ended, or feeds for readers are off.", "content": _PROBLEM},
+        },
+    }
+
+
+# Each address is registered twice: the lower route serves GET and HEAD (and names both to whoever tries another
+# method), the upper one documents them as one operation.
+@router.get("/feeds/{token}/rss.xml", **_documented("rss", "RSS 2.0"))
+@router.api_route("/feeds/{token}/rss.xml", methods=["GET", "HEAD"], include_in_schema=False)
+async def read_rss(token: Token, visit: Reading) -> Response:
+    """The newest 50 moments of one user's feed. Needs no login: the address is the secret.
+
+    Poll it with `If-None-Match`: while nothing changed the answer is 304. HEAD answers as GET does, without the body.
+    """
+    return await _serve(token, "rss", visit)
+
+
+@router.get("/feeds/{token}/atom.xml", **_documented("atom", "Atom (RFC 4287)"))
+@router.api_route("/feeds/{token}/atom.xml", methods=["GET", "HEAD"], include_in_schema=False)
+async def read_atom(token: Token, visit: Reading) -> Response:
+    """The same feed as Atom; see the RSS address."""
+    return await _serve(token, "atom", visit)
+
+
+@router.get("/feeds/{token}/feed.json", **_documented("json", "JSON Feed 1.1"))
+@router.api_route("/feeds/{token}/feed.json", methods=["GET", "HEAD"], include_in_schema=False)
+async def read_json_feed(token: Token, visit: Reading) -> Response:
+    """The same feed as JSON Feed; see the RSS address."""
+    return await _serve(token, "json", visit)
+
+
+async def _serve(token: str, form: Format, visit: Visit) -> Response:
+    """The document, or 304 without having looked at the feed's contents; one connection, a few index probes."""
+    if_none_match = visit.request.headers.getlist("if-none-match")
+    if_modified_since = visit.request.headers.getlist("if-modified-since")
+    base_url = visit.configured.base_url
+    async with visit.data.read() as connection:
+        link = await links.find_by_token(connection, token)
+        if link is None:
+            raise FeedNotFound(headers=SECRECY)
+        # Read before the contents: if something arrives in between, the next poll shows it again rather than never.
+        position = await queries.version(connection, link.org_id, link.user_id)
+        tag = _tag(link, position, form, base_url)
+        if tag_matches(if_none_match, tag):
+            return _unchanged(tag)
+        changed_at = await links.changed_at(connection, link, position)
+        if not if_none_match and unmodified_since(if_modified_since, changed_at):
+            return _unchanged(tag)
+        document = visit.rendered.find((link.token_hash, form), tag)
+        if document is None:
+            items = await queries.newest_with_contacts(connection, link.org_id, link.user_id)
+    if document is None:
+        document = render(_feed(link, _urls(base_url, token), base_url), items, form)
+        visit.rendered.keep((link.token_hash, form), tag, document)
+    return _document(document, form, tag, changed_at, head=visit.request.method == "HEAD")
+
+
+def _tag(link: Link, position: int, form: Format, base_url: str) -> str:
+    """Everything that the document is made of, by name or by position.
+
+    What lies before the horizon is no longer in the log: from there on the position alone would not tell whether a
+    reader has seen it.
+    """
+    seen = max(position, link.horizon)
+    about = (link.token_hash, link.contact_details, link.user_name, link.organization)
+    return entity_tag(__version__, base_url, form, seen, *about)
+
+
+def _feed(link: Link, urls: dict[Format, str], base_url: str) -> FeedDocument:
+    return FeedDocument(
+        feed_id=uuid5(NAMESPACE_URL, f"leadfeed:{link.org_id}:{link.user_id}"),
+        user_name=link.user_name,
+        organization=link.organization,
+        home_url=f"{base_url}/panel",
+        urls=urls,
+        created_at=link.created_at,
+        contact_details=link.contact_details,
+    )
+
+
+def _unchanged(tag: str) -> Response:
+    return Response(status_code=304, headers={"ETag": tag, **CACHING, **SECRECY})
+
+
+def _document(document: bytes, form: Format, tag: str, changed_at: datetime, *, head: bool) -> Response:
+    headers = {
+        "ETag": tag,
+        "Last-Modified": http_date(min(changed_at, datetime.now(UTC))),
+        "Content-Length": str(len(document)),
+        "Content-Type": CONTENT_TYPES[form],
+        "X-Content-Type-Options": "nosniff",
+        **CACHING,
+        **SECRECY,
+    }
+    return Response(b"" if head else document, headers=headers)

@@ -1,0 +1,43 @@
+"""The feed link on the wire."""
+
+from datetime import datetime
+
+from pydantic import ConfigDict, Field
+
+from leadfeed_api.feed.schemas import Wire
+from leadfeed_api.wire import Flag, Incoming, example
+
+
+class FeedLink(Wire):
+    """The secret addresses of my feed. Whoever has one reads my feed without signing in: share none of them."""
+
+    model_config = ConfigDict(
+        populate_by_name=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "rss": "https://leads.example.com/feeds/Zo3…/rss.xml",
+                    "atom": "https://leads.example.com/feeds/Zo3…/atom.xml",
+                    "json": "https://leads.example.com/feeds/Zo3…/feed.json",
+                    "contact_details": True,
+                    "created_at": "2026-11-23T09:12:00Z",
+                }
+            ]
+        },
+    )
+
+    rss: str = Field(description="The feed as RSS 2.0.")
+    atom: str = Field(description="The same feed as Atom.")
+    json_feed: str = Field(alias="json", description="The same feed as JSON Feed 1.1.")
+    contact_details: bool = Field(
+        description="Entries show e-mail address, phone, mobile, fax, company address and company URL where known."
+    )
+    created_at: datetime = Field(description="When these addresses were made, UTC.")
+
+
+class FeedLinkPatch(Incoming):
+    """What of a link can be changed."""
+
+    model_config = example(contact_details=False)
+
+    contact_details: Flag = Field(description="False: entries leave out everything by which to reach the person.")
