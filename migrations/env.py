@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from leadfeed_api.db import mail_tables  # noqa: F401  its tables join the metadata
 from leadfeed_api.db.tables import Table
 from leadfeed_api.settings import Settings
 

@@ -66,14 +66,6 @@ def servers_on(data_dir: Path) -> list[PostmasterFile]:
     return [file for file in files if file is not None]
 
 
-def make_folder(folder: Path) -> None:
-    """``mkdir -p``; the folders made, and no others, may be walked through by the server's user."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    for path in reversed(missing):
-        path.mkdir(exist_ok=True)
-        path.chmod(0o755)
-
-
 def refuse_other_versions(data: Path) -> None:
     """Raises ``DataFolderUnusable`` where ``data`` would be a new, empty database beside that of another version."""
     others = [path.name for path in data.parent.glob("postgres-*") if re.fullmatch(r"postgres-\d+", path.name)]

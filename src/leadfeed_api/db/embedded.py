@@ -42,7 +42,6 @@ from leadfeed_api.db.data_folder import (
     PostmasterFile,
     discard_leftovers,
     locked,
-    make_folder,
     refuse_other_versions,
     servers_on,
     socket_folder_for,
@@ -149,7 +148,7 @@ class EmbeddedPostgres:
         account = _account(self._data_dir)
         binaries = find_binaries(self._pg_bin, account)
         data = self._data_dir / f"postgres-{binaries.major}"
-        make_folder(self._data_dir)
+        self._data_dir.mkdir(parents=True, exist_ok=True)
         installation = _Installation(binaries, account, self._cleanup.enter_context(locked(self._data_dir)))
         refuse_other_versions(data)
         # Linux ties "tell the child when I die" to the thread that forked. This thread lives as long as we do,

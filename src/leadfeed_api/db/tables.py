@@ -8,7 +8,7 @@ Rules, so that the same SQL runs on one PostgreSQL and on a distributed one (doc
   given out in commit order and without gaps;
 * ``feed_entry`` is the inbox: one row per moment and entitled user, derived from owner and watch list.
 
-Ids chosen by the CRM are text of 1-128 printable characters.
+Ids chosen by the CRM are text of 1-128 printable characters. The tables behind mail are in ``mail_tables``.
 """
 
 from sqlalchemy import (
@@ -16,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Date,
     DateTime,
     Float,
     ForeignKeyConstraint,
@@ -31,6 +32,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 TIME = DateTime(timezone=True)
+_RANKED_SCORE = text("coalesce(score, '-Infinity'::double precision)")
 
 
 class Table(DeclarativeBase):
@@ -50,8 +52,13 @@ class Organization(Table):
     horizon: Mapped[int] = mapped_column(BigInteger, server_default="0")
     rss_enabled: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     mail_enabled: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    mail_domains: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")  # empty: mail goes anywhere
+    lead_url: Mapped[str | None] = mapped_column(Text)  # where mails link a lead to: a URL with {lead_id}
     retention_days: Mapped[int] = mapped_column(Integer, server_default="760")
-    tiers: Mapped[dict[str, object]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    tiers: Mapped[dict[str, object]] = mapped_column(
+        JSONB, server_default=text("'{}'::jsonb")
+    )  # what differs from the defaults
+    time_zone: Mapped[str] = mapped_column(Text, server_default="UTC")  # where its days begin and end
     created_at: Mapped[object] = mapped_column(TIME)
 
 
@@ -94,6 +101,8 @@ class User(Table):
     user_id: Mapped[str] = mapped_column(Text, primary_key=True)
     name: Mapped[str] = mapped_column(Text)
     email: Mapped[str | None] = mapped_column(Text)
+    language: Mapped[str | None] = mapped_column(Text)
+    time_zone: Mapped[str | None] = mapped_column(Text)
     active: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
 
 
@@ -110,14 +119,19 @@ class Account(Table):
 
 
 class Lead(Table):
-    """A person in the CRM. ``starred``, ``stars`` and ``flames`` are placed by best_bets."""
+    """A person in the CRM. ``starred``, ``stars`` and ``flames`` are placed by best_bets.
+
+    ``…_given`` is the CRM's own priority, where it has one; ours stands aside for such a lead.
+    """
 
     __tablename__ = "lead"
     __table_args__ = (
         ForeignKeyConstraint(["org_id", "account_id"], ["account.org_id", "account.account_id"]),
         ForeignKeyConstraint(["org_id", "owner_id"], ["app_user.org_id", "app_user.user_id"]),
         CheckConstraint("stars BETWEEN 0 AND 3 AND flames BETWEEN 0 AND 3", name="lead_tiers"),
-        Index("lead_by_owner", "org_id", "owner_id"),
+        # Somebody's leads in the order of their priority, read backwards; a lead without a score comes last.
+        Index("lead_by_priority", "org_id", "owner_id", "flames", "stars", _RANKED_SCORE, "lead_id"),
+        Index("lead_starred", "org_id", "owner_id", postgresql_where=text("starred")),
         Index("lead_by_account", "org_id", "account_id"),
     )
 
@@ -135,6 +149,58 @@ class Lead(Table):
     starred: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     stars: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     flames: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    stars_given: Mapped[int | None] = mapped_column(SmallInteger)
+    flames_given: Mapped[int | None] = mapped_column(SmallInteger)
+    starred_given: Mapped[bool | None] = mapped_column(Boolean)
+
+
+class ScoreDay(Table):
+    """What a lead's score was at the beginning of a day on which it changed: enough to say how far it moved since.
+
+    Kept as long as the organisation's window is; a lead whose score rests has no rows.
+    """
+
+    __tablename__ = "score_day"
+    __table_args__ = (ForeignKeyConstraint(["org_id", "lead_id"], ["lead.org_id", "lead.lead_id"], ondelete="CASCADE"),)
+
+    org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    lead_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    day: Mapped[object] = mapped_column(Date, primary_key=True)
+    opening: Mapped[float] = mapped_column(Float)
+
+
+class HiddenLead(Table):
+    """A best bet its owner does not want to see for a while."""
+
+    __tablename__ = "hidden_lead"
+    __table_args__ = (
+        ForeignKeyConstraint(["org_id", "lead_id"], ["lead.org_id", "lead.lead_id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["org_id", "user_id"], ["app_user.org_id", "app_user.user_id"], ondelete="CASCADE"),
+        Index("hidden_lead_by_lead", "org_id", "lead_id"),
+    )
+
+    org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    user_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    lead_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    hidden_until: Mapped[object] = mapped_column(TIME)
+
+
+class Tiering(Table):
+    """Where an organisation's re-tiering stands. Apart from ``organization``, whose row is locked all day.
+
+    ``due_at`` is when the next run may begin; while one is under way, when its lease ends. ``run`` names the run under
+    way and is null between runs. ``rules`` are the cut-offs of the last run with the settings they came from.
+    """
+
+    __tablename__ = "tiering"
+
+    org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    due_at: Mapped[object] = mapped_column(TIME)
+    run: Mapped[object | None] = mapped_column(Uuid)
+    made_with: Mapped[dict[str, object] | None] = mapped_column(JSONB)  # the setting `tiers` at the last claim
+    rules: Mapped[dict[str, object] | None] = mapped_column(JSONB)
+    leads: Mapped[int] = mapped_column(BigInteger, server_default="0")  # how many there were at the last run
+    tiered_at: Mapped[object | None] = mapped_column(TIME)
 
 
 class Watch(Table):
@@ -151,6 +217,37 @@ class Watch(Table):
     user_id: Mapped[str] = mapped_column(Text, primary_key=True)
     lead_id: Mapped[str] = mapped_column(Text, primary_key=True)
     created_at: Mapped[object] = mapped_column(TIME)
+
+
+class MutedLead(Table):
+    """A person whose moments a user does not want to see ``until`` then; null: until they say so."""
+
+    __tablename__ = "muted_lead"
+    __table_args__ = (
+        ForeignKeyConstraint(["org_id", "lead_id"], ["lead.org_id", "lead.lead_id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["org_id", "user_id"], ["app_user.org_id", "app_user.user_id"], ondelete="CASCADE"),
+        Index("muted_lead_by_lead", "org_id", "lead_id"),
+    )
+
+    org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    user_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    lead_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    until: Mapped[object | None] = mapped_column(TIME)
+
+
+class MutedType(Table):
+    """A kind of moment that a user does not want to see ``until`` then; null: until they say so."""
+
+    __tablename__ = "muted_type"
+    __table_args__ = (
+        CheckConstraint("type IN ('web', 'email', 'milestone')", name="muted_type_type"),
+        ForeignKeyConstraint(["org_id", "user_id"], ["app_user.org_id", "app_user.user_id"], ondelete="CASCADE"),
+    )
+
+    org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    user_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    type: Mapped[str] = mapped_column(Text, primary_key=True)
+    until: Mapped[object | None] = mapped_column(TIME)
 
 
 class Moment(Table):

@@ -1,0 +1,87 @@
+"""Wake-ups by NATS: for many processes, where NOTIFY would make the database wake each of them.
+
+Owns the connection to the NATS server. The client reconnects by itself; each time listening begins anew, whoever waits
+is told that something may have been missed.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error
+
+from leadfeed_api.telemetry import log
+
+SUBJECT = "leadfeed.wakeups"
+PING_EVERY_S = 5
+PAUSE_S = 1.0
+
+
+class NatsChannel:
+    """One connection for sending and hearing, opened when it is first needed."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client = Client()
+        self._connecting = asyncio.Lock()
+        self._resumed: Callable[[], None] = _nobody_listens
+
+    async def send(self, payloads: Sequence[str]) -> None:
+        """Publishes each, and waits until the server has them. Raises ``OSError`` when it cannot."""
+        try:
+            await self._connect()
+            for payload in payloads:
+                await self._client.publish(SUBJECT, payload.encode())
+            await self._client.flush(timeout=2)
+        except Error as error:
+            raise ConnectionError(repr(error)) from error
+
+    async def listen(self, heard: Callable[[str], None], resumed: Callable[[], None]) -> None:
+        """Hears until cancelled. A server that is not there yet is waited for."""
+
+        async def hear(message: Msg) -> None:
+            heard(message.data.decode("ascii", "replace"))
+
+        self._resumed = resumed
+        while True:
+            try:
+                await self._connect()
+                await self._client.subscribe(SUBJECT, cb=hear)
+                await self._client.flush(timeout=2)
+                break
+            except (Error, OSError) as error:
+                log.warning("listening-failed", reason=repr(error), again_in_s=PAUSE_S)
+            await asyncio.sleep(PAUSE_S)
+        resumed()
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        """Ends the connection, if there is one."""
+        await self._client.close()
+
+    async def _connect(self) -> None:
+        async with self._connecting:
+            if not self._client.is_connected and not self._client.is_reconnecting:
+                await self._client.connect(
+                    self._url,
+                    name="leadfeed",
+                    connect_timeout=2,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=1,
+                    ping_interval=PING_EVERY_S,
+                    max_outstanding_pings=2,
+                    reconnected_cb=self._reconnected,
+                    error_cb=_note,
+                )
+
+    async def _reconnected(self) -> None:
+        self._resumed()
+
+
+async def _note(error: Exception) -> None:
+    log.warning("nats", reason=repr(error))
+
+
+def _nobody_listens() -> None:
+    """Only sending: nothing can be missed."""

@@ -1,0 +1,142 @@
+"""Wake-ups: telling every process, this one first, that an organisation's log has moved.
+
+A wake-up is a hint, ``organisation:position``. The log is the truth, and whoever waits for wake-ups also polls it: a
+lost one costs a second, a false one costs a look. So they are sent after the commit, outside its transaction (a NOTIFY
+inside would take a lock over the whole cluster), and gathered for a moment, since one says as much as twenty.
+
+Owns the gathering and what a wake-up looks like. How it travels is a :class:`Channel`'s business; what a log holds,
+nobody's here.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Literal, Protocol, Self
+
+from leadfeed_api.db.session import Database
+from leadfeed_api.errors import Unavailable
+from leadfeed_api.telemetry import Metrics, log
+
+Origin = Literal["local", "channel", "poll"]
+GATHER_S = 0.0015
+SEND_TIMEOUT_S = 5
+_LONGEST = 40  # two 64-bit numbers and a colon
+
+
+class Channel(Protocol):
+    """A way for wake-ups to travel between processes."""
+
+    async def send(self, payloads: Sequence[str]) -> None:
+        """Tells every process. Raises ``Unavailable`` or ``OSError`` when it cannot."""
+
+    async def listen(self, heard: Callable[[str], None], resumed: Callable[[], None]) -> None:
+        """Hears until cancelled; calls ``resumed`` whenever hearing begins anew: what came before was not heard."""
+
+    async def close(self) -> None:
+        """Ends what sending and listening opened."""
+
+
+class Wakeups:
+    """One process's end of the channel. ``async with Wakeups(…)`` announces for the database and listens.
+
+    ``heard`` and ``resumed`` are set by whoever wants to be woken: the first is told (organisation, position, origin),
+    the second that wake-ups may have been missed.
+    """
+
+    def __init__(self, database: Database, channel: Channel, metrics: Metrics | None = None) -> None:
+        self._database = database
+        self._channel = channel
+        self._metrics = metrics
+        self._unsent: dict[int, int] = {}
+        self._some = asyncio.Event()
+        self._open = False
+        self._before = database.announce
+        self._tasks: list[asyncio.Task[None]] = []
+        self.heard: Callable[[int, int, Origin], None] = _nobody_waits
+        self.resumed: Callable[[], None] = _nothing_missed
+
+    async def __aenter__(self) -> Self:
+        self._open = True
+        self._database.announce = self.announce
+        listening = self._channel.listen(self._hear, self._resume)
+        self._tasks = [asyncio.create_task(self._send_gathered()), asyncio.create_task(listening)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        sending, listening = self._tasks
+        self._database.announce = self._before
+        self._open = False
+        self._some.set()
+        listening.cancel()
+        await asyncio.gather(sending, listening, return_exceptions=True)
+        await self._channel.close()
+
+    def announce(self, org_id: int, position: int) -> None:
+        """Wakes this process at once and the others in a moment. Called after the commit; never fails, never waits."""
+        self._count("local")
+        self.heard(org_id, position, "local")
+        self._unsent[org_id] = max(position, self._unsent.get(org_id, 0))
+        self._some.set()
+
+    async def _send_gathered(self) -> None:
+        while self._open:
+            await self._some.wait()
+            await asyncio.sleep(GATHER_S)
+            self._some.clear()
+            gathered, self._unsent = self._unsent, {}
+            if gathered:
+                await self._send([f"{org_id}:{position}" for org_id, position in gathered.items()])
+
+    async def _send(self, payloads: Sequence[str]) -> None:
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await self._channel.send(payloads)
+        except (Unavailable, OSError) as error:  # no error to anyone: those who wait also poll
+            log.warning("wakeups-unsent", organisations=len(payloads), reason=repr(error))
+
+    def _hear(self, payload: str) -> None:
+        org_id, _, position = payload.partition(":")
+        if len(payload) <= _LONGEST:
+            with suppress(ValueError):  # anyone who may connect may also send: not ours, not heard
+                self._count("channel")
+                self.heard(int(org_id), int(position), "channel")
+
+    def _resume(self) -> None:
+        self.resumed()
+
+    def _count(self, origin: Origin) -> None:
+        if self._metrics is not None:
+            self._metrics.wakeups.labels(origin).inc()
+
+
+class Silence:
+    """A channel that hears nothing: for a command that writes and goes."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def send(self, payloads: Sequence[str]) -> None:
+        """Sends on the real channel."""
+        await self._channel.send(payloads)
+
+    async def listen(self, heard: Callable[[str], None], resumed: Callable[[], None]) -> None:
+        """Ends at once."""
+
+    async def close(self) -> None:
+        """Closes the real channel."""
+        await self._channel.close()
+
+
+@asynccontextmanager
+async def announcing(database: Database, channel: Channel) -> AsyncIterator[None]:
+    """While a command writes, its commits wake the readers in the processes that serve, the last ones included."""
+    async with Wakeups(database, Silence(channel)):
+        yield
+
+
+def _nobody_waits(org_id: int, position: int, origin: Origin) -> None:
+    """Nobody was set to be woken."""
+
+
+def _nothing_missed() -> None:
+    """Nobody was set to be told."""

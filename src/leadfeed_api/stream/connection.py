@@ -1,0 +1,115 @@
+"""One open stream: whose it is, how far it has come, and the little that waits to be sent.
+
+The tail pushes, the response takes. When more waits than ``BUFFER_BYTES`` nothing more is kept: the stream is *behind*,
+and the response reads the rest from the log. So a slow client costs a bounded buffer, and loses nothing. Knows neither
+the database nor the network.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from leadfeed_api.feed.cursor import Positions
+from leadfeed_api.organizations.identity import Caller
+from leadfeed_api.stream.events import HEARTBEAT
+
+BUFFER_BYTES = 64 * 1024
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One client's stream.
+
+    ``position`` is as far as events were taken for sending. Times are the event loop's; ``expires_at`` is a Unix time.
+    """
+
+    org_id: int
+    user_id: str
+    positions: Positions
+    key_hash: bytes | None
+    expires_at: int | None
+    position: int = 0
+    behind: bool = True
+    beat_at: float = 0.0
+    ends_at: float = 0.0
+    sending_since: float | None = None
+    ended: bool = False
+    gone: bool = False
+    last_words: bytes = b""
+    cut: Callable[[], object] | None = None
+
+    _waiting: list[tuple[int, bytes]] | None = field(default=None, init=False)
+    _size: int = field(default=0, init=False)
+    _beat: bool = field(default=False, init=False)
+    _wake: asyncio.Future[None] | None = field(default=None, init=False)
+
+    @classmethod
+    def of(cls, who: Caller, key: bytes) -> "Connection":
+        """A stream for an authenticated caller who is, or speaks for, a user."""
+        user_id = who.user_id or ""
+        return cls(who.org_id, user_id, Positions(key, who.org_id, user_id), who.key_hash, who.expires_at)
+
+    def push(self, position: int, event: bytes) -> bool:
+        """Keeps a live event for sending; whether it did.
+
+        It does not keep one that was sent before, nor one for which there is no room: that makes the stream behind.
+        """
+        if position <= self.position or self.behind or self.ended:
+            return False
+        if self._waiting is None:
+            self._waiting = []
+        elif self._size + len(event) > BUFFER_BYTES:
+            self.behind = True
+            return False
+        self._waiting.append((position, event))
+        self._size += len(event)
+        self._rouse()
+        return True
+
+    def collect(self) -> None:
+        """From now on live events are kept again, to be taken once the log was read up to where it is after this."""
+        self.behind = False
+
+    def discard(self) -> None:
+        """Drops what waits, because the reading before it was broken off; sending it would leave a gap."""
+        self._waiting, self._size, self.behind = None, 0, True
+
+    def take(self) -> bytes:
+        """What waits to be sent, without what the log gave already."""
+        waiting, self._waiting, self._size = self._waiting or (), None, 0
+        events = b"".join(event for position, event in waiting if position > self.position)
+        if waiting:
+            self.position = max(self.position, waiting[-1][0])
+        return events + self.take_beat()
+
+    def take_beat(self) -> bytes:
+        """A sign of life, if one is due."""
+        due, self._beat = self._beat, False
+        return HEARTBEAT if due else b""
+
+    def beat(self) -> None:
+        """Has a sign of life sent."""
+        self._beat = True
+        self._rouse()
+
+    def end(self, last_words: bytes) -> None:
+        """Has the stream closed, in order: what waits, then ``last_words``."""
+        if not self.ended:
+            self.ended, self.last_words = True, last_words
+            self._rouse()
+
+    def hang_up(self) -> None:
+        """The client is gone: there is nobody to say anything to."""
+        self.gone = True
+        self.end(b"")
+
+    async def something(self) -> None:
+        """Waits until there is something to do: to send, to catch up with the log, or to end."""
+        if self._waiting is None and not (self._beat or self.behind or self.ended):
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+            self._wake = None
+
+    def _rouse(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)

@@ -1,0 +1,150 @@
+"""The conversation on the wire, as a lean ASGI response: register, replay, then live.
+
+sse-starlette's own response runs four tasks and holds a lock for each stream. This one keeps that library's encoding
+(``events``) and its way of noticing that the process is to end (``leaving``), and runs two tasks: the request's own,
+which sends, and one that waits for the client to hang up. What comes by the clock is done for all at once (``rounds``).
+"""
+
+import asyncio
+import random
+import socket
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from leadfeed_api.errors import Unavailable
+from leadfeed_api.stream import events
+from leadfeed_api.stream.connection import Connection
+from leadfeed_api.stream.protocol import transport_of
+
+if TYPE_CHECKING:
+    from leadfeed_api.stream.live import Live
+
+HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # nginx must not wait for more
+)
+SOCKET_BUFFER_BYTES = 32 * 1024  # left to itself the kernel's grows to megabytes for a client that never reads
+DATABASE_PAUSE_S = (0.3, 0.9)
+
+
+class EventStream(Response):
+    """One user's stream from a position: an event's id as text, or None for now."""
+
+    media_type = "text/event-stream"
+    status_code = 200
+    background = None
+
+    def __init__(self, live: "Live", connection: Connection, position: str | None) -> None:
+        self.live = live
+        self.connection = connection
+        self.history = live.history(connection)
+        self.start = position
+        self.raw_headers = list(HEADERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises ``TooMany`` or ``Unavailable`` before the first byte; afterwards a stream only ever ends."""
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            await send({"type": "http.response.body"})
+            return
+        with self.live.admitted(self.connection), _cuttable(self.connection, scope):
+            opening = await self._prepare()
+            listening = asyncio.create_task(self._listen(receive))
+            try:
+                await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+                await self._send(send, opening)
+                await self._follow(send)
+                await self._send(send, self.connection.last_words)
+                await send({"type": "http.response.body"})
+            finally:
+                listening.cancel()
+
+    async def _prepare(self) -> bytes:
+        """Has the log followed here; a stream from now learns where that is. Returns the first bytes."""
+        stream = self.connection
+        await self.live.tail.follow(stream.org_id)
+        if self.start is not None:
+            return events.opening(None)
+        stream.collect()
+        stream.position = await self.history.now()
+        return events.opening(stream.positions.write(stream.position))
+
+    async def _listen(self, receive: Receive) -> None:
+        """Nothing is expected from the client but that it hangs up."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.connection.hang_up()
+        self.live.connections.dismiss(self.connection)
+
+    async def _follow(self, send: Send) -> None:
+        stream = self.connection
+        if self.start is not None:
+            await self._replay(send, stream.positions.read(self.start))
+        while True:
+            await self._send(send, stream.take())
+            if stream.ended:
+                return
+            if stream.behind:
+                await self._replay(send, stream.position)
+            else:
+                await stream.something()
+
+    async def _replay(self, send: Send, after: int | None) -> None:
+        """Sends what the log holds above ``after`` while live events are kept; waits for a database that is away."""
+        stream = self.connection
+        while not stream.ended:
+            stream.collect()
+            try:
+                async with aclosing(self.history.since(after)) as pieces:
+                    async for piece in pieces:
+                        await self._send(send, piece.data)
+                        after = stream.position = piece.position
+                        self.live.count(piece)
+                        if self._is_over():
+                            break
+                    else:
+                        return
+            except Unavailable:
+                await asyncio.sleep(random.uniform(*DATABASE_PAUSE_S))  # noqa: S311
+                await self._send(send, stream.take_beat())
+        stream.discard()
+
+    def _is_over(self) -> bool:
+        return self.connection.ended
+
+    async def _send(self, send: Send, data: bytes) -> None:
+        if data:
+            self.connection.sending_since = asyncio.get_running_loop().time()
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+            self.connection.sending_since = None
+
+
+@contextmanager
+def _cuttable(connection: Connection, scope: Scope) -> Iterator[None]:
+    """While inside, ``connection.cut()`` ends the stream though its client does not read.
+
+    Where the server lends us the socket, it is closed at once, with all that was buffered for it. Otherwise the sending
+    is broken off, and the server closes when it can.
+    """
+    transport = transport_of(scope)
+    if transport is not None:
+        transport.set_write_buffer_limits(high=SOCKET_BUFFER_BYTES)
+        with suppress(OSError):  # gone already
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+        connection.cut = transport.abort
+        yield
+        return
+    sending = asyncio.current_task()
+    assert sending is not None  # noqa: S101  for the type checker: an ASGI call is always in a task
+    connection.cut = sending.cancel
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not connection.gone:
+            raise
+        sending.uncancel()

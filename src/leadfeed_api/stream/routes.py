@@ -1,0 +1,70 @@
+"""``POST /v1/stream-tokens`` and ``GET /v1/feed/stream``: the way into the live feed."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+
+from leadfeed_api.organizations.auth import Reader, Signer, StreamReader
+from leadfeed_api.stream.live import Live
+from leadfeed_api.stream.response import EventStream
+from leadfeed_api.stream.schemas import StreamToken
+
+router = APIRouter(prefix="/v1", tags=["Feed"])
+
+EXAMPLE = """\
+: connected
+
+id: q3Zx0a1b-1042
+event: moment
+data: {"id":"019ab1…","type":"web","description":"Visited the pricing page 3 times","lead":{"id":"00Q8d000004"}}
+
+"""
+
+
+def live_feed(request: Request) -> Live:
+    """The process's live feed."""
+    opened: Live = request.app.state.live
+    return opened
+
+
+LiveFeed = Annotated[Live, Depends(live_feed)]
+LastEventId = Annotated[str | None, Header(description="The id of the last event received; an EventSource sends it.")]
+Position = Annotated[
+    str | None,
+    Query(alias="last_event_id", description="The same, for the first request: `live_cursor` of a page, or an id."),
+]
+
+
+@router.post("/stream-tokens", summary="Get a token for my stream", status_code=201)
+async def create_stream_token(who: Reader, signer: Signer, response: Response) -> StreamToken:
+    """A credential for `GET /v1/feed/stream?token=…`, because an EventSource cannot set headers.
+
+    Good for nothing but my stream. It stays good across reconnects until `expires_at`.
+    """
+    response.headers["Cache-Control"] = "no-store"
+    token, expires_at = signer.for_stream(who.org, who.user_id or "")
+    return StreamToken(token=token, expires_at=expires_at)
+
+
+@router.get(
+    "/feed/stream",
+    summary="Follow my feed live",
+    response_class=EventStream,
+    status_code=200,
+    responses={
+        200: {
+            "description": "Server-sent events: `moment`, `lead`, `changed`, `reset`, `expired`.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
+        }
+    },
+)
+@router.head("/feed/stream", include_in_schema=False)
+async def stream_feed(
+    who: StreamReader, live: LiveFeed, last_event_id: LastEventId = None, position: Position = None
+) -> EventStream:
+    """Everything that happens in my feed after a position, as it happens; each event once by its id, in order.
+
+    The position is the header `Last-Event-ID`, else the query `last_event_id`, else now. One that cannot be served is
+    answered by a `reset` event, with an id to go on from. docs/streaming.md says all a client needs to know.
+    """
+    return EventStream(live, live.connect(who), last_event_id or position)

@@ -1,0 +1,43 @@
+"""The data of the stream's events, and the stream token, on the wire."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from leadfeed_api.feed.schemas import AccountCard, LeadCard, Wire
+
+ResetReason = Literal["unknown-position", "future-position", "old-position", "many-changes"]
+MembershipReason = Literal["watched", "unwatched", "assigned", "unassigned", "erased"]
+
+
+class StreamToken(Wire):
+    """A credential for one user's stream, fit for a URL."""
+
+    token: str
+    expires_at: datetime = Field(description="When it, and the streams it opened, end.")
+
+
+class LeadEvent(LeadCard):
+    """`lead`: a person looks different now."""
+
+    account: AccountCard | None = None
+
+
+class ChangedEvent(Wire):
+    """`changed`: a lead came into my feed or left it."""
+
+    reason: MembershipReason
+    lead_id: str
+
+
+class ResetEvent(Wire):
+    """`reset`: reload the page, then go on from this event's id."""
+
+    reason: ResetReason
+
+
+class ExpiredEvent(Wire):
+    """`expired`: the credential ended; get a new one."""
+
+    reason: Literal["expired", "revoked"]

@@ -1,0 +1,162 @@
+"""The tail of the logs: one a process, reading what is new for the streams that are open here.
+
+Woken by this process's own commits, by the channel, and by its own poll, which asks once a second for the positions of
+all logs followed here and so covers every wake-up that was lost. A wake-up never says *what* is new: that is always
+read from the log, up to a position that a statement before the reading returned.
+
+Why nothing is missed: a stream registers first, then :meth:`Tail.follow` makes sure that the log's tail has a position,
+then it reads the log's position itself and its history up to there. Whoever the tail serves in a reading was registered
+before the reading began; whoever was not reads a position at least as high as that reading's end.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Self
+
+from leadfeed_api.db.session import Database
+from leadfeed_api.db.wakeups import Origin, Wakeups
+from leadfeed_api.errors import Unavailable
+from leadfeed_api.feed import queries
+from leadfeed_api.stream import news
+from leadfeed_api.stream.connections import Connections
+from leadfeed_api.stream.events import with_id
+from leadfeed_api.telemetry import Metrics, log
+
+POLL_S = 0.9
+POSITIONS_PER_READ = 100  # so that one reading's events fit the streams' buffers
+READS_AT_ONCE = 2  # organisations; they share the pool with everyone else
+
+
+@dataclass(slots=True, eq=False)
+class _Followed:
+    """One organisation's log, as far as it was delivered here."""
+
+    org_id: int
+    position: int | None = None
+    heard: int = 0  # the highest position that a wake-up named
+    behind_since: float | None = None
+    wanted: bool = False
+    reading: asyncio.Task[None] | None = None
+    anchoring: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Tail:
+    """``async with Tail(…)`` reads and delivers until it is left."""
+
+    def __init__(self, database: Database, wakeups: Wakeups, connections: Connections, metrics: Metrics) -> None:
+        self._database = database
+        self._connections = connections
+        self._metrics = metrics
+        self._logs: dict[int, _Followed] = {}
+        self._slots = asyncio.Semaphore(READS_AT_ONCE)
+        self._polling: asyncio.Task[None] | None = None
+        self._look = asyncio.Event()
+        wakeups.heard = self.hear
+        wakeups.resumed = self._look.set
+
+    async def __aenter__(self) -> Self:
+        self._polling = asyncio.create_task(self._poll())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        tasks = [followed.reading for followed in self._logs.values()] + [self._polling]
+        running = [task for task in tasks if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def follow(self, org_id: int) -> None:
+        """Makes sure that new events of the organisation are read here from now on. Raises ``Unavailable``."""
+        followed = self._logs.get(org_id)
+        if followed is None:
+            followed = self._logs[org_id] = _Followed(org_id)
+        async with followed.anchoring:
+            if followed.position is None:
+                async with self._database.read() as connection:
+                    followed.position = (await queries.reach(connection, org_id))[0]
+
+    def hear(self, org_id: int, position: int, origin: Origin) -> None:
+        """An organisation's log has come to ``position``, somebody says."""
+        followed = self._logs.get(org_id)
+        if followed is None or followed.position is None or position <= followed.position:
+            return
+        followed.heard = max(followed.heard, position)
+        followed.behind_since = followed.behind_since or time.monotonic()
+        followed.wanted = True
+        if followed.reading is None:
+            if origin == "poll":
+                self._metrics.wakeups.labels(origin).inc()
+            followed.reading = asyncio.create_task(self._read(followed))
+
+    async def _read(self, followed: _Followed) -> None:
+        try:
+            while followed.wanted:
+                followed.wanted = False
+                async with self._slots:
+                    await self._catch_up(followed)
+        except Unavailable as lost:
+            log.warning("tail-cannot-read", reason=repr(lost.__cause__))  # the poll tries again
+        except Exception:  # Intentional: whatever it was, the streams stay, and the poll tries again
+            log.exception("tail-failed")
+        finally:
+            followed.reading = None
+
+    async def _catch_up(self, followed: _Followed) -> None:
+        self._metrics.catch_ups.inc()
+        async with self._database.read() as connection:
+            up_to, _ = await queries.reach(connection, followed.org_id)
+            while followed.position is not None and followed.position < up_to:
+                end = min(followed.position + POSITIONS_PER_READ, up_to)
+                followers = list(self._connections.audience(followed.org_id))
+                found = await news.between(connection, followed.org_id, followers, followed.position, end)
+                self._deliver(followed.org_id, found)
+                followed.position = end
+                await asyncio.sleep(0)  # the streams write before more is read
+        followed.heard = up_to
+        followed.behind_since = None
+
+    def _deliver(self, org_id: int, found: list[news.News]) -> None:
+        audience = self._connections.audience(org_id)
+        delivered = 0
+        for position, user_ids, body in found:
+            for user_id in user_ids:
+                streams = audience.get(user_id)
+                if streams:
+                    event = with_id(streams[0].positions.write(position), body)
+                    delivered += sum(stream.push(position, event) for stream in streams)
+        self._metrics.deliveries.inc(delivered)
+
+    async def _poll(self) -> None:
+        while True:
+            self._look.clear()
+            try:
+                await self._compare()
+            except Unavailable as lost:
+                log.warning("poll-failed", reason=repr(lost.__cause__))
+            except Exception:  # Intentional: whatever it was, the next poll tries again
+                log.exception("poll-failed")
+            self._measure_lag()
+            try:
+                async with asyncio.timeout(POLL_S):
+                    await self._look.wait()
+            except TimeoutError:
+                continue
+
+    async def _compare(self) -> None:
+        """Asks how far the logs are; forgets those that nobody here follows any more."""
+        for org_id in [one for one in self._logs if not self._connections.audience(one)]:
+            if self._logs[org_id].reading is None and not self._logs[org_id].anchoring.locked():
+                del self._logs[org_id]
+        if not self._logs:
+            return
+        async with self._database.read() as connection:
+            reached = await queries.positions(connection, list(self._logs))
+        for org_id, position in reached.items():
+            self.hear(org_id, position, "poll")
+
+    def _measure_lag(self) -> None:
+        now = time.monotonic()
+        behind = [one for one in self._logs.values() if one.behind_since is not None and one.position is not None]
+        self._metrics.lag.set(max((one.heard - (one.position or 0) for one in behind), default=0))
+        self._metrics.lag_seconds.set(max((now - (one.behind_since or now) for one in behind), default=0))

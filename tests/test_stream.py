@@ -1,0 +1,226 @@
+"""The live feed as a client meets it: what comes, in which order, from where."""
+
+import asyncio
+from datetime import timedelta
+
+import httpx2
+import pytest
+from stream_client import Event, Stream, following
+from world import Service, World, ok, problem
+
+from leadfeed_api.stream.news import PROBES_PER_POSITION
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def live(server: Service) -> World:
+    """An organisation on a service that can be streamed from, with two reps who own a lead each."""
+    world = await server.new_world()
+    await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
+    return world
+
+
+async def reassign(world: World, lead_id: str, owner_id: str | None) -> None:
+    body = {"owner_id": owner_id}
+    answer = await world.client.put(f"/v1/leads/{lead_id}/owner", headers=world.machine, json=body)
+    assert answer.is_success, answer.text
+
+
+async def rename(world: World, lead_id: str, name: str) -> None:
+    await world.sync(leads=[{"id": lead_id, "name": name}])
+
+
+def names(events: list[Event]) -> list[tuple[str, str | None]]:
+    """Events by name and by what they are about."""
+    return [(one.name, one.data.get("reason") or one.data.get("description") or one.data.get("name")) for one in events]
+
+
+# --- opening -----------------------------------------------------------------------------------------------------
+
+
+async def test_the_first_byte_is_a_comment_and_comes_at_once(live: World) -> None:
+    async with live.client.stream("GET", "/v1/feed/stream", headers=live.rep("ana")) as response:
+        first = await anext(response.aiter_bytes())
+
+    assert first.startswith(b": connected\r\n\r\n")
+    assert b"retry: " in first
+    assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-accel-buffering"] == "no"
+    assert "content-encoding" not in response.headers
+
+
+async def test_head_answers_with_the_headers_and_opens_nothing(live: World) -> None:
+    answer = await live.client.head("/v1/feed/stream", headers=live.rep("ana"))
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert len(live.service.app.state.live.connections) == 0
+
+
+async def test_without_a_credential_there_is_a_status_and_no_stream(live: World) -> None:
+    problem(await live.client.get("/v1/feed/stream"), 401, "not-authenticated")
+    problem(await live.client.get("/v1/feed/stream?token=nonsense"), 401, "invalid-token")
+    problem(await live.client.get("/v1/feed/stream", headers=live.machine), 403, "no-user")
+    problem(await live.client.get("/v1/feed/stream", headers=live.rep("nobody")), 403, "unknown-user")
+    assert (await live.client.head("/v1/feed/stream")).status_code == 401
+
+
+async def test_a_machine_follows_on_behalf_of_a_user(live: World) -> None:
+    headers = {**await live.key_for("read"), "Leadfeed-User": "ana"}
+    async with following(live, "ana", headers=headers) as stream:
+        await stream.ready()
+        (moment_id,) = await live.report(live.moment("l1"))
+        assert (await stream.next()).data["id"] == moment_id
+
+
+# --- stream tokens -----------------------------------------------------------------------------------------------
+
+
+async def test_a_stream_token_opens_its_users_stream_and_nothing_else(live: World) -> None:
+    answer = await live.client.post("/v1/stream-tokens", headers=live.rep("ana"))
+    token = ok(answer, 201)["token"]
+    assert answer.headers["cache-control"] == "no-store"
+
+    async with following(live, "ana", headers={}, params={"token": token}) as stream:
+        await stream.ready()
+        (moment_id,) = await live.report(live.moment("l1"))
+        assert (await stream.next()).data["id"] == moment_id
+    problem(await live.client.get("/v1/feed", headers={"Authorization": f"Bearer {token}"}), 401, "invalid-token")
+    problem(await live.client.get(f"/v1/feed/stream?token={live.token('ana')}"), 401, "invalid-token")
+
+
+async def test_a_stream_token_says_when_it_ends_in_utc(live: World) -> None:
+    document = ok(await live.client.post("/v1/stream-tokens", headers=live.rep("ana")), 201)
+
+    assert set(document) == {"token", "expires_at"}
+    assert document["expires_at"].endswith("Z")
+
+
+async def test_a_machine_without_a_user_gets_no_stream_token(live: World) -> None:
+    problem(await live.client.post("/v1/stream-tokens", headers=live.machine), 403, "no-user")
+
+
+async def test_when_the_credential_ends_the_stream_says_so_and_closes(live: World) -> None:
+    short = {"Authorization": f"Bearer {live.token('ana', ttl=timedelta(seconds=1))}"}
+    async with following(live, "ana", headers=short) as stream:
+        await stream.ready()
+        events = await stream.rest()
+
+    assert [(one.name, one.data) for one in events] == [("expired", {"reason": "expired"})]
+
+
+# --- positions ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_new_moment_arrives_as_the_page_shows_it(live: World) -> None:
+    async with following(live, "ana") as stream:
+        await stream.ready()
+        await live.report(live.moment("l2"), live.moment("l1", description="Päivää 👋", bot="likely a scanner"))
+        event = await stream.next()
+
+    (item,) = (await live.page("ana"))["items"]
+    assert (event.name, event.data) == ("moment", item)
+
+
+async def test_a_page_and_the_stream_at_its_live_cursor_have_no_hole_and_no_repeat(live: World) -> None:
+    before = await live.report(live.moment("l1"))
+    page = await live.page("ana")
+    between = await live.report(live.moment("l1"), live.moment("l1"))
+
+    async with following(live, "ana", at=page["live_cursor"]) as stream:
+        replayed = await stream.take(2)
+        after = await live.report(live.moment("l1"))
+        live_event = await stream.next()
+
+    assert [item["id"] for item in page["items"]] == before
+    assert [event.data["id"] for event in [*replayed, live_event]] == between + after
+    positions = [event.position for event in [*replayed, live_event]]
+    assert positions == sorted(set(positions))
+
+
+async def test_a_cut_client_resumes_after_the_last_event_it_saw(live: World) -> None:
+    async with following(live, "ana") as stream:
+        await stream.ready()
+        seen = await live.report(live.moment("l1"))
+        assert (await stream.next()).data["id"] == seen[0]
+        last_id = stream.last_id
+    missed = await live.report(live.moment("l1"), live.moment("l2"), live.moment("l1"))
+
+    async with following(live, "ana", at=last_id) as stream:
+        assert [one.data["id"] for one in await stream.take(2)] == [missed[0], missed[2]]
+
+
+async def test_a_client_cut_before_its_first_event_resumes_where_it_began(live: World) -> None:
+    async with following(live, "ana") as stream:
+        began = await stream.ready()
+    (missed,) = await live.report(live.moment("l1"))
+
+    async with following(live, "ana", at=began) as stream:
+        assert (await stream.next()).data["id"] == missed
+
+
+async def test_the_header_beats_the_query(live: World) -> None:
+    old = (await live.page("ana"))["live_cursor"]
+    await live.report(live.moment("l1"))
+    new = (await live.page("ana"))["live_cursor"]
+
+    async with following(live, "ana", at=new, params={"last_event_id": old}) as stream:
+        (later,) = await live.report(live.moment("l1"))
+        assert (await stream.next()).data["id"] == later
+    async with following(live, "ana", params={"last_event_id": old}) as stream:
+        assert len(await stream.take(2)) == 2
+
+
+async def test_a_long_history_comes_whole_and_in_order(live: World) -> None:
+    start = (await live.page("ana"))["live_cursor"]
+    ids = await live.report(*(live.moment("l1") for _ in range(350)))
+    await rename(live, "l1", "Renamed")
+    ids += await live.report(*(live.moment("l1") for _ in range(50)))
+
+    async with following(live, "ana", at=start) as stream:
+        events = await stream.take(401)
+
+    assert [one.data["id"] for one in events if one.name == "moment"] == ids
+    assert [one.name for one in events].index("lead") == 350
+    positions = [one.position for one in events]
+    assert positions == sorted(set(positions))
+
+
+async def test_two_streams_of_one_user_get_the_same(live: World) -> None:
+    async with following(live, "ana") as one, following(live, "ana") as other:
+        await one.ready()
+        await other.ready()
+        await live.report(live.moment("l1"), live.moment("l1"))
+        assert await one.take(2) == await other.take(2)
+
+
+async def test_many_followers_get_what_few_get(live: World) -> None:
+    """The log is read another way when many follow; nothing of that shows."""
+    reps = [f"rep{n}" for n in range(3 * PROBES_PER_POSITION)]
+    await live.people(*reps, leads={})
+    for rep in reps[1::2]:
+        await live.client.put("/v1/watchlist/l1", headers=live.rep(rep))
+    streams: list[Stream] = []
+    async with following(live, "ana") as ana:
+        contexts = [following(live, rep) for rep in reps]
+        for context in contexts:
+            streams.append(await context.__aenter__())
+        for stream in [ana, *streams]:
+            await stream.ready()
+
+        await live.report(live.moment("l1"))
+        await rename(live, "l1", "Renamed")
+        await live.report(live.moment("l2"))
+        await reassign(live, "l1", "rep0")
+        await live.report(live.moment("l1", description="the last"))
+
+        assert [one.name for one in await ana.take(3)] == ["moment", "lead", "changed"]
+        received = {
+            rep: names([await stream.next() for _ in range(count)])
+            for rep, stream, count in zip(reps, streams, [2, 4] * len(reps), strict=False)
+        }
+        for context in contexts:
+            await context.__aexit__(None, None, None)
+    assert received["rep0"] == [("changed", "assigned"), ("moment", "the last")]
