@@ -45,7 +45,6 @@ def start_shared_server() -> SharedServer:
     if given := os.environ.get("LEADFEED_TEST_DATABASE_URL"):
         return SharedServer(given, lambda: None)
     folder = Path(tempfile.mkdtemp(prefix="leadfeed-tests-"))
-    folder.chmod(0o711)
     programs = os.environ.get("LEADFEED_PG_BIN")
     server = EmbeddedPostgres(folder, pg_bin=Path(programs) if programs else None, options=FAST_AND_FORGETFUL)
 

@@ -25,7 +25,7 @@ WIDE = {"SELECT org_id, position FROM organization WHERE org_id = ANY": POLL}
 VOLATILE = {"now", "clock_timestamp", "statement_timestamp", "random", "gen_random_uuid", "set_config"}
 TABLES = {
     "organization", "api_key", "feed_link", "app_user", "account", "lead", "watch", "moment", "feed_entry",
-    "feed_change",
+    "feed_change", "muted_lead", "muted_type",
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ class Statements:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.executed: list[str] = []
-        prepare = asyncpg.connection.Connection._get_statement  # type: ignore[attr-defined]  private, and the one door
+        prepare = asyncpg.connection.Connection._get_statement  # type: ignore[attr-defined]  # private, and the one door
         simple = asyncpg.connection.Connection.execute
 
         async def noted(connection: Any, query: str, *args: Any, **kwargs: Any) -> Any:

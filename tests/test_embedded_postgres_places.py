@@ -189,8 +189,8 @@ def test_without_any_postgres_the_message_says_how_to_get_one(tmp_path: Path, mo
 
 
 def test_a_named_folder_without_the_programs_is_refused_and_not_replaced_by_another(tmp_path: Path) -> None:
-    with pytest.raises(PostgresNotFound, match=str(tmp_path)), EmbeddedPostgres(tmp_path / "data", pg_bin=tmp_path):
-        pass
+    with pytest.raises(PostgresNotFound, match=f"{tmp_path}, which lacks"):
+        EmbeddedPostgres(tmp_path / "data", pg_bin=tmp_path).start()
 
 
 def test_the_newest_system_package_is_taken_by_number_not_by_spelling(

@@ -8,10 +8,12 @@ Owns the codes, statuses and messages that callers meet. Knows nothing of who ra
     ├── BadRequest 400 ──────────── InvalidCursor · InvalidBody
     ├── NotAuthenticated 401 ────── InvalidToken · ExpiredToken
     ├── Forbidden 403 ───────────── InsufficientScope · UnknownUser · UserDisabled · NoUser · RssDisabled
+    │                                MailDisabled
     ├── NotFound 404 ────────────── LeadNotFound · AccountNotFound · KeyNotFound · FeedNotFound
+    │                                SubscriptionNotFound · MailNotFound · MailLinkNotFound
     ├── MethodNotAllowed 405
     ├── NotAcceptable 406
-    ├── Conflict 409
+    ├── Conflict 409 ────────────── SubscriptionLimit
     ├── BodyTooLarge 413
     ├── UnsupportedMediaType 415
     ├── Invalid 422 ─────────────── the body or query has the right shape but wrong values; see ``errors[]``
@@ -159,6 +161,15 @@ class RssDisabled(Forbidden):
     code = "rss-disabled"
 
 
+class MailDisabled(Forbidden):
+    """Subscriptions by e-mail are switched off in this organisation.
+
+    An administrator can switch them on: `PATCH /v1/settings` with `{"mail_enabled": true}`.
+    """
+
+    code = "mail-disabled"
+
+
 class NotFound(Problem):
     """There is nothing here."""
 
@@ -190,6 +201,24 @@ class FeedNotFound(NotFound):
     code = "unknown-feed"
 
 
+class SubscriptionNotFound(NotFound):
+    """There is no such subscription."""
+
+    code = "unknown-subscription"
+
+
+class MailNotFound(NotFound):
+    """There is no such mail among those that were set aside."""
+
+    code = "unknown-mail"
+
+
+class MailLinkNotFound(NotFound):
+    """This link leads nowhere. It was cut or changed on its way; copy it whole from the mail."""
+
+    code = "unknown-mail-link"
+
+
 class MethodNotAllowed(Problem):
     """This address does not answer that method. The Allow header lists those it answers."""
 
@@ -202,6 +231,12 @@ class Conflict(Problem):
 
     status = 409
     code = "conflict"
+
+
+class SubscriptionLimit(Conflict):
+    """There are as many subscriptions as one user may have. Delete one that is no longer needed, then try again."""
+
+    code = "subscription-limit"
 
 
 class BodyTooLarge(Problem):

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from leadfeed_api.db.migrate import current_revision, newest_revision
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.organizations.auth import Data
+from leadfeed_api.wire import example
 
 router = APIRouter(tags=["Operations"])
 
@@ -15,11 +16,15 @@ router = APIRouter(tags=["Operations"])
 class Health(BaseModel):
     """It lives."""
 
+    model_config = example(status="ok")
+
     status: Literal["ok"] = "ok"
 
 
 class Readiness(BaseModel):
     """It can serve."""
+
+    model_config = example(status="ready", schema_version="0001")
 
     status: Literal["ready"] = "ready"
     schema_version: str

@@ -5,44 +5,57 @@ Owns the names, defaults and the refusal of unsafe combinations. Nothing here is
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DEVELOPMENT_SECRET = "for-development-only-never-on-a-public-host"  # noqa: S105  Intentional: refused off loopback
 _URL_SCHEMES = re.compile(r"^(?:jdbc:)?(?:postgres|postgresql)(?:\+\w+)?://", re.IGNORECASE)
+
+# Of libpq, JDBC, Prisma, Npgsql and SQLAlchemy.
+_FOREIGN_PARAMETERS = {
+    "async_fallback", "binary_parameters", "channel_binding", "connect_timeout", "connection_limit",
+    "currentschema", "gssencmode", "logintimeout", "pgbouncer", "pool_timeout", "pooling",
+    "prepared_statement_cache_size", "preparethreshold", "reconnect", "schema", "sockettimeout",
+    "sslaccept", "statement_cache_size", "stringtype", "tcpkeepalive",
+}  # fmt: skip
 
 
 def postgres_url(pasted: str) -> str:
     """The URL as asyncpg takes it, from any of the spellings people paste.
 
     Takes ``postgres://``, ``postgresql+asyncpg://``, ``postgresql+psycopg2://``, ``jdbc:postgresql://``, with quotes,
-    blanks or a leading ``DATABASE_URL=``. Raises ``ValueError`` with what is expected otherwise.
+    blanks or a leading ``DATABASE_URL=``, and an unescaped ``@`` in the password. Raises ``ValueError`` with what is
+    expected otherwise.
     """
-    text = pasted.strip()
-    text = re.sub(r"^(?:export\s+)?[A-Z_]+=", "", text).strip().strip("'\"").strip()
+    text = re.sub(r"^(?:export\s+)?[A-Z_]+\s*=", "", pasted.strip()).strip().strip("'\"").strip()
     if not _URL_SCHEMES.match(text):
         raise ValueError("expected a URL like postgresql://user:password@host:5432/database")
-    url = _URL_SCHEMES.sub("postgresql://", text)
-    if urlsplit(url).query:
-        url = _without_foreign_parameters(url)
-    return url
+    address, _, query = _URL_SCHEMES.sub("", text).partition("?")
+    authority, slash, path = address.partition("/")
+    user, at, host = authority.rpartition("@")
+    address = user.replace("@", "%40") + at + host + slash + path
+    parameters = "&".join(_own_parameters(query))
+    return f"postgresql://{address}?{parameters}" if parameters else f"postgresql://{address}"
 
 
-def _without_foreign_parameters(url: str) -> str:
-    """Drops query parameters that belong to other drivers; the server would refuse them as unknown settings."""
-    base, _, query = url.partition("?")
-    foreign = {"channel_binding", "pgbouncer", "prepared_statement_cache_size", "async_fallback", "currentschema"}
-    kept = [pair for pair in query.split("&") if pair and pair.partition("=")[0].lower() not in foreign]
-    renamed = [pair.replace("ssl=", "sslmode=", 1) if pair.startswith("ssl=") else pair for pair in kept]
-    return f"{base}?{'&'.join(renamed)}" if renamed else base
+def _own_parameters(query: str) -> Iterator[str]:
+    """The parameters that asyncpg knows or passes on; the server would refuse other drivers' as unknown settings."""
+    pairs = dict(pair.partition("=")[::2] for pair in query.split("&") if pair)
+    if "ssl" in pairs:
+        ssl = pairs.pop("ssl")
+        pairs.setdefault("sslmode", {"true": "require", "false": "disable"}.get(ssl.lower(), ssl))
+    for name, value in pairs.items():
+        if name.lower() not in _FOREIGN_PARAMETERS and not name.startswith("keepalives"):
+            yield f"{name}={value}"
 
 
 def _is_loopback(host: str) -> bool:
-    if host in {"localhost", ""}:
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
@@ -106,12 +119,12 @@ class Settings(BaseSettings):
     def _normalised(cls, value: str | None) -> str | None:
         return None if value is None else postgres_url(value)
 
-    @field_validator("public_url")
+    @field_validator("public_url", "jwks_url")
     @classmethod
-    def _absolute(cls, value: str | None) -> str | None:
+    def _absolute(cls, value: str | None, about: ValidationInfo) -> str | None:
         if value is not None and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
             raise ValueError("expected an absolute URL like https://leads.example.com")
-        return value and value.rstrip("/")
+        return value.rstrip("/") if value and about.field_name == "public_url" else value
 
     @model_validator(mode="after")
     def _safe(self) -> Self:

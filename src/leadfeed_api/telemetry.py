@@ -89,6 +89,16 @@ class Metrics:
         self.lag_seconds = Gauge(
             "leadfeed_stream_lag_seconds", "For how long something written has not been delivered here.", registry=make
         )
+        self.retier_runs = Counter("leadfeed_retier_runs_total", "Re-tierings, by outcome.", ("outcome",), registry=make)
+        self.retier_leads = Counter(
+            "leadfeed_retier_leads_total", "Leads that re-tiering looked at and changed.", ("outcome",), registry=make
+        )
+        self.retier_progress = Gauge(
+            "leadfeed_retier_progress_ratio", "How far the re-tiering under way here has come; 1 between runs.", registry=make
+        )
+        self.retier_lock = Gauge(
+            "leadfeed_retier_longest_lock_seconds", "The longest lock of the latest re-tiering here.", registry=make
+        )
         self.pool_in_use = Gauge("leadfeed_database_connections_in_use", "Connections checked out.", registry=make)
 
     def exposition(self) -> bytes:

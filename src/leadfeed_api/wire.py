@@ -31,6 +31,11 @@ _RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def example(**values: Any) -> ConfigDict:
+    """A model's configuration that shows one example of it in the OpenAPI document."""
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
 class Incoming(BaseModel):
     """What callers send: unknown fields are refused, nothing is coerced, and it does not change afterwards."""
 
@@ -72,10 +77,9 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _int(digits: str) -> int:
-    if len(digits) > 19:
-        raise json.JSONDecodeError("a number is too large", "", 0)
-    return int(digits)
+def _int(digits: str) -> int | float:
+    """Intentional: digits beyond 64 bits are read like any large number, so that its field can refuse it by itself."""
+    return int(digits) if len(digits) <= 20 else _finite(digits)
 
 
 class StrictRequest(Request):

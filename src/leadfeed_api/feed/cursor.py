@@ -9,12 +9,13 @@ import base64
 import hmac
 import struct
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from leadfeed_api.errors import InvalidCursor
 
-_VERSION = 1
-_BODY = struct.Struct(">Bq16s")  # version, microseconds since 1970, moment id
+_VERSION = 2
+_BODY = struct.Struct(">Bq16sQ")  # version, microseconds since 1970, moment id, position
 _SEAL_BYTES = 12
 _TAG_BYTES = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,14 +23,28 @@ _MICROSECOND = timedelta(microseconds=1)
 _POSITION_DIGITS = 18  # below 2^63
 
 
-def page_cursor(key: bytes, binding: str, occurred_at: datetime, moment_id: UUID) -> str:
+class Place(NamedTuple):
+    """Where a page ended: at this item. ``seen`` is the log's position when the first page was read."""
+
+    occurred_at: datetime
+    moment_id: UUID
+    seen: int
+
+
+def page_cursor(key: bytes, binding: str, occurred_at: datetime, moment_id: UUID, seen: int = 0) -> str:
     """The cursor of the page that follows the given item; ``binding`` says whose and under which filters."""
-    body = _BODY.pack(_VERSION, (occurred_at - _EPOCH) // _MICROSECOND, moment_id.bytes)
+    body = _BODY.pack(_VERSION, (occurred_at - _EPOCH) // _MICROSECOND, moment_id.bytes, seen)
     return _text(body + _seal(key, b"page", binding, body, _SEAL_BYTES))
 
 
 def read_page_cursor(key: bytes, binding: str, cursor: str) -> tuple[datetime, UUID]:
     """The item that ``cursor`` follows. Raises ``InvalidCursor``."""
+    place = read_place(key, binding, cursor)
+    return place.occurred_at, place.moment_id
+
+
+def read_place(key: bytes, binding: str, cursor: str) -> Place:
+    """Where ``cursor`` stands. Raises ``InvalidCursor``."""
     try:
         raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True)
     except ValueError as error:
@@ -37,10 +52,10 @@ def read_page_cursor(key: bytes, binding: str, cursor: str) -> tuple[datetime, U
     body, seal = raw[: _BODY.size], raw[_BODY.size :]
     if _text(raw) != cursor or not hmac.compare_digest(seal, _seal(key, b"page", binding, body, _SEAL_BYTES)):
         raise InvalidCursor
-    version, microseconds, moment = _BODY.unpack(body)
+    version, microseconds, moment, seen = _BODY.unpack(body)
     if version != _VERSION:
         raise InvalidCursor
-    return _EPOCH + microseconds * _MICROSECOND, UUID(bytes=moment)
+    return Place(_EPOCH + microseconds * _MICROSECOND, UUID(bytes=moment), seen)
 
 
 class Positions:

@@ -5,14 +5,15 @@ One statement each. Returns wire items, never table rows. Changes nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from leadfeed_api.db.session import Connection
+from leadfeed_api.feed.filters import Conditions, Filters, clauses, narrow
 from leadfeed_api.feed.log import ChangeKind
 from leadfeed_api.feed.schemas import AccountCard, Contact, ContactItem, FeedItem, LeadCard, Reason
 
@@ -103,20 +104,6 @@ POSITIONS = "SELECT org_id, position FROM organization WHERE org_id = ANY($1::bi
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """What a page is narrowed to; every field left at its default narrows nothing."""
-
-    types: tuple[str, ...] = ()
-    scope: Literal["all", "owned", "watched"] = "all"
-    lead_id: str | None = None
-    account_id: str | None = None
-    starred: bool | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    words: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """Items newest first, whether older ones follow, and the log's position in the same snapshot."""
 
@@ -146,36 +133,16 @@ class ChangeEvent:
     account: AccountCard | None
 
 
-# Each filter's condition, given the number of its own parameter. Fixed texts: nothing a caller sends is among them.
-_CONDITIONS = {
-    "after": "(e.occurred_at, e.moment_id) < (${n}::timestamptz, ${n1}::uuid)",
-    "types": "e.type = ANY(${n}::text[])",
-    "owned": "l.owner_id = $2",
-    "watched": "EXISTS (SELECT FROM watch s WHERE s.org_id = $1 AND s.user_id = $2 AND s.lead_id = e.lead_id)",
-    "lead_id": "e.lead_id = ${n}::text",
-    "account_id": "l.account_id = ${n}::text",
-    "starred": "l.starred = ${n}::boolean",
-    "since": "e.occurred_at >= ${n}::timestamptz",
-    "until": "e.occurred_at < ${n}::timestamptz",
-    "words": ("strpos(lower(concat_ws(E'\\n', m.description, l.name, l.title, a.name)), lower(${n}::text)) > 0"),
-}
-
-
 @lru_cache(maxsize=512)
-def page_statement(conditions: tuple[tuple[str, int], ...], limit: int) -> str:
-    """The statement of a page under these conditions (name, number of parameters).
+def page_statement(conditions: Conditions, limit: int) -> str:
+    """The statement of a page under these conditions.
 
     Intentional: the limit is a literal. Bound, it keeps the plan custom and costs 1.6 times the requests per second.
     """
-    clauses, number = [], 3
-    for name, parameters in conditions:
-        clauses.append(_CONDITIONS[name].replace("{n1}", str(number + 1)).replace("{n}", str(number)))
-        number += parameters
-    narrowed = "".join(f" AND {clause}" for clause in clauses)
     return f"""
 SELECT o.position AS log_position, p.* FROM organization o LEFT JOIN LATERAL (
   SELECT {_ITEM} {_FROM}
-  WHERE e.org_id = $1 AND e.user_id = $2{narrowed} {_NEWEST_FIRST} LIMIT {limit + 1:d}
+  WHERE e.org_id = $1 AND e.user_id = $2{clauses(conditions, 3)} {_NEWEST_FIRST} LIMIT {limit + 1:d}
 ) p ON true WHERE o.org_id = $1 ORDER BY p.occurred_at DESC, p.moment_id DESC
 """
 
@@ -190,29 +157,10 @@ async def page(
     limit: int,
 ) -> Page:
     """Up to ``limit`` items of the user's feed, older than ``after`` (time, id); one statement."""
-    conditions, parameters = _narrow(filters, after)
+    conditions, parameters = narrow(filters, datetime.now(UTC), after=after)
     rows = await connection.fetch(page_statement(conditions, limit), org_id, user_id, *parameters)
     found = [_item(row) for row in rows[:limit] if row["moment_id"] is not None]
     return Page(found, len(rows) > limit, rows[0]["log_position"] if rows else 0)
-
-
-def _narrow(filters: Filters, after: tuple[datetime, UUID] | None) -> tuple[tuple[tuple[str, int], ...], list[Any]]:
-    conditions: list[tuple[str, int]] = []
-    parameters: list[Any] = []
-    if after is not None:
-        conditions.append(("after", 2))
-        parameters += after
-    if filters.types:
-        conditions.append(("types", 1))
-        parameters.append(list(filters.types))
-    if filters.scope != "all":
-        conditions.append((filters.scope, 0))
-    for name in ("lead_id", "account_id", "starred", "since", "until", "words"):
-        value = getattr(filters, name)
-        if value is not None:
-            conditions.append((name, 1))
-            parameters.append(value)
-    return tuple(conditions), parameters
 
 
 async def newest_with_contacts(connection: Connection, org_id: int, user_id: str) -> list[ContactItem]:

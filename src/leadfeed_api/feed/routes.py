@@ -1,52 +1,28 @@
 """``GET /v1/feed``: one page, newest first."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from leadfeed_api.feed import queries
-from leadfeed_api.feed.cursor import Positions, page_cursor, read_page_cursor
-from leadfeed_api.feed.queries import Filters
-from leadfeed_api.feed.schemas import FeedItem, FeedPage, MomentType
+from leadfeed_api.feed.cursor import Positions, page_cursor, read_place
+from leadfeed_api.feed.narrowing import FeedFilters, cursor_binding
+from leadfeed_api.feed.schemas import FeedItem, FeedPage
 from leadfeed_api.organizations.auth import Configured, Data, Reader
 from leadfeed_api.organizations.identity import Caller
-from leadfeed_api.wire import CrmId, Instant, Name
 
 router = APIRouter(prefix="/v1", tags=["Feed"])
 
 
-class FeedQuery(BaseModel):
+class FeedQuery(FeedFilters):
     """Which page of which part of my feed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: int = Field(50, ge=1, le=200, description="Items on the page.")
     cursor: Annotated[str, Field(max_length=200)] | None = Field(
         None, description="`next_cursor` of the page before, with the same filters."
     )
-    type: list[MomentType] = Field(default_factory=list, max_length=3, description="Only these kinds; repeatable.")
-    scope: Literal["all", "owned", "watched"] = Field("all", description="Only leads I own, or only those I watch.")
-    lead_id: CrmId | None = Field(None, description="Only this person.")
-    account_id: CrmId | None = Field(None, description="Only this company's people.")
-    starred: bool | None = Field(None, description="Only best bets, or only others.")
-    since: Instant | None = Field(None, description="At or after this instant (RFC 3339).")
-    until: Instant | None = Field(None, description="Before this instant (RFC 3339).")
-    q: Name | None = Field(None, description="Text in the description or in the person's or company's name; any case.")
-
-    def filters(self) -> Filters:
-        """What narrows the page, without where it starts."""
-        return Filters(
-            types=tuple(sorted(set(self.type))),
-            scope=self.scope,
-            lead_id=self.lead_id,
-            account_id=self.account_id,
-            starred=self.starred,
-            since=self.since,
-            until=self.until,
-            words=self.q,
-        )
 
 
 @router.get(
@@ -71,11 +47,12 @@ async def read_feed(
     Open `/v1/feed/stream` at `live_cursor` for what comes after.
     """
     key, filters, user_id = configured.signing_key, query.filters(), who.user_id or ""
-    binding = f"{who.org_id}\n{user_id}\n{filters}"
-    after = None if query.cursor is None else read_page_cursor(key, binding, query.cursor)
+    binding = cursor_binding(who, filters)
+    place = None if query.cursor is None else read_place(key, binding, query.cursor)
+    after = None if place is None else (place.occurred_at, place.moment_id)
     async with data.read() as connection:
         page = await queries.page(connection, who.org_id, user_id, filters, after=after, limit=query.limit)
-    next_cursor = _next_cursor(key, binding, page)
+    next_cursor = _next_cursor(key, binding, page, seen=page.position if place is None else place.seen)
     if next_cursor is not None:
         response.headers["Link"] = f'<{_next_url(request, configured.base_url, next_cursor)}>; rel="next"'
     response.headers["Cache-Control"] = "private, no-store"
@@ -88,11 +65,11 @@ def _positions(key: bytes, who: Caller) -> Positions:
     return Positions(key, who.org_id, who.user_id or "")
 
 
-def _next_cursor(key: bytes, binding: str, page: queries.Page) -> str | None:
+def _next_cursor(key: bytes, binding: str, page: queries.Page, *, seen: int) -> str | None:
     if not page.more:
         return None
     last: FeedItem = page.items[-1]
-    return page_cursor(key, binding, last.occurred_at, last.id)
+    return page_cursor(key, binding, last.occurred_at, last.id, seen)
 
 
 def _next_url(request: Request, base_url: str, cursor: str) -> str:

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from leadfeed_api.wire import example
+
 MomentType = Literal["web", "email", "milestone"]
 Reason = Literal["owned", "watched"]
 
@@ -57,6 +59,34 @@ class FeedItem(Wire):
 
 class FeedPage(Wire):
     """One page, newest first."""
+
+    model_config = example(
+        items=[
+            {
+                "id": "019ab1de-8c3e-7d4b-9f0a-2b6f2f1f8a01",
+                "type": "web",
+                "description": "Visited the pricing page 3 times",
+                "occurred_at": "2026-11-23T09:12:00Z",
+                "url": None,
+                "source": "marketo",
+                "lead": {
+                    "id": "00Q8d000004",
+                    "name": "Ana Ruiz",
+                    "title": "CTO",
+                    "starred": True,
+                    "stars": 3,
+                    "flames": 2,
+                },
+                "account": {"id": "a-3", "name": "Initech"},
+                "because": ["owned", "watched"],
+                "subscribed": False,
+                "read": False,
+                "bot": None,
+            }
+        ],
+        next_cursor="AQAGYPKVHgqyAaII2mXncAmC_QOKZU16QIwfYHq9pnrXBh-myg",
+        live_cursor="2KReKaeQ-1042",
+    )
 
     items: list[FeedItem]
     next_cursor: str | None = Field(description="The next, older page; null at the end.")

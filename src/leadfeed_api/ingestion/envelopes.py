@@ -32,7 +32,7 @@ def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Bat
     """
     kind = _media_type(headers.get("content-type", ""))
     if kind == "application/cloudevents+json":
-        return _events([_document(body)], [""], now)
+        return _events([_event(_document(body))], [""], now)
     if kind == "application/cloudevents-batch+json":
         events = _items(_document(body), "")
         return _events(events, [f"/{n}" for n in range(len(events))], now)
@@ -58,6 +58,12 @@ def _own(document: Any, now: datetime) -> Batch:
 
 def _events(events: Sequence[Any], pointers: Sequence[str], now: datetime) -> Batch:
     return Batch([interpret_cloud_event(event, now) for event in events], pointers, "/subject")
+
+
+def _event(document: Any) -> Any:
+    if not isinstance(document, dict):
+        raise Invalid(errors=[{"pointer": "", "detail": "expected one CloudEvent"}])
+    return document
 
 
 def _items(found: Any, pointer: str) -> list[Any]:

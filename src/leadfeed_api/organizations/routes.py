@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1", tags=["Administration"], route_class=StrictRout
 
 @router.get("/settings", summary="Show the organisation's settings")
 async def show_settings(who: Administrator, data: Data) -> OrganizationSettings:
-    """What is set now."""
+    """What is set now, defaults included."""
     async with data.read() as connection:
         return OrganizationSettings(**await queries.settings_of(connection, who.org_id))
 

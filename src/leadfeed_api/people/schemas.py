@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from leadfeed_api.wire import CrmId, Flag, Incoming, Link, Name, OptionalLine
+from leadfeed_api.wire import CrmId, Flag, Incoming, Link, Name, OptionalLine, example
 
 Kind = Literal["users", "accounts", "leads"]
-Score = Annotated[float, Field(ge=-1e9, le=1e9)] | int
+Score = Annotated[float, Field(ge=-1e9, le=1e9)]  # an integer is one, too: nothing else is coerced
 
 
 class UserIn(Incoming):
@@ -49,6 +49,8 @@ class LeadIn(Incoming):
 class OwnerIn(Incoming):
     """Who owns the lead from now on; null for nobody."""
 
+    model_config = example(owner_id="u-17")
+
     owner_id: CrmId | None
 
 
@@ -67,6 +69,24 @@ class SyncResult(BaseModel):
 
 class SyncAnswer(BaseModel):
     """One verdict per record: users, accounts, leads, each in the order they came."""
+
+    model_config = example(
+        accepted=2,
+        rejected=1,
+        results=[
+            {"kind": "users", "index": 0, "id": "u-17", "status": "accepted", "change": "created"},
+            {"kind": "accounts", "index": 0, "id": "a-3", "status": "accepted", "change": "unchanged"},
+            {
+                "kind": "leads",
+                "index": 0,
+                "id": "00Q8d000004",
+                "status": "rejected",
+                "problem": "unknown-user",
+                "pointer": "/leads/0/owner_id",
+                "detail": "is not known to this organisation; send it first",
+            },
+        ],
+    )
 
     accepted: int = Field(description="Records that are stored as sent.")
     rejected: int

@@ -7,11 +7,13 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from leadfeed_api.feed.schemas import AccountCard, LeadCard
-from leadfeed_api.wire import CrmId, Incoming
+from leadfeed_api.wire import CrmId, Incoming, example
 
 
 class WatchIn(Incoming):
     """Whom to watch: some leads, or everyone of one account. Exactly one of the two."""
+
+    model_config = example(lead_ids=["00Q8d000004", "00Q8d000011"])
 
     lead_ids: Annotated[list[CrmId], Field(min_length=1, max_length=1_000)] | None = None
     account_id: CrmId | None = None
@@ -25,6 +27,8 @@ class WatchIn(Incoming):
 
 class WatchResult(BaseModel):
     """What a bulk watch did."""
+
+    model_config = example(watched=1, already=1, unknown=[])
 
     watched: int = Field(description="Leads watched now that were not watched before.")
     already: int = Field(description="Leads that were watched already.")
@@ -42,6 +46,25 @@ class WatchedLead(BaseModel):
 
 class Watchlist(BaseModel):
     """A page of the list, by lead id."""
+
+    model_config = example(
+        items=[
+            {
+                "lead": {
+                    "id": "00Q8d000004",
+                    "name": "Ana Ruiz",
+                    "title": "CTO",
+                    "starred": True,
+                    "stars": 3,
+                    "flames": 2,
+                },
+                "account": {"id": "a-3", "name": "Initech"},
+                "owned": False,
+                "watched_since": "2026-11-20T08:00:00Z",
+            }
+        ],
+        next_after=None,
+    )
 
     items: list[WatchedLead]
     next_after: str | None = Field(description="Pass as `after` for the next page; null at the end.")

@@ -1,0 +1,104 @@
+"""The application: every router on one screen."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware.cors import CORSMiddleware
+
+from leadfeed_api import __version__, operations
+from leadfeed_api.db.session import Database
+from leadfeed_api.documentation import complete_openapi
+from leadfeed_api.feed import routes as feed
+from leadfeed_api.ingestion import routes as ingestion
+from leadfeed_api.ingestion.grouping import Grouping
+from leadfeed_api.ingestion.record import record_moments
+from leadfeed_api.organizations import routes as organizations
+from leadfeed_api.organizations.tokens import Tokens
+from leadfeed_api.panel import routes as panel
+from leadfeed_api.people import routes as people
+from leadfeed_api.problems import LargeBodies, speak_problems
+from leadfeed_api.settings import Settings
+from leadfeed_api.stream import routes as stream
+from leadfeed_api.stream.live import Live
+from leadfeed_api.syndication import routes as syndication
+from leadfeed_api.telemetry import Metrics, Telemetry
+from leadfeed_api.triage import routes as triage
+from leadfeed_api.watchlist import routes as watchlist
+from leadfeed_api.wire import MAX_BODY_BYTES
+
+DESCRIPTION = """
+The lead feed for any CRM: an up-to-the-minute, newest-first list of the interesting moments of the leads a sales rep
+owns or watches. Moments and CRM records come in over HTTP; the feed goes out as JSON pages, live server-sent events,
+and RSS, Atom and JSON Feed.
+
+Errors are `application/problem+json` everywhere. Times are RFC 3339 in UTC. Ids of users, accounts and leads are the
+CRM's own.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service, ready for an ASGI server. Opens nothing before its lifespan starts."""
+    app = FastAPI(
+        title="leadfeed-api",
+        version=__version__,
+        summary="The lead feed for any CRM",
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        max_body_size=MAX_BODY_BYTES,
+        generate_unique_id_function=_operation_id,
+        redoc_url=None,
+        license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
+    )
+    app.state.settings = settings
+    app.state.tokens = Tokens(settings)
+    app.state.metrics = Metrics()
+    speak_problems(app)
+    app.include_router(ingestion.router)
+    app.include_router(people.router)
+    app.include_router(feed.router)
+    app.include_router(stream.router)
+    app.include_router(triage.router)
+    app.include_router(watchlist.router)
+    app.include_router(syndication.router)
+    app.include_router(panel.router)
+    app.include_router(organizations.router)
+    app.include_router(operations.router)
+    _add_middleware(app, settings)
+    complete_openapi(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    if settings.database_url is None:
+        raise RuntimeError("create_app needs a database_url; `leadfeed serve` starts the embedded server and sets it")
+    pooled_outside = settings.listen_url is not None
+    async with Database(settings.database_url, pool_size=settings.pool_size, pooled_outside=pooled_outside) as data:
+        app.state.database = data
+        app.state.grouping = Grouping(partial(record_moments, data))
+        async with Live(settings, data, app.state.metrics) as app.state.live:
+            yield
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Outermost last: telemetry sees everything, also what CORS answers by itself."""
+    app.add_middleware(LargeBodies)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["authorization", "content-type", "leadfeed-user", "last-event-id"],
+            expose_headers=["link", "x-request-id", "retry-after", "date"],
+            max_age=7_200,
+        )
+    app.add_middleware(Telemetry, metrics=app.state.metrics)
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The route function's name: what generated clients call their methods."""
+    return route.name

@@ -1,0 +1,145 @@
+"""Best bets on the wire."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from leadfeed_api.feed.schemas import AccountCard, LeadCard, MomentType, Wire
+from leadfeed_api.organizations.tier_settings import MAX_HIDE_DAYS, Tiers
+from leadfeed_api.wire import Incoming, example
+
+Score = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
+_LEAD = {"id": "00Q8d000004", "name": "Ana Ruiz", "title": "CTO", "starred": True, "stars": 3, "flames": 2}
+_MOMENT = {
+    "id": "019ab1de-8c3e-7d4b-9f0a-2b6f2f1f8a01",
+    "type": "web",
+    "description": "Visited the pricing page 3 times",
+    "occurred_at": "2026-11-23T09:12:00Z",
+}
+_BET = {
+    "lead": _LEAD,
+    "account": {"id": "a-3", "name": "Initech"},
+    "score": 71,
+    "change": 18,
+    "owned": True,
+    "hidden_until": None,
+    "last_moment": _MOMENT,
+}
+_TIERS = Tiers().model_dump(exclude_none=True)
+
+
+class ScoreIn(Incoming):
+    """A lead's score from now on; null when it has none any more."""
+
+    model_config = example(score=71)
+
+    score: Score | None
+
+
+class LeadScore(Wire):
+    """A lead's score, and where it stands by it."""
+
+    model_config = example(id="00Q8d000004", score=71, stars=3, flames=2, starred=True)
+
+    id: str
+    score: float | None
+    stars: int = Field(ge=0, le=3, description="Relative score, 0-3.")
+    flames: int = Field(ge=0, le=3, description="Urgency, 0-3.")
+    starred: bool = Field(description="A best bet: priority at or above the organisation's cut-off.")
+
+
+class HideIn(Incoming):
+    """For how long to hide a best bet."""
+
+    model_config = example(days=14)
+
+    days: Annotated[int, Field(ge=1, le=MAX_HIDE_DAYS)] | None = Field(
+        None, description="Left out: the organisation's `hide_days`."
+    )
+
+
+class Hidden(Wire):
+    """A best bet out of sight."""
+
+    model_config = example(lead_id="00Q8d000004", hidden_until="2026-12-07T09:12:00Z")
+
+    lead_id: str
+    hidden_until: datetime
+
+
+class LastMoment(Wire):
+    """What the person did last."""
+
+    id: UUID
+    type: MomentType
+    description: str
+    occurred_at: datetime
+
+
+class BestBet(Wire):
+    """A lead, where its score stands, and what happened last."""
+
+    lead: LeadCard
+    account: AccountCard | None
+    score: float | None
+    change: float | None = Field(description="By how much the score moved over the window; null: no score, or it rests.")
+    owned: bool = Field(description="I own this lead; otherwise I watch it.")
+    hidden_until: datetime | None = Field(description="Until when I hid it; null when I did not.")
+    last_moment: LastMoment | None
+
+
+class BestBets(Wire):
+    """One page, highest priority first."""
+
+    model_config = example(items=[_BET], next_cursor=None)
+
+    items: list[BestBet]
+    next_cursor: str | None = Field(description="The next page; null at the end.")
+
+
+class Brackets(BaseModel):
+    """How many leads have how many of it, and from which value on."""
+
+    none: int
+    one: int
+    two: int
+    three: int
+    cutoffs: list[float | None] = Field(description="What one, two and three begin at; null where nobody reaches it.")
+
+
+class TiersPreview(BaseModel):
+    """What the tiers would give the organisation's leads as they are now."""
+
+    model_config = example(
+        tiers=_TIERS,
+        leads=1_000,
+        stars={"none": 512, "one": 290, "two": 148, "three": 50, "cutoffs": [12, 41, 77]},
+        flames={"none": 962, "one": 26, "two": 9, "three": 3, "cutoffs": [6, 15, 30]},
+        starred=74,
+    )
+
+    tiers: Tiers = Field(description="The tiers previewed, complete.")
+    leads: int
+    stars: Brackets
+    flames: Brackets
+    starred: int = Field(description="How many would be best bets.")
+
+
+class Tiering(BaseModel):
+    """Where re-tiering stands."""
+
+    model_config = example(
+        tiered_at="2026-11-23T03:00:04Z",
+        next_at="2026-11-24T03:00:00Z",
+        running=False,
+        stars=[12, 41, 77],
+        flames=[6, 15, 30],
+    )
+
+    tiered_at: datetime | None = Field(description="When the last run ended; null before the first.")
+    next_at: datetime | None = Field(description="When the next is due; null while no lead ever had a score.")
+    running: bool
+    stars: list[float | None] | None = Field(description="The last cut-offs of stars; null before the first run.")
+    flames: list[float | None] | None = Field(description="The last cut-offs of flames.")

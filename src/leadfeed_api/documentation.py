@@ -1,0 +1,118 @@
+"""The OpenAPI document, completed: what every operation can answer, said once.
+
+A route declares what is particular to it. What follows from its shape (a body may be unreadable, a credential may be
+missing, the database may be away) is added here, so that no route can forget it. Owns no route.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from leadfeed_api import errors
+from leadfeed_api.errors import Problem
+
+TAGS = (
+    ("Ingestion", "Moments come in."),
+    ("People", "The CRM's users, accounts and leads come in."),
+    ("Feed", "The lead feed, page by page and live."),
+    ("Triage", "What I have read, and what I muted for a while."),
+    ("Watch list", "The leads I follow beside those I own."),
+    ("Subscriptions", "Moments by e-mail."),
+    ("Best bets", "Stars, flames and the order of the day."),
+    ("Feeds for readers", "RSS, Atom and JSON Feed behind a secret link."),
+    ("Panel", "The feed inside any page."),
+    ("Administration", "Settings and API keys of an organisation."),
+    ("Operations", "For whoever runs the service."),
+)
+PROBLEM_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "What went wrong (RFC 9457).",
+    "required": ["type", "title", "status", "detail", "instance", "request_id"],
+    "properties": {
+        "type": {"type": "string", "description": "`/problems/<code>`: stable, and a page that explains it."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What to do about it."},
+        "instance": {"type": "string"},
+        "request_id": {"type": ["string", "null"], "description": "Quote it to the operator."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "pointer": {"type": "string", "description": "JSON pointer into the body."},
+                    "parameter": {"type": "string"},
+                    "header": {"type": "string"},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+_OF_A_CREDENTIAL = (errors.NotAuthenticated, errors.Forbidden)
+_OF_A_BODY = (errors.InvalidBody, errors.BodyTooLarge, errors.UnsupportedMediaType, errors.Invalid)
+# Operations that touch nothing but the process answer no 503.
+_ALONE = frozenset({"healthz", "metrics"})
+
+
+def complete_openapi(app: FastAPI) -> None:
+    """Makes ``app.openapi()`` the completed document, made once."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _completed(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+
+
+def _completed(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description,
+        routes=app.routes,
+        license_info=app.license_info,
+    )
+    used = {tag for operation in _operations(document) for tag in operation.get("tags", ())}
+    document["tags"] = [{"name": name, "description": text} for name, text in TAGS if name in used]
+    for operation in _operations(document):
+        _complete(operation)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for leftover in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(leftover, None)
+    schemas["Problem"] = PROBLEM_SCHEMA
+    return document
+
+
+def _operations(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    return (operation for path in document["paths"].values() for operation in path.values())
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    """Adds the problems that follow from the operation's shape, and gives every problem its schema."""
+    answers = operation["responses"]
+    if "application/json" in answers.get("422", {}).get("content", {}):
+        del answers["422"]  # FastAPI's own, which is never sent
+    for kind in _possible(operation):
+        answers.setdefault(str(kind.status), {"description": f"{kind.title()}."})
+    for status, answer in answers.items():
+        if int(status) >= 400:
+            answer["content"] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    operation["responses"] = dict(sorted(answers.items()))
+
+
+def _possible(operation: Mapping[str, Any]) -> Iterable[type[Problem]]:
+    if operation.get("security"):
+        yield from _OF_A_CREDENTIAL
+    if "requestBody" in operation:
+        yield from _OF_A_BODY
+    if any(parameter["in"] in {"query", "path"} for parameter in operation.get("parameters", ())):
+        yield errors.Invalid
+    if operation["operationId"] not in _ALONE:
+        yield errors.Unavailable

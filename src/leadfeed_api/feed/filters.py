@@ -1,0 +1,100 @@
+"""What a feed is narrowed to, and the SQL conditions that say so.
+
+Fixed texts with numbered parameters: nothing a caller sends is ever part of a statement. The conditions speak of the
+aliases that the feed's statements share: ``e`` feed_entry, ``m`` moment, ``l`` lead, ``a`` account, with the
+organisation as $1 and the user as $2. Executes nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Literal
+from uuid import UUID
+
+# Names of conditions with the number of parameters each takes, in order: what a statement's text depends on.
+Conditions = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a page is narrowed to; every field left at its default leaves out nothing but what the user muted."""
+
+    types: tuple[str, ...] = ()
+    scope: Literal["all", "owned", "watched"] = "all"
+    lead_id: str | None = None
+    account_id: str | None = None
+    starred: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    words: str | None = None
+    muted: Literal["hide", "show", "only"] = "hide"
+
+
+# Intentional: arrays, made once per statement. Mutes are few; an EXISTS would be asked again for every row.
+_MUTED = """(
+  e.lead_id = ANY(ARRAY(SELECT ml.lead_id FROM muted_lead ml
+    WHERE ml.org_id = $1 AND ml.user_id = $2 AND (ml.until IS NULL OR ml.until > ${n}::timestamptz)))
+  OR e.type = ANY(ARRAY(SELECT mt.type FROM muted_type mt
+    WHERE mt.org_id = $1 AND mt.user_id = $2 AND (mt.until IS NULL OR mt.until > ${n}::timestamptz))))"""
+_CONDITIONS = {
+    "after": "(e.occurred_at, e.moment_id) < (${n}::timestamptz, ${n1}::uuid)",
+    "down_to": "(e.occurred_at, e.moment_id) >= (${n}::timestamptz, ${n1}::uuid)",
+    "types": "e.type = ANY(${n}::text[])",
+    "owned": "l.owner_id = $2",
+    "watched": "EXISTS (SELECT FROM watch s WHERE s.org_id = $1 AND s.user_id = $2 AND s.lead_id = e.lead_id)",
+    "lead_id": "e.lead_id = ${n}::text",
+    "account_id": "l.account_id = ${n}::text",
+    "starred": "l.starred = ${n}::boolean",
+    "since": "e.occurred_at >= ${n}::timestamptz",
+    "until": "e.occurred_at < ${n}::timestamptz",
+    "words": "strpos(lower(concat_ws(E'\\n', m.description, l.name, l.title, a.name)), lower(${n}::text)) > 0",
+    "unmuted": f"NOT {_MUTED}",
+    "only_muted": _MUTED,
+}
+
+
+def narrow(
+    filters: Filters,
+    now: datetime,
+    *,
+    after: tuple[datetime, UUID] | None = None,
+    down_to: tuple[datetime, UUID] | None = None,
+) -> tuple[Conditions, list[Any]]:
+    """The conditions, and the values of their parameters.
+
+    Args:
+        filters: what the user wants to see.
+        now: decides which mutes still hold.
+        after: only what is older than this item (time, id).
+        down_to: only this item (time, id) and what is newer.
+    """
+    conditions: list[tuple[str, int]] = []
+    parameters: list[Any] = []
+    for name, place in (("after", after), ("down_to", down_to)):
+        if place is not None:
+            conditions.append((name, 2))
+            parameters += place
+    if filters.types:
+        conditions.append(("types", 1))
+        parameters.append(list(filters.types))
+    if filters.scope != "all":
+        conditions.append((filters.scope, 0))
+    for name in ("lead_id", "account_id", "starred", "since", "until", "words"):
+        value = getattr(filters, name)
+        if value is not None:
+            conditions.append((name, 1))
+            parameters.append(value)
+    if filters.muted != "show":
+        conditions.append(("unmuted" if filters.muted == "hide" else "only_muted", 1))
+        parameters.append(now)
+    return tuple(conditions), parameters
+
+
+@lru_cache(maxsize=512)
+def clauses(conditions: Conditions, first: int) -> str:
+    """The conditions as SQL, each led by AND; their parameters are numbered from ``first``."""
+    texts, number = [], first
+    for name, parameters in conditions:
+        texts.append(" AND " + _CONDITIONS[name].replace("{n1}", str(number + 1)).replace("{n}", str(number)))
+        number += parameters
+    return "".join(texts)

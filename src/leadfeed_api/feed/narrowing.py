@@ -1,0 +1,50 @@
+"""What a caller may narrow the feed to: the query parameters that page and marks share.
+
+Owns their names and limits, and the text a page cursor is bound to. Knows no SQL.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from leadfeed_api.feed.filters import Filters
+from leadfeed_api.feed.schemas import MomentType
+from leadfeed_api.organizations.identity import Caller
+from leadfeed_api.wire import CrmId, Instant, Name
+
+
+class FeedFilters(BaseModel):
+    """Which part of my feed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: list[MomentType] = Field(default_factory=list, max_length=3, description="Only these kinds; repeatable.")
+    scope: Literal["all", "owned", "watched"] = Field("all", description="Only leads I own, or only those I watch.")
+    lead_id: CrmId | None = Field(None, description="Only this person.")
+    account_id: CrmId | None = Field(None, description="Only this company's people.")
+    starred: bool | None = Field(None, description="Only best bets, or only others.")
+    since: Instant | None = Field(None, description="At or after this instant (RFC 3339).")
+    until: Instant | None = Field(None, description="Before this instant (RFC 3339).")
+    q: Name | None = Field(None, description="Text in the description or in the person's or company's name; any case.")
+    muted: Literal["hide", "show", "only"] = Field(
+        "hide", description="What of people and types I muted: leave them out, show them too, or show nothing else."
+    )
+
+    def filters(self) -> Filters:
+        """What narrows the feed, as the queries take it."""
+        return Filters(
+            types=tuple(sorted(set(self.type))),
+            scope=self.scope,
+            lead_id=self.lead_id,
+            account_id=self.account_id,
+            starred=self.starred,
+            since=self.since,
+            until=self.until,
+            words=self.q,
+            muted=self.muted,
+        )
+
+
+def cursor_binding(who: Caller, filters: Filters) -> str:
+    """Whose cursor it is, and under which filters: what its signature covers besides itself."""
+    return f"{who.org_id}\n{who.user_id or ''}\n{filters}"

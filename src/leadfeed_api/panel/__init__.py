@@ -1,0 +1,1 @@
+"""The feed embedded: a custom element for any page, and a page that shows it."""

@@ -1,0 +1,114 @@
+// Talking to the service: credentials, problem documents, time-outs. Knows addresses, not what they mean.
+
+const PATIENCE_MS = 20_000;
+
+/** The service answered, and the answer is no. `code` is the problem's stable code. */
+export class Refusal extends Error {
+  constructor(status, code, detail, retryAfter = null) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** Nothing came back: the network, the service, or the browser's rules for other origins. */
+export class Unreachable extends Error {}
+
+/** The token to show, and how to get another: an attribute, or the host's function. */
+export class Credential {
+  #token = null;
+  #fetching = null;
+
+  /** `ask` returns a token or a promise of one; it is told the token that was refused, or null at first. */
+  constructor(ask) {
+    this.ask = ask;
+  }
+
+  /** The token in use. */
+  async token() {
+    return this.#token ?? this.renew(null);
+  }
+
+  /** Another token than `refused`, or null when there is none. Concurrent callers share one question. */
+  async renew(refused) {
+    if (this.#token && this.#token !== refused) return this.#token;
+    this.#fetching ??= Promise.resolve(this.ask(refused)).finally(() => (this.#fetching = null));
+    const token = (await this.#fetching) || null;
+    this.#token = token;
+    return token === refused ? null : token;
+  }
+}
+
+export class Client {
+  /** `base` is the service's root without a trailing slash. */
+  constructor(base, credential, clock) {
+    this.base = base;
+    this.credential = credential;
+    this.clock = clock;
+  }
+
+  get(path, query, signal) {
+    return this.#send("GET", path, { query, signal });
+  }
+
+  send(method, path, body, query) {
+    return this.#send(method, path, { body, query });
+  }
+
+  /** An address of the service with a query; a list becomes a repeated parameter, null and "" are left out. */
+  url(path, query = {}) {
+    const pairs = Object.entries(query).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
+    const kept = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
+    return `${this.base}${path}${kept.length ? `?${new URLSearchParams(kept)}` : ""}`;
+  }
+
+  async #send(method, path, { query, body, signal }) {
+    const url = this.url(path, query);
+    const token = await this.credential.token();
+    if (!token) throw new Refusal(401, "not-authenticated", "");
+    const answer = await this.#attempt(method, url, token, body, signal);
+    if (answer.status !== 401) return this.#read(answer);
+    const fresh = await this.credential.renew(token);
+    return this.#read(fresh ? await this.#attempt(method, url, fresh, body, signal) : answer);
+  }
+
+  async #attempt(method, url, token, body, signal) {
+    const patience = AbortSignal.timeout(PATIENCE_MS);
+    const headers = { Authorization: `Bearer ${token}` };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    try {
+      const answer = await fetch(url, {
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        signal: signal ? AbortSignal.any([signal, patience]) : patience,
+        cache: "no-store",
+        credentials: "omit",
+        referrerPolicy: "no-referrer",
+      });
+      this.clock.learn(answer.headers.get("date"));
+      return answer;
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw new Unreachable(String(error));
+    }
+  }
+
+  async #read(answer) {
+    const text = await answer.text().catch(() => "");
+    const document = parsed(text);
+    if (answer.ok) return document;
+    const code = (document?.type ?? "").split("/").pop() || `status-${answer.status}`;
+    const wait = Number(answer.headers.get("retry-after")) || null;
+    throw new Refusal(answer.status, code, document?.detail ?? answer.statusText, wait);
+  }
+}
+
+function parsed(text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return null;
+  }
+}

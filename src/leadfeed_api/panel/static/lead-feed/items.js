@@ -1,0 +1,129 @@
+// The feed as this page knows it: items newest first, exactly what a fresh page would show of the same stretch.
+// Knows neither the network nor the screen.
+
+/**
+ * Where an item stands: text that sorts as the service does, by instant (to the microsecond), then id.
+ */
+export function keyOf(item) {
+  const instant = item.occurred_at.replace(/(?:\.(\d+))?Z$/, (_, digits = "") => `.${digits.padEnd(6, "0")}Z`);
+  return `${instant} ${item.id}`;
+}
+
+export class Items {
+  #byId = new Map();
+
+  constructor() {
+    this.list = []; // newest first
+    this.held = new Set(); // ids that wait behind the pill
+    this.end = null; // key of the oldest stretch loaded; null when there is nothing older
+    this.cursor = null; // the next page
+    this.loaded = false;
+  }
+
+  get(id) {
+    return this.#byId.get(id);
+  }
+
+  /** The items on the screen. */
+  shown() {
+    return this.held.size ? this.list.filter((item) => !this.held.has(item.id)) : this.list;
+  }
+
+  /** Starts over with the first pages. What is above `top` (a key) waits, if given. */
+  replace(items, cursor, top = null) {
+    const held = new Set(top === null ? [] : items.filter((item) => keyOf(item) > top).map((item) => item.id));
+    this.#byId.clear();
+    this.list = [];
+    this.held = held;
+    this.loaded = true;
+    this.extend(items, cursor);
+  }
+
+  /** Adds an older page. */
+  extend(items, cursor) {
+    for (const item of items) this.#put(item);
+    this.cursor = cursor;
+    this.end = cursor && this.list.length ? keyOf(this.list.at(-1)) : null;
+  }
+
+  /** Takes in one new item. False when it lies beyond the stretch loaded: its page will bring it. */
+  admit(item, hold) {
+    if (this.end !== null && keyOf(item) < this.end) return false;
+    if (hold && !this.#byId.has(item.id)) this.held.add(item.id);
+    this.#put(item);
+    return true;
+  }
+
+  /** Puts exactly these items of a lead in place of those there were, within the stretch loaded. */
+  replaceLead(leadId, items, hold) {
+    const wanted = new Set(items.map((item) => item.id));
+    this.remove((item) => item.lead.id === leadId && !wanted.has(item.id));
+    for (const item of items) this.admit(item, hold);
+  }
+
+  remove(condition) {
+    const gone = this.list.filter(condition);
+    if (!gone.length) return gone;
+    for (const { id } of gone) {
+      this.#byId.delete(id);
+      this.held.delete(id);
+    }
+    this.list = this.list.filter((item) => this.#byId.has(item.id));
+    return gone;
+  }
+
+  /** Rewrites items by a function that returns the item itself when nothing changes. */
+  change(rewrite) {
+    let changed = 0;
+    this.list = this.list.map((item) => {
+      const next = rewrite(item);
+      if (next === item) return item;
+      changed += 1;
+      this.#byId.set(next.id, next);
+      return next;
+    });
+    return changed;
+  }
+
+  /** Lets those that wait onto the screen; returns their ids. */
+  release() {
+    const ids = [...this.held];
+    this.held.clear();
+    return ids;
+  }
+
+  #put(item) {
+    const known = this.#byId.get(item.id);
+    this.#byId.set(item.id, item);
+    if (known) {
+      this.list[this.list.indexOf(known)] = item;
+      return;
+    }
+    const key = keyOf(item);
+    let low = 0;
+    let high = this.list.length;
+    // Pages come in order, live moments mostly at the top: both ends first, then halves.
+    if (high && keyOf(this.list[high - 1]) > key) low = high;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (keyOf(this.list[middle]) > key) low = middle + 1;
+      else high = middle;
+    }
+    this.list.splice(low, 0, item);
+  }
+}
+
+/** What a filter lets through, as the service would; null when only the service can tell (text search). */
+export function matches(item, filters) {
+  if (filters.q) return null;
+  const has = (wanted, value) => !wanted || wanted === value;
+  return (
+    (!filters.type?.length || filters.type.includes(item.type)) &&
+    (!filters.scope || filters.scope === "all" || item.because.includes(filters.scope)) &&
+    (!filters.starred || item.lead.starred) &&
+    has(filters.lead_id, item.lead.id) &&
+    has(filters.account_id, item.account?.id) &&
+    (!filters.since || Date.parse(item.occurred_at) >= Date.parse(filters.since)) &&
+    (!filters.until || Date.parse(item.occurred_at) < Date.parse(filters.until))
+  );
+}

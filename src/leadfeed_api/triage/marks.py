@@ -1,0 +1,86 @@
+"""Read and unread, in the user's own inbox; and how much is unread.
+
+Owns the column ``feed_entry.read``. Which entries there are is ``feed.entries``' business; marking takes no position
+in the log, because nobody else's feed changes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from uuid import UUID
+
+import asyncpg
+import stamina
+
+from leadfeed_api.db.session import Connection, Database
+from leadfeed_api.feed.filters import Conditions, Filters, clauses, narrow
+
+COUNTED = 1_000  # unread and hidden are counted among this many of the newest entries: one short index scan
+LISTED = 1_000  # ids told after a mark, so that it can be undone
+
+MARK = """
+UPDATE feed_entry e SET read = $4
+FROM moment m
+WHERE m.org_id = $1 AND m.moment_id = ANY($3::uuid[])
+AND e.org_id = $1 AND e.user_id = $2 AND e.occurred_at = m.occurred_at AND e.moment_id = m.moment_id AND e.read <> $4
+RETURNING e.moment_id
+"""
+_MARK_SEEN = """
+UPDATE feed_entry e SET read = true
+FROM moment m, lead l LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
+WHERE e.org_id = $1 AND e.user_id = $2 AND NOT e.read AND e.position <= $3
+AND m.org_id = $1 AND m.moment_id = e.moment_id AND l.org_id = $1 AND l.lead_id = e.lead_id{narrowed}
+RETURNING e.moment_id
+"""
+_NEWEST = "ORDER BY e.occurred_at DESC, e.moment_id DESC"
+_UNMUTED, _MUTED = (clauses(((name, 1),), 3) for name in ("unmuted", "only_muted"))
+COUNT = f"""
+SELECT
+  (SELECT count(*) FROM (
+    SELECT e.read FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $2{_UNMUTED} {_NEWEST} LIMIT {COUNTED}
+  ) shown WHERE NOT shown.read) AS unread,
+  (SELECT count(*) FROM (
+    SELECT e.lead_id, e.type FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $2 {_NEWEST} LIMIT {COUNTED}
+  ) e WHERE true{_MUTED}) AS hidden
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a reader has been shown: down to an item (None: the whole feed), as of a position in the log."""
+
+    filters: Filters
+    position: int
+    down_to: tuple[datetime, UUID] | None = None
+
+
+async def mark(data: Database, org_id: int, user_id: str, moment_ids: Sequence[UUID], *, read: bool) -> list[UUID]:
+    """Marks these moments read, or unread, in the user's feed; returns those that were not so before."""
+    wanted = sorted(set(moment_ids))
+    return await _update(data, MARK, org_id, user_id, wanted, read)
+
+
+async def mark_seen(data: Database, org_id: int, user_id: str, seen: Seen, now: datetime) -> list[UUID]:
+    """Marks read what the reader has been shown; what arrived since then stays unread. Returns those marked."""
+    conditions, parameters = narrow(seen.filters, now, down_to=seen.down_to)
+    return await _update(data, seen_statement(conditions), org_id, user_id, seen.position, *parameters)
+
+
+@lru_cache(maxsize=256)
+def seen_statement(conditions: Conditions) -> str:
+    """The statement that marks everything under these conditions up to a position."""
+    return _MARK_SEEN.replace("{narrowed}", clauses(conditions, 4))
+
+
+async def count(connection: Connection, org_id: int, user_id: str, now: datetime) -> tuple[int, int]:
+    """How many of the newest shown entries are unread, and how many of the newest entries are muted."""
+    row = await connection.fetchrow(COUNT, org_id, user_id, now)
+    return (0, 0) if row is None else (row["unread"], row["hidden"])
+
+
+@stamina.retry(on=asyncpg.DeadlockDetectedError, attempts=4, wait_initial=0.02, wait_max=0.2)
+async def _update(data: Database, statement: str, *parameters: object) -> list[UUID]:
+    """Two tabs may mark overlapping rows in different orders; whoever is chosen to give way tries again."""
+    async with data.write() as connection:
+        return [row["moment_id"] for row in await connection.fetch(statement, *parameters)]

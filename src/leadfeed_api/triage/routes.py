@@ -1,0 +1,119 @@
+"""``/v1/feed/read``, ``/v1/feed/unread`` and ``/v1/mutes``: what I have dealt with, and what I want no news of."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Response
+
+from leadfeed_api.errors import Invalid
+from leadfeed_api.feed.cursor import Positions, read_place
+from leadfeed_api.feed.narrowing import FeedFilters, cursor_binding
+from leadfeed_api.feed.schemas import MomentType
+from leadfeed_api.organizations.auth import Configured, Data, Reader, Rep
+from leadfeed_api.organizations.identity import Caller
+from leadfeed_api.triage import marks, mutes
+from leadfeed_api.triage.marks import Seen
+from leadfeed_api.triage.schemas import Marked, MutedLead, MutedType, MuteIn, Mutes, ReadIn, UnreadCount, UnreadIn
+from leadfeed_api.wire import CrmId, StrictRoute
+
+router = APIRouter(prefix="/v1", tags=["Triage"], route_class=StrictRoute)
+LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]
+Kind = Annotated[MomentType, Path(description="The type of moment.")]
+
+
+@router.post("/feed/read", summary="Mark moments read")
+async def mark_read(
+    wanted: ReadIn, filters: Annotated[FeedFilters, Query()], who: Rep, data: Data, configured: Configured
+) -> Marked:
+    """Marks moments read, by their ids or by how far I have read.
+
+    `up_to` with a page's `next_cursor` marks what that page and the newer ones showed; with a page's `live_cursor`,
+    everything there was when that page was read. What has arrived since stays unread. A cursor of a filtered page
+    needs the same filters here, and marks nothing that they leave out. Nothing is ever marked by being looked at.
+    """
+    user_id = who.user_id or ""
+    if wanted.ids is not None:
+        return _told(await marks.mark(data, who.org_id, user_id, wanted.ids, read=True))
+    seen = _seen(configured.signing_key, who, filters, wanted.up_to or "")
+    return _told(await marks.mark_seen(data, who.org_id, user_id, seen, datetime.now(UTC)))
+
+
+@router.post("/feed/unread", summary="Mark moments unread")
+async def mark_unread(wanted: UnreadIn, who: Rep, data: Data) -> Marked:
+    """Takes a mark back: give the `ids` that marking answered."""
+    return _told(await marks.mark(data, who.org_id, who.user_id or "", wanted.ids, read=False))
+
+
+@router.get("/feed/unread", summary="Count what is unread")
+async def count_unread(who: Reader, data: Data, response: Response) -> UnreadCount:
+    """How many moments are unread, and how many are hidden because I muted them. Cheap enough to ask often."""
+    async with data.read() as connection:
+        unread, hidden = await marks.count(connection, who.org_id, who.user_id or "", datetime.now(UTC))
+    response.headers["Cache-Control"] = "private, no-store"
+    return UnreadCount(unread=unread, hidden=hidden, counted=marks.COUNTED)
+
+
+@router.get("/mutes", summary="List what I muted")
+async def list_mutes(who: Reader, data: Data, response: Response) -> Mutes:
+    """The people and types that are muted now. `GET /v1/feed` leaves their moments out (`muted=show` shows them).
+
+    The stream carries them all the same: whoever shows it live holds them back by this list.
+    """
+    user_id, now = who.user_id or "", datetime.now(UTC)
+    async with data.read() as connection:
+        people = await mutes.muted_leads(connection, who.org_id, user_id, now)
+        types = await mutes.muted_types(connection, who.org_id, user_id, now)
+    response.headers["Cache-Control"] = "private, no-store"
+    return Mutes(
+        leads=[MutedLead(lead=one.lead, account=one.account, until=one.until) for one in people],
+        types=[MutedType(type=kind, until=until) for kind, until in types],
+    )
+
+
+@router.put("/mutes/leads/{lead_id}", summary="Mute a person", status_code=204, response_class=Response)
+async def mute_person(lead_id: LeadId, wanted: MuteIn, who: Rep, data: Data) -> None:
+    """Leaves a person's moments out of my feed until a date. They stay in it, and `muted=show` shows them."""
+    async with data.write() as connection:
+        await mutes.mute_lead(connection, who.org_id, who.user_id or "", lead_id, _ahead(wanted))
+
+
+@router.delete("/mutes/leads/{lead_id}", summary="Unmute a person", status_code=204, response_class=Response)
+async def unmute_person(lead_id: LeadId, who: Rep, data: Data) -> None:
+    """Shows a person's moments again. Repeating it is harmless."""
+    async with data.write() as connection:
+        await mutes.unmute_lead(connection, who.org_id, who.user_id or "", lead_id)
+
+
+@router.put("/mutes/types/{type}", summary="Mute a type", status_code=204, response_class=Response)
+async def mute_type(type: Kind, wanted: MuteIn, who: Rep, data: Data) -> None:  # noqa: A002  named for the address
+    """Leaves a type of moment out of my feed until a date. They stay in it, and `muted=show` shows them."""
+    async with data.write() as connection:
+        await mutes.mute_type(connection, who.org_id, who.user_id or "", type, _ahead(wanted))
+
+
+@router.delete("/mutes/types/{type}", summary="Unmute a type", status_code=204, response_class=Response)
+async def unmute_type(type: Kind, who: Rep, data: Data) -> None:  # noqa: A002  named for the address
+    """Shows a type of moment again. Repeating it is harmless."""
+    async with data.write() as connection:
+        await mutes.unmute_type(connection, who.org_id, who.user_id or "", type)
+
+
+def _seen(key: bytes, who: Caller, filters: FeedFilters, up_to: str) -> Seen:
+    """What a cursor says its reader has been shown. Raises ``InvalidCursor``."""
+    narrowed = filters.filters()
+    position = Positions(key, who.org_id, who.user_id or "").read(up_to)
+    if position is not None:
+        return Seen(narrowed, position)
+    place = read_place(key, cursor_binding(who, narrowed), up_to)
+    return Seen(narrowed, place.seen, (place.occurred_at, place.moment_id))
+
+
+def _ahead(wanted: MuteIn) -> datetime | None:
+    if wanted.until is not None and wanted.until <= datetime.now(UTC):
+        raise Invalid(errors=[{"pointer": "/until", "detail": "must be in the future"}])
+    return wanted.until
+
+
+def _told(changed: list[UUID]) -> Marked:
+    return Marked(changed=len(changed), ids=changed if len(changed) <= marks.LISTED else None)

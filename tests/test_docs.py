@@ -1,0 +1,117 @@
+"""The documents, held to the code: what they promise exists, and what exists is in them."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from leadfeed_api.app import create_app
+from leadfeed_api.cli import app as commands
+from leadfeed_api.problems import catalogue
+from leadfeed_api.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+OPENAPI = create_app(Settings()).openapi()
+OPERATIONS = {
+    f"{method.upper()} {path}": operation
+    for path, methods in OPENAPI["paths"].items()
+    for method, operation in methods.items()
+}
+
+
+def text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def test_the_readme_lists_every_setting_with_its_meaning_and_no_other() -> None:
+    rows = re.findall(r"^\| `LEADFEED_([A-Z_]+)` \| .+? \| (.+) \|$", text(ROOT / "README.md"), re.MULTILINE)
+    assert dict(rows) == {name.upper(): field.description for name, field in Settings.model_fields.items()}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_between_documents_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?://|#|mailto:)([^)#]+)", text(page))
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_module_that_a_document_names_exists(page: Path) -> None:
+    named = set(re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.py)`", text(page)))
+    missing = [name for name in named if not any((ROOT / base / name).exists() for base in ("src/leadfeed_api", "."))]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_document_shows_exists(page: Path) -> None:
+    group: Any = get_command(commands)
+    shown = re.findall(r"(?:`|^|\$\()leadfeed ((?:[a-z]+ ?){1,2})", text(page), re.MULTILINE)
+    for words in shown:
+        command: Any = group
+        for word in words.split():
+            if not hasattr(command, "commands"):
+                break  # an argument
+            assert word in command.commands, f"leadfeed {words}"
+            command = command.commands[word]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_address_that_a_document_names_is_served(page: Path) -> None:
+    patterns = [re.sub(r"\{[^}]+\}", "[^/]+", path) for path in OPENAPI["paths"]]
+    for method, path in re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/v1/[^`\s?]*)", text(page)):
+        wanted = re.sub(r"\{[^}]+\}", "x", path)
+        found = [p for p, raw in zip(patterns, OPENAPI["paths"], strict=True)
+                 if re.fullmatch(p, wanted) and method.lower() in OPENAPI["paths"][raw]]  # fmt: skip
+        assert found, f"{method} {path}"
+
+
+def test_the_committed_openapi_document_is_the_codes() -> None:
+    """When it is not: ``make openapi``."""
+    assert json.loads(text(ROOT / "openapi" / "openapi.json")) == json.loads(json.dumps(OPENAPI))
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_says_what_it_does_and_what_it_answers(name: str) -> None:
+    operation = OPERATIONS[name]
+    assert operation["summary"]
+    assert not operation["summary"].endswith(".")
+    assert len(operation["description"]) > 20
+    assert operation["tags"]
+    statuses = set(operation["responses"])
+    assert any(status.startswith("2") for status in statuses)
+    if operation.get("security"):
+        assert {"401", "403"} <= statuses
+    if "requestBody" in operation:
+        assert {"400", "413", "415", "422"} <= statuses
+    if "{" in name:
+        assert statuses & {"404", "422"}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_json_body_of_an_operation_has_an_example(name: str) -> None:
+    operation = OPERATIONS[name]
+    bodies = [("request", operation.get("requestBody", {}))]
+    bodies += [(status, answer) for status, answer in operation["responses"].items() if status.startswith("2")]
+    for where, body in bodies:
+        for media_type, media in body.get("content", {}).items():
+            if media_type == "application/json":
+                assert _has_example(media), f"{name} {where}"
+
+
+def _has_example(media: dict[str, Any]) -> bool:
+    if media.keys() & {"example", "examples"}:
+        return True
+    schema = media["schema"]
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return bool(OPENAPI["components"]["schemas"].get(name, schema).get("examples"))
+
+
+def test_every_problem_has_a_title_a_detail_and_a_code_of_its_own() -> None:
+    for code, kind in catalogue().items():
+        assert re.fullmatch(r"[a-z-]+", code)
+        assert 10 < len(kind.title()) < 100, code
+        assert kind().detail.endswith((".", "why.")), code

@@ -1,0 +1,418 @@
+"""Moments coming in: a verdict each, idempotent, cleaned, in any of the envelopes, and on disk when acknowledged."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from leadfeed_api.db.embedded import EmbeddedPostgres
+from leadfeed_api.db.migrate import migrate
+from leadfeed_api.db.session import Database
+from leadfeed_api.ingestion.interpret import Candidate
+from leadfeed_api.ingestion.record import Verdict, record_moments
+from leadfeed_api.settings import Settings
+from server_owner import data_in, processes_in, server_in
+from world import MONDAY, World, ok, problem, running_app
+
+pytestmark = pytest.mark.anyio
+
+EVENTS, EVENT_BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
+
+
+@pytest.fixture
+async def acme(world: World) -> World:
+    """Ana owns one lead, l1."""
+    await world.people("ana", leads={"l1": "ana"})
+    return world
+
+
+async def send(world: World, *moments: object) -> dict[str, Any]:
+    """The verdicts on a batch."""
+    return ok(await world.client.post("/v1/moments", headers=world.machine, json={"moments": moments}))
+
+
+async def send_events(world: World, body: object, content_type: str = EVENTS) -> httpx2.Response:
+    """The answer to CloudEvents in JSON."""
+    return await post(world, json.dumps(body), content_type)
+
+
+async def post(world: World, body: str, content_type: str = "application/json") -> httpx2.Response:
+    """The answer to a body as it stands here, which may be one that no JSON library would write."""
+    headers = {**world.machine, "Content-Type": content_type}
+    return await world.client.post("/v1/moments", headers=headers, content=body.encode())
+
+
+def event(lead_id: str = "l1", **attributes: Any) -> dict[str, Any]:
+    """A CloudEvent that is a moment."""
+    return {
+        "specversion": "1.0",
+        "id": "e-1",
+        "source": "https://track.example/web",
+        "type": "leadfeed.moment.web",
+        "subject": lead_id,
+        "time": "2026-11-23T09:12:00Z",
+        "data": {"description": "Visited pricing"},
+        **attributes,
+    }
+
+
+async def test_each_item_gets_its_own_verdict_in_order_and_spoils_no_other(acme: World) -> None:
+    first = acme.moment("l1")
+    answer = await send(
+        acme,
+        first,
+        acme.moment("nobody"),
+        {**acme.moment("l1"), "type": "sms"},
+        first,
+        "no object",
+        {**acme.moment("l1"), "colour": "red"},
+        {name: value for name, value in acme.moment("l1").items() if name != "description"},
+        acme.moment("l1"),
+    )
+
+    assert (answer["accepted"], answer["duplicates"], answer["rejected"]) == (2, 1, 5)
+    assert [result["index"] for result in answer["results"]] == list(range(8))
+    assert [(one["status"], one.get("problem"), one.get("pointer")) for one in answer["results"]] == [
+        ("accepted", None, None),
+        ("rejected", "unknown-lead", "/moments/1/lead_id"),
+        ("rejected", "invalid-type", "/moments/2/type"),
+        ("duplicate", None, None),
+        ("rejected", "invalid-moment", "/moments/4"),
+        ("rejected", "unknown-field", "/moments/5"),
+        ("rejected", "invalid-description", "/moments/6/description"),
+        ("accepted", None, None),
+    ]
+    ids = [one["id"] for one in answer["results"] if one["status"] != "rejected"]
+    assert ids[0] == ids[1] != ids[2]
+    assert [item["id"] for item in await acme.feed("ana")] == [ids[2], ids[0]]
+
+
+async def test_sending_again_changes_nothing_and_names_the_first_ones_ids(acme: World) -> None:
+    batch = [acme.moment("l1") for _ in range(3)]
+    ids = await acme.report(*batch)
+    before = await acme.feed("ana")
+
+    altered = [{**one, "description": "Something else", "type": "email"} for one in reversed(batch)]
+    again = await send(acme, *altered, acme.moment("l1"))
+
+    assert [one["status"] for one in again["results"]] == ["duplicate"] * 3 + ["accepted"]
+    assert [one["id"] for one in again["results"][:3]] == ids[::-1]
+    assert (await acme.feed("ana"))[1:] == before
+
+
+async def test_identity_is_source_and_external_id_together(acme: World) -> None:
+    moment = acme.moment("l1")
+    answer = await send(
+        acme, moment, {**moment, "source": "other"}, {**moment, "external_id": "other"}, {**moment, "lead_id": "nobody"}
+    )
+    assert [one["status"] for one in answer["results"]] == ["accepted", "accepted", "accepted", "duplicate"]
+
+
+async def test_a_rejected_moment_may_be_sent_again_once_its_lead_is_known(acme: World) -> None:
+    moment = acme.moment("late")
+    assert (await send(acme, moment))["rejected"] == 1
+    await acme.people("ana", leads={"late": "ana"})
+    assert (await send(acme, moment))["accepted"] == 1
+
+
+async def test_the_same_batches_from_several_connections_at_once_are_stored_once(
+    acme: World, database_url: str
+) -> None:
+    """Each caller has a process's own pool; the keys overlap and come in different orders."""
+    batch = [_candidate(f"m-{number}") for number in range(40)]
+
+    async def send_from_elsewhere(order: int) -> list[tuple[str, Verdict]]:
+        mine = batch[order:] + batch[:order] if order % 2 else batch[::-1]
+        async with Database(database_url, pool_size=2) as elsewhere:
+            verdicts = await record_moments(elsewhere, acme.org_id, mine)
+        return [(one.external_id, verdict) for one, verdict in zip(mine, verdicts, strict=True)]
+
+    told = await asyncio.gather(*(send_from_elsewhere(order) for order in range(6)))
+
+    ids = {(external_id, verdict.id) for one in told for external_id, verdict in one}
+    assert len(ids) == 40, "two callers were told different ids for one moment"
+    accepted = [external_id for one in told for external_id, verdict in one if verdict.status == "accepted"]
+    assert sorted(accepted) == sorted(one.external_id for one in batch)
+    assert len(await acme.feed("ana")) == 40
+
+
+def _candidate(external_id: str, lead_id: str = "l1") -> Candidate:
+    return Candidate("tests", external_id, lead_id, "web", "Visited", None, None, MONDAY)
+
+
+async def test_a_lead_that_is_erased_while_its_moments_come_in_leaves_none_behind(acme: World) -> None:
+    await acme.people("ana", leads={"gone": "ana"})
+
+    async def report() -> tuple[str, ...]:
+        answer = await send(acme, acme.moment("gone"), acme.moment("l1"))
+        return tuple(one["status"] for one in answer["results"])
+
+    erasure = asyncio.create_task(acme.client.delete("/v1/leads/gone", headers=acme.machine))
+    told = await asyncio.gather(*(report() for _ in range(12)))
+
+    assert (await erasure).status_code == 204
+    assert set(told) <= {("accepted", "accepted"), ("rejected", "accepted")}
+    assert {item["lead"]["id"] for item in await acme.feed("ana")} == {"l1"}
+    assert len(await acme.feed("ana")) == 12
+
+
+async def test_a_missing_time_is_now(acme: World) -> None:
+    for moment in (acme.moment("l1", occurred_at=None), acme.moment("l1")):
+        if moment["occurred_at"] is not None:
+            del moment["occurred_at"]
+        before = datetime.now(UTC)
+        await acme.report(moment)
+        when = datetime.fromisoformat((await acme.page("ana"))["items"][0]["occurred_at"])
+        assert before - timedelta(milliseconds=1) <= when <= datetime.now(UTC)
+
+
+async def test_a_moment_may_be_an_hour_early_and_no_more(acme: World) -> None:
+    now = datetime.now(UTC)
+    answer = await send(
+        acme,
+        acme.moment("l1", occurred_at=(now + timedelta(minutes=59)).isoformat()),
+        acme.moment("l1", occurred_at=(now + timedelta(minutes=61)).isoformat()),
+        acme.moment("l1", occurred_at="9999-12-31T23:59:59.999999Z"),
+        acme.moment("l1", occurred_at="1970-01-01T00:00:00Z"),
+    )
+    assert [one["status"] for one in answer["results"]] == ["accepted", "rejected", "rejected", "accepted"]
+    assert answer["results"][1] == {
+        "index": 1,
+        "status": "rejected",
+        "problem": "invalid-occurred-at",
+        "pointer": "/moments/1/occurred_at",
+        "detail": "more than one hour in the future",
+    }
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("Visited\x00 the\r\n\tpricing  page ", "Visited the pricing page"),
+        ("Asked \ud83d for \udc00 it", "Asked for it"),
+        ("Opened “Prices” \U0001f600 – 50 % off <b>&amp;", "Opened “Prices” \U0001f600 – 50 % off <b>&amp;"),
+        ("x" * 1_000, "x" * 1_000),
+    ],
+)
+async def test_text_is_cleaned_by_one_rule(acme: World, sent: str, shown: str) -> None:
+    moment = {**acme.moment("l1"), "description": sent, "bot": sent[:500]}
+    assert ok(await post(acme, json.dumps({"moments": [moment]})))["accepted"] == 1
+    (item,) = await acme.feed("ana")
+    assert item["description"] == shown
+    assert item["bot"] == shown[:500]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("source", ""), ("source", "x" * 257), ("source", 7), ("source", None), ("external_id", ""),
+        ("external_id", "a\x00b"), ("external_id", "a\nb"), ("external_id", "\ud800"), ("external_id", 2**63),
+        ("lead_id", ""), ("lead_id", "x" * 129), ("lead_id", True), ("lead_id", ["l1"]), ("type", "Web"),
+        ("type", None), ("description", ""), ("description", " \x00 "), ("description", "x" * 1_001), ("description", {"text": "x"}),
+        ("occurred_at", 1_790_000_000), ("occurred_at", "yesterday"), ("occurred_at", "2026-11-24T10:30:00"),
+        ("occurred_at", "1969-12-31T23:59:59Z"), ("occurred_at", True), ("url", "javascript:alert(1)"),
+        ("url", "https://x.example/" + "x" * 2_000), ("url", 1), ("bot", 1), ("bot", True), ("bot", "x" * 501),
+    ],
+)  # fmt: skip
+async def test_a_value_that_is_not_valid_is_rejected_by_name_and_place_and_never_repeated(
+    acme: World, field: str, value: object
+) -> None:
+    answer = await post(acme, json.dumps({"moments": [{**acme.moment("l1"), field: value}, acme.moment("l1")]}))
+
+    rejected, accepted = ok(answer)["results"]
+    assert (rejected["status"], accepted["status"]) == ("rejected", "accepted")
+    assert rejected["problem"] == f"invalid-{field.replace('_', '-')}"
+    assert rejected["pointer"] == f"/moments/0/{field}"
+    assert rejected["detail"]
+    if isinstance(value, str) and len(value) > 3:
+        assert value not in answer.text
+
+
+async def test_the_largest_batch_is_taken_whole_and_one_more_is_none(acme: World) -> None:
+    batch = [acme.moment("l1") for _ in range(1_001)]
+    assert (await send(acme, *batch[:1_000]))["accepted"] == 1_000
+    assert len(await acme.feed("ana")) == 1_000
+    answer = await acme.client.post("/v1/moments", headers=acme.machine, json={"moments": batch})
+    assert problem(answer, 422, "invalid")["errors"][0]["pointer"] == "/moments"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"moments": []}, {"moments": {}}, {"moments": None}, {"moments": "x"}, {"Moments": []}, [], "x", None, 5,
+     {"moments": [], "x": 1}],
+)  # fmt: skip
+async def test_a_body_that_is_no_batch_is_refused_as_a_whole(acme: World, body: object) -> None:
+    problem(await post(acme, json.dumps(body)), 422, "invalid")
+
+
+# --- CloudEvents ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_structured_cloud_event_is_a_moment(acme: World) -> None:
+    data = {"description": "Opened “Prices”", "url": "https://x.example/", "bot": "likely a scanner", "more": 1}
+    sent = event(type="leadfeed.moment.email", data=data, datacontenttype="application/json", traceparent="00-1", n=5)
+    answer = await send_events(acme, sent, f"{EVENTS}; charset=utf-8")
+
+    (result,) = ok(answer)["results"]
+    (item,) = await acme.feed("ana")
+    assert (result["status"], item["id"]) == ("accepted", result["id"])
+    shown = {name: item[name] for name in ("type", "description", "url", "bot", "source", "occurred_at")}
+    assert shown == {
+        "type": "email",
+        "description": "Opened “Prices”",
+        "url": "https://x.example/",
+        "bot": "likely a scanner",
+        "source": "https://track.example/web",
+        "occurred_at": "2026-11-23T09:12:00Z",
+    }
+
+
+async def test_a_batch_of_cloud_events_gets_a_verdict_each(acme: World) -> None:
+    sent = [
+        event(),
+        event("nobody", id="e-2"),
+        event(id="e-3", type="com.example.other"),
+        event(id="e-4", specversion="0.3"),
+        event(id="e-5", data="text"),
+        event(id="e-6", data={"description": ""}),
+        event(id="e-7", time="yesterday"),
+        event(id=""),
+        event(id="e-9", subject=None),
+        event(id="e-10", source=None),
+        "no event",
+        event(),
+    ]
+    answer = ok(await send_events(acme, sent, EVENT_BATCH))
+
+    assert [(one["status"], one.get("problem"), one.get("pointer")) for one in answer["results"]] == [
+        ("accepted", None, None),
+        ("rejected", "unknown-lead", "/1/subject"),
+        ("rejected", "invalid-type", "/2/type"),
+        ("rejected", "invalid-specversion", "/3/specversion"),
+        ("rejected", "invalid-description", "/4/data"),
+        ("rejected", "invalid-description", "/5/data/description"),
+        ("rejected", "invalid-occurred-at", "/6/time"),
+        ("rejected", "invalid-external-id", "/7/id"),
+        ("rejected", "invalid-lead-id", "/8/subject"),
+        ("rejected", "invalid-source", "/9/source"),
+        ("rejected", "invalid-moment", "/10"),
+        ("duplicate", None, None),
+    ]
+
+
+async def test_an_event_and_a_moment_of_one_identity_are_one(acme: World) -> None:
+    (result,) = ok(await send_events(acme, event()))["results"]
+    own = {**acme.moment("l1"), "source": "https://track.example/web", "external_id": "e-1"}
+    assert (await send(acme, own))["results"] == [{"index": 0, "status": "duplicate", "id": result["id"]}]
+
+
+def binary(**attributes: str) -> dict[str, str]:
+    """The headers of a binary CloudEvent."""
+    return {f"ce-{name}": value for name, value in event(**attributes).items() if isinstance(value, str)}
+
+
+async def test_a_binary_cloud_event_has_its_attributes_in_headers_percent_encoded(acme: World) -> None:
+    await acme.people("ana", leads={"é 1": "ana"})
+    headers = binary(id="caf%C3%A9", subject="%C3%A9%201", extension="ignored")
+    answer = await acme.client.post(
+        "/v1/moments", headers={**acme.machine, **headers}, json={"description": "Visited pricing"}
+    )
+    assert ok(answer)["accepted"] == 1
+    assert [item["lead"]["id"] for item in await acme.feed("ana")] == ["é 1"]
+    again = ok(await send_events(acme, event("é 1", id="café")))
+    assert again["duplicates"] == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "pointer"),
+    [
+        ({"ce-id": "%00"}, "/id"),
+        ({"ce-specversion": "2.0"}, "/specversion"),
+        ({"ce-time": "noon"}, "/time"),
+        ({"ce-type": "leadfeed.moment.sms"}, "/type"),
+        ({"ce-subject": ""}, "/subject"),
+    ],
+)
+async def test_a_binary_cloud_event_that_is_not_valid_is_rejected(
+    acme: World, headers: Mapping[str, str], pointer: str
+) -> None:
+    answer = await acme.client.post(
+        "/v1/moments", headers={**acme.machine, **binary(), **headers}, json={"description": "Visited"}
+    )
+    assert [(one["status"], one["pointer"]) for one in ok(answer)["results"]] == [("rejected", pointer)]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [(EVENTS, [event()]), (EVENTS, "x"), (EVENTS, None), (EVENT_BATCH, event()), (EVENT_BATCH, []), (EVENT_BATCH, 5)],
+)
+async def test_an_envelope_that_is_none_is_refused_as_a_whole(acme: World, content_type: str, body: object) -> None:
+    problem(await send_events(acme, body, content_type), 422, "invalid")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain", "application/cloudevents+xml", "application/cloudevents", "application/x-www-form-urlencoded",
+        "application/json; charset=utf-16", f"{EVENTS}; charset=latin-1", "application/jsonp", "json", ";", "*/*",
+    ],
+)  # fmt: skip
+async def test_another_content_type_is_415(acme: World, content_type: str) -> None:
+    problem(await send_events(acme, event(), content_type), 415, "unsupported-media-type")
+
+
+# --- durability ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def durable_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a server that writes to disk keeps its data."""
+    return tmp_path_factory.mktemp("durable")
+
+
+async def test_what_was_acknowledged_survives_kill_9_of_the_database(durable_folder: Path) -> None:
+    """Callers post one moment after the other; in the midst of it every process of the server is killed."""
+    acknowledged: list[str] = []
+    enough = asyncio.Event()
+    with EmbeddedPostgres(durable_folder) as server:
+        await asyncio.to_thread(migrate, server.dsn)
+        async with running_app(Settings(database_url=server.dsn, pool_size=4)) as service:
+            world = await service.new_world("durable")
+            await world.people("ana", leads={"l1": "ana"})
+            callers = [asyncio.create_task(_post_until_refused(world, acknowledged, enough)) for _ in range(6)]
+            async with asyncio.timeout(20):
+                await enough.wait()
+            _kill_server(durable_folder)
+            refusals = await asyncio.gather(*callers)
+    assert set(refusals) == {503}, "a caller was told something else than to try again"
+
+    with EmbeddedPostgres(durable_folder) as server:
+        async with running_app(Settings(database_url=server.dsn, pool_size=4)) as service:
+            kept = {item["id"] for item in await World(service, "durable", world.key).feed("ana")}
+    assert set(acknowledged) <= kept
+    assert len(kept) <= len(acknowledged) + 6, "more was kept than was ever sent"
+
+
+async def _post_until_refused(world: World, acknowledged: list[str], enough: asyncio.Event) -> int:
+    while True:
+        body = {"moments": [world.moment("l1")]}
+        answer = await world.client.post("/v1/moments", headers=world.machine, json=body)
+        if answer.status_code != 200:
+            return answer.status_code
+        acknowledged.append(answer.json()["results"][0]["id"])
+        if len(acknowledged) == 60:
+            enough.set()
+
+
+def _kill_server(folder: Path) -> None:
+    data = data_in(folder)
+    os.kill(server_in(data), signal.SIGSTOP)  # or it would have its children leave in order
+    for process in processes_in(data):
+        os.kill(process, signal.SIGKILL)
