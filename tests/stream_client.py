@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+
 from world import World
 
 PATIENCE_S = 10.0  # for what must come; a test that waits this long has failed
@@ -96,5 +97,5 @@ async def following(
 async def until(condition: Any, within: float = PATIENCE_S) -> None:
     """Waits until ``condition()`` holds."""
     async with asyncio.timeout(within):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  a condition of any kind
             await asyncio.sleep(0.01)

@@ -215,8 +215,9 @@ async def test_text_is_cleaned_by_one_rule(acme: World, sent: str, shown: str) -
         ("source", ""), ("source", "x" * 257), ("source", 7), ("source", None), ("external_id", ""),
         ("external_id", "a\x00b"), ("external_id", "a\nb"), ("external_id", "\ud800"), ("external_id", 2**63),
         ("lead_id", ""), ("lead_id", "x" * 129), ("lead_id", True), ("lead_id", ["l1"]), ("type", "Web"),
-        ("type", None), ("description", ""), ("description", " \x00 "), ("description", "x" * 1_001), ("description", {"text": "x"}),
-        ("occurred_at", 1_790_000_000), ("occurred_at", "yesterday"), ("occurred_at", "2026-11-24T10:30:00"),
+        ("type", None), ("description", ""), ("description", " \x00 "), ("description", "x" * 1_001),
+        ("description", {"text": "x"}), ("occurred_at", 1_790_000_000), ("occurred_at", "yesterday"),
+        ("occurred_at", "2026-11-24T10:30:00"),
         ("occurred_at", "1969-12-31T23:59:59Z"), ("occurred_at", True), ("url", "javascript:alert(1)"),
         ("url", "https://x.example/" + "x" * 2_000), ("url", 1), ("bot", 1), ("bot", True), ("bot", "x" * 501),
     ],
@@ -384,6 +385,9 @@ async def test_what_was_acknowledged_survives_kill_9_of_the_database(durable_fol
     with EmbeddedPostgres(durable_folder) as server:
         await asyncio.to_thread(migrate, server.dsn)
         async with running_app(Settings(database_url=server.dsn, pool_size=4)) as service:
+            async with service.app.state.database.read() as connection:
+                assert await connection.fetchval("SHOW fsync") == "on"
+                assert await connection.fetchval("SHOW synchronous_commit") == "on"
             world = await service.new_world("durable")
             await world.people("ana", leads={"l1": "ana"})
             callers = [asyncio.create_task(_post_until_refused(world, acknowledged, enough)) for _ in range(6)]

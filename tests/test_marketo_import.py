@@ -102,6 +102,7 @@ async def test_missing_leads_are_made_when_asked_for(database: Database, world: 
     opens = write(tmp_path, "opens.csv", FLAT, *(opened_mail(number, str(7 + number % 3)) for number in range(1, 10)))
     tally = await run(database, world, opens, create_missing_leads=True)
     assert (tally.accepted, tally.leads_made, tally.rejected.total(), tally.unknown_leads) == (9, 2, 0, {})
+    assert "2 new leads have no owner" in tally.as_text()
     ok(await world.client.post("/v1/watchlist", headers=world.rep("nora"), json={"lead_ids": ["8", "9"]}))
     names = {item["lead"]["name"] for item in await world.feed("nora")}
     assert names == {"7", "Marketo lead 8", "Marketo lead 9"}
@@ -113,6 +114,7 @@ async def test_leads_come_with_company_owner_and_score(database: Database, world
     opens = write(tmp_path, "opens.csv", FLAT, opened_mail(1, "7"))
     tally = await run(database, world, leads, opens)
     assert (dict(tally.leads), tally.accepted) == ({"created": 1}, 1)
+    assert "no owner" not in tally.as_text()
     [item] = await world.feed("nora")
     assert (item["lead"]["name"], item["account"]["name"], item["because"]) == ("Ana Ruiz", "Initech", ["owned"])
 
@@ -172,6 +174,15 @@ async def test_large_files_go_in_batches_and_progress_is_seen(database: Database
     assert 0 < seen[0] < seen[1] < seen[2] == opens.stat().st_size
 
 
+async def test_progress_is_seen_even_where_nothing_is_stored(database: Database, world: World, tmp_path: Path) -> None:
+    seen: list[int] = []
+    rows = (f"2026-11-20 10:00:00,7,{number},7,," for number in range(BATCH + 1))
+    tally = await run(database, world, write(tmp_path, "delivered.csv", FLAT, *rows), seen=seen)
+    assert tally.skipped == {"Email Delivered": BATCH + 1}
+    assert len(seen) == 2
+    assert seen[0] < seen[1]
+
+
 async def test_rows_that_cannot_be_read_are_shown_with_file_and_line(
     database: Database, world: World, tmp_path: Path
 ) -> None:
@@ -221,6 +232,7 @@ def test_the_command_takes_leads_first_whatever_the_order_of_files(org: str, tmp
             "rejected": 0,
             "problems": {},
             "without_known_owner": 0,
+            "without_owner": 1,
         },
         "unknown_leads": {"leads": 1, "first": ["8"]},
     }

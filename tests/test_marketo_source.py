@@ -1,87 +1,14 @@
-"""Reading Marketo's exports: three shapes, and every row either understood or left out with its reason."""
+"""What the rows of Marketo's exports mean: moments, leads, and reasons for what is left out."""
 
-import csv
-import io
-import json
-import tracemalloc
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from leadfeed_api.ingestion.interpret import Candidate
-from leadfeed_api.ingestion.sources.marketo import MarketoExport, NotInteresting, Reading, UnknownShape, Unreadable
+from leadfeed_api.ingestion.sources.marketo import NotInteresting, Unreadable
 from leadfeed_api.ingestion.sources.marketo_rows import LeadRecord, snake_case, timestamp
-from leadfeed_api.ingestion.sources.marketo_types import (
-    ActivityTypes,
-    UnusableTypes,
-    operator_types,
-    packaged_types,
-    presentable,
-)
-from leadfeed_api.wire import clean
-
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-BULK = [
-    "marketoGUID",
-    "leadId",
-    "activityDate",
-    "activityTypeId",
-    "campaignId",
-    "primaryAttributeValueId",
-    "primaryAttributeValue",
-    "attributes",
-]
-FLAT = "activity_date,activity_type_id,id,lead_id,primary_attribute_value,link,user_agent"
-
-
-def read(path: Path, types: ActivityTypes | None = None) -> list[Reading]:
-    with MarketoExport(path, types or packaged_types(), NOW) as export:
-        return list(export)
-
-
-def read_text(folder: Path, text: str | bytes) -> list[Reading]:
-    path = folder / "export.csv"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read(path)
-
-
-def bulk(folder: Path, *rows: Sequence[object], columns: Sequence[str] = BULK) -> list[Reading]:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([json.dumps(cell) if isinstance(cell, (dict, list)) else cell for cell in row])
-    return read_text(folder, buffer.getvalue())
-
-
-def activity(number: int, primary: str = "null", attributes: object = "null", **changed: object) -> list[object]:
-    row: dict[str, object] = {
-        "marketoGUID": "783957693",
-        "leadId": "5414087",
-        "activityDate": "2026-11-20T14:06:20Z",
-        "activityTypeId": number,
-        "campaignId": "null",
-        "primaryAttributeValueId": 1670,
-        "primaryAttributeValue": primary,
-        "attributes": attributes,
-    }
-    return list({**row, **changed}.values())
-
-
-def only_moment(readings: list[Reading]) -> Candidate:
-    [moment] = readings
-    assert isinstance(moment, Candidate), moment
-    return moment
-
-
-def only_reason(readings: list[Reading]) -> str:
-    [unreadable] = readings
-    assert isinstance(unreadable, Unreadable), unreadable
-    return unreadable.reason
+from marketo_exports import BULK, FLAT, activity, bulk, only_moment, only_reason, read_text
 
 
 def test_an_interesting_moment_of_a_bulk_extract_says_what_marketo_says(tmp_path: Path) -> None:
@@ -262,40 +189,6 @@ def test_reasons_never_quote_what_the_row_held(tmp_path: Path) -> None:
         assert "private" not in reading.reason
 
 
-def test_lines_are_counted_through_cells_that_span_several(tmp_path: Path) -> None:
-    text = f'{FLAT}\n2026-11-20 10:00:00,10,1,7,"two\nlines",,\nbroken,10,2,7,,,\n'
-    moment, left_out = read_text(tmp_path, text)
-    assert isinstance(moment, Candidate)
-    assert moment.description == "Opened “two lines”"
-    assert isinstance(left_out, Unreadable)
-    assert left_out.line == 4
-
-
-def test_a_quote_that_is_never_closed_swallows_nothing_in_silence(tmp_path: Path) -> None:
-    rows = "".join(f"2026-11-20 10:00:0{n},10,{n},7,,,\n" for n in range(5))
-    *before, left_out = read_text(tmp_path, f'{FLAT}\n{rows}2026-11-20 10:00:09,10,9,7,"open,,\n{rows}')
-    assert len(before) == 5
-    assert isinstance(left_out, Unreadable)
-    assert left_out.line == 7
-    assert "never closed" in left_out.reason
-    assert "lines 7-12" in left_out.reason
-
-
-def test_reading_goes_on_after_a_cell_that_is_too_long(tmp_path: Path) -> None:
-    long = "x" * (1024 * 1024 + 1)
-    left_out, moment = read_text(
-        tmp_path, f"{FLAT}\n2026-11-20 10:00:00,10,1,7,{long},,\n2026-11-20 10:00:00,10,2,7,,,\n"
-    )
-    assert isinstance(left_out, Unreadable)
-    assert "too long" in left_out.reason
-    assert isinstance(moment, Candidate)
-
-
-def test_nul_bytes_are_dropped_and_windows_text_is_understood(tmp_path: Path) -> None:
-    row = b"2026-11-20 10:00:00,10,1,7,\x00Caf\xe9\r\x96 d\x00emo,,\r\r\n"
-    assert only_moment(read_text(tmp_path, FLAT.encode() + b"\r\n" + row)).description == "Opened “Café – demo”"
-
-
 def test_a_description_is_one_clean_line_of_at_most_1000_characters(tmp_path: Path) -> None:
     given_text = "\ud83dA\tfew\u2028words\x07 " + "é" * 2_000
     moment = only_moment(bulk(tmp_path, activity(46, "Web", {"Description": given_text})))
@@ -303,59 +196,6 @@ def test_a_description_is_one_clean_line_of_at_most_1000_characters(tmp_path: Pa
     assert len(moment.description) == 1_000
     assert moment.description.endswith("…")
     assert moment.description.isprintable()
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ("Autumn news", "Autumn news"),
-        ("WBN - 2020-04-23 - Webinar.01c - Invite 3", "WBN - 2020-04-23 - Webinar.01c - Invite 3"),
-        ("https://www.initech.example/pricing/?utm_source=mail", "initech.example/pricing"),
-        ("A001BBD75FB31A039ED239E69E331FDA", None),
-        ("a001bbd75fb31a039ed239e69e331fda.1fee90fa8f4fc63c254b33f0bfd681ba", None),
-        ("0193a6d1-7b1c-7cc1-9f0e-3f5b1c2d4e5f", None),
-        ("1810", None),
-        ("31", "31"),
-        ("", None),
-        (None, None),
-        ("Facade", "Facade"),
-    ],
-)
-def test_names_no_person_can_read_are_not_shown(value: str | None, shown: str | None) -> None:
-    assert presentable(value) == shown
-
-
-GMAIL_PREFETCH = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0"
-)
-GOOGLE_PROXY = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
-
-
-@pytest.mark.parametrize(
-    ("number", "attributes", "bot"),
-    [
-        (10, {"Is Bot Activity": True, "Bot Activity Pattern": "Proximity"}, "marked as a bot by Marketo (Proximity)"),
-        (11, {"Is Bot Activity": "true", "Bot Activity Pattern": "N/A"}, "marked as a bot by Marketo"),
-        (10, {"Is Bot Activity": False, "User Agent": "Barracuda Sentinel (EE)"}, None),
-        (11, {"User Agent": "Barracuda Sentinel (EE)"}, "likely a mail scanner (Barracuda)"),
-        (10, {"User Agent": GMAIL_PREFETCH}, "likely automatic: Gmail loads images before it shows the message"),
-        (10, {"User Agent": GOOGLE_PROXY}, None),
-        (
-            10,
-            {"User Agent": "Mozilla/5.0"},
-            "likely automatic: Apple Mail loads images whether or not the message is read",
-        ),
-        (11, {"User Agent": "Mozilla/5.0"}, None),
-        (10, {"User Agent": "Mozilla/4.0 (compatible; ms-office; MSOffice 16)"}, None),
-        (11, {"User Agent": "Mozilla/5.0 (Linux; Android 10; CUBOT X18) AppleWebKit/537.36"}, None),
-        (10, {}, None),
-    ],
-)
-def test_machines_are_labelled_only_where_something_says_so(
-    tmp_path: Path, number: int, attributes: dict[str, object], bot: str | None
-) -> None:
-    assert only_moment(bulk(tmp_path, activity(number, "News", attributes))).bot == bot
 
 
 def test_leads_are_read_with_their_company(tmp_path: Path) -> None:
@@ -413,129 +253,6 @@ def test_a_lead_without_id_or_with_a_score_that_is_none_is_left_out(tmp_path: Pa
     assert "score" in only_reason(read_text(tmp_path, "id,email,leadScore\n1,a@b.example,high\n"))
 
 
-@pytest.mark.parametrize("content", ["", "\n\n", "name,age\nAna,3\n", "leadId,activityDate\n1,2\n", "\x00\x01PK\xff"])
-def test_a_file_of_another_shape_is_one_clear_error(tmp_path: Path, content: str) -> None:
-    with pytest.raises(UnknownShape) as error:
-        read_text(tmp_path, content)
-    assert str(tmp_path / "export.csv") in str(error.value)
-    assert "leadId, activityDate and activityTypeId" in str(error.value)
-    assert str(error.value).isprintable()
-
-
-def test_the_error_says_which_columns_were_found(tmp_path: Path) -> None:
-    with pytest.raises(UnknownShape, match=r"found name, age$"):
-        read_text(tmp_path, "\ufeffname,age\r\nAna,3\r\n")
-
-
-def test_progress_comes_in_bytes_and_ends_at_the_size_of_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "export.csv"
-    path.write_text(FLAT + "\n" + "2026-11-20 10:00:00,10,1,7,é,,\n" * 100)
-    with MarketoExport(path, packaged_types(), NOW) as export:
-        seen = [export.bytes_read for _ in export]
-        assert export.bytes_total == path.stat().st_size == export.bytes_read
-    assert seen == sorted(seen)
-    assert len(set(seen)) == 100
-
-
-def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "export.csv"
-    rows = 20_000
-    with path.open("w") as file:
-        file.write(FLAT + "\n")
-        file.writelines(f"2026-11-20 10:00:00,10,{n},7,{'x' * 100},,\n" for n in range(rows))
-    with MarketoExport(path, packaged_types(), NOW) as export:
-        readings = iter(export)
-        for _ in range(100):
-            next(readings)
-        tracemalloc.start()
-        try:
-            assert sum(1 for _ in readings) == rows - 100
-            peak = tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-    assert peak < path.stat().st_size / 8
-
-
-def test_an_operators_table_is_laid_over_the_packaged_one(tmp_path: Path) -> None:
-    table = tmp_path / "types.toml"
-    table.write_text(
-        """
-        [activity.100042]
-        name = "Attend Webinar"
-        moment = "milestone"
-        descriptions = ["Attended “{primary_attribute_value}” for {minutes} minutes", "Attended a webinar"]
-        url = ["recording"]
-        [activity.10]
-        moment = "skip"
-        [activity.46]
-        moment = "milestone"
-        [activity.11]
-        descriptions = ["Clicked!"]
-        [[scanner]]
-        contains = "acme"
-        reason = "our own link checker"
-        """
-    )
-    path = tmp_path / "export.csv"
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(
-        [
-            BULK,
-            activity(100042, "Autumn webinar", '{"Minutes": 31, "Recording": "https://initech.example/r"}'),
-            activity(100042, "Autumn webinar"),
-            activity(10, "News"),
-            activity(46, "Smoke signal", '{"Description": "Saw smoke"}'),
-            activity(11, "News", '{"User Agent": "ACME checker"}'),
-            activity(2, "Demo"),
-        ]
-    )
-    path.write_text(buffer.getvalue())
-    attended, without, opened, smoke, clicked, form = read(path, operator_types(table))
-    assert isinstance(attended, Candidate)
-    assert (attended.description, attended.url) == (
-        "Attended “Autumn webinar” for 31 minutes",
-        "https://initech.example/r",
-    )
-    assert isinstance(without, Candidate)
-    assert without.description == "Attended a webinar"
-    assert opened == NotInteresting(4, "Open Email")
-    assert isinstance(smoke, Candidate)
-    assert smoke.type == "milestone"
-    assert isinstance(clicked, Candidate)
-    assert (clicked.description, clicked.bot) == ("Clicked!", "our own link checker")
-    assert isinstance(form, Candidate)
-
-
-@pytest.mark.parametrize(
-    ("table", "complaint"),
-    [
-        ("[activity.x]\nname='X'", "number of the activity type"),
-        ("[activity.5]\nmoment='web'\ndescriptions=['x']", "activity.5.name"),
-        ("[activity.10]\nmoment='fax'", "activity.10.moment"),
-        ("[activity.10]\ndescriptions=['Opened {primary_attribute_value}']", "without {attributes}"),
-        ("[activity.10]\ncolour='red'", "activity.10.colour"),
-        ("[[scanner]]\nreason='x'", "`contains` or `equals`"),
-        ("activity = 3", "expected [activity.ID] tables"),
-        ("[activity]\n10 = 3", "expected [activity.ID] tables"),
-        ("scanner = 'x'", "scanner"),
-        ("not toml", "types.toml"),
-    ],
-)
-def test_an_operators_table_that_cannot_be_used_is_one_clear_line(tmp_path: Path, table: str, complaint: str) -> None:
-    path = tmp_path / "types.toml"
-    path.write_text(table)
-    with pytest.raises(UnusableTypes) as error:
-        operator_types(path)
-    assert str(error.value).startswith(str(path))
-    assert complaint in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_a_missing_table_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(UnusableTypes, match=r"absent\.toml"):
-        operator_types(tmp_path / "absent.toml")
-
-
 @pytest.mark.parametrize(
     ("name", "snake"),
     [
@@ -549,38 +266,3 @@ def test_a_missing_table_is_one_clear_line(tmp_path: Path) -> None:
 )
 def test_names_of_columns_are_told_apart_however_they_are_spelled(name: str, snake: str) -> None:
     assert snake_case(name) == snake
-
-
-@given(body=st.binary(max_size=400), shape=st.sampled_from([FLAT, ",".join(BULK), "id,email,leadScore,company"]))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_bytes_after_a_header_ever_raise(tmp_path: Path, body: bytes, shape: str) -> None:
-    for reading in read_text(tmp_path, shape.encode() + b"\n" + body):
-        assert isinstance(reading, Candidate | LeadRecord | Unreadable | NotInteresting)
-
-
-CELLS = st.one_of(
-    st.text(max_size=40),
-    st.sampled_from(["null", "46", "10", "1", "2026-11-20T14:06:20Z", "Web", "https://x.example/a b", "{}"]),
-    st.dictionaries(
-        st.sampled_from(["Description", "Date", "Link", "Webpage URL", "User Agent", "Is Bot Activity"]),
-        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=30), st.lists(st.integers())),
-        max_size=4,
-    ).map(json.dumps),
-)
-
-
-@given(cells=st.lists(CELLS, min_size=8, max_size=8), number=st.sampled_from([1, 2, 3, 10, 11, 46]))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_a_row_holds_a_moment_that_comes_out_keeps_the_rules(
-    tmp_path: Path, cells: list[str], number: int
-) -> None:
-    row = [*cells[:2], "2026-11-20T14:06:20Z", str(number), *cells[4:]]
-    row = [cell.encode("utf-8", "replace").decode() for cell in row]
-    for moment in bulk(tmp_path, row):
-        if isinstance(moment, Candidate):
-            assert moment.type in {"web", "email", "milestone"}
-            assert 1 <= len(moment.description) <= 1_000
-            assert clean(moment.description) == moment.description
-            assert moment.url is None or moment.url.lower().startswith(("http://", "https://"))
-            assert moment.occurred_at.tzinfo is UTC
-            assert 1 <= len(moment.lead_id) <= 128

@@ -1,14 +1,13 @@
 """The live feed as a client meets it: what comes, in which order, from where."""
 
-import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
-import httpx2
 import pytest
-from stream_client import Event, Stream, following
-from world import Service, World, ok, problem
 
-from leadfeed_api.stream.news import PROBES_PER_POSITION
+from leadfeed_api.stream import news
+from stream_client import Event, following
+from world import Service, World, ok, problem
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +61,7 @@ async def test_head_answers_with_the_headers_and_opens_nothing(live: World) -> N
 async def test_without_a_credential_there_is_a_status_and_no_stream(live: World) -> None:
     problem(await live.client.get("/v1/feed/stream"), 401, "not-authenticated")
     problem(await live.client.get("/v1/feed/stream?token=nonsense"), 401, "invalid-token")
-    problem(await live.client.get("/v1/feed/stream", headers=live.machine), 403, "no-user")
+    problem(await live.client.get("/v1/feed/stream", headers=live.machine), 403, "user-needed")
     problem(await live.client.get("/v1/feed/stream", headers=live.rep("nobody")), 403, "unknown-user")
     assert (await live.client.head("/v1/feed/stream")).status_code == 401
 
@@ -99,7 +98,7 @@ async def test_a_stream_token_says_when_it_ends_in_utc(live: World) -> None:
 
 
 async def test_a_machine_without_a_user_gets_no_stream_token(live: World) -> None:
-    problem(await live.client.post("/v1/stream-tokens", headers=live.machine), 403, "no-user")
+    problem(await live.client.post("/v1/stream-tokens", headers=live.machine), 403, "user-needed")
 
 
 async def test_when_the_credential_ends_the_stream_says_so_and_closes(live: World) -> None:
@@ -196,31 +195,32 @@ async def test_two_streams_of_one_user_get_the_same(live: World) -> None:
         assert await one.take(2) == await other.take(2)
 
 
-async def test_many_followers_get_what_few_get(live: World) -> None:
+async def test_many_followers_get_what_few_get(live: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log is read another way when many follow; nothing of that shows."""
-    reps = [f"rep{n}" for n in range(3 * PROBES_PER_POSITION)]
+    monkeypatch.setattr(news, "PROBES_PER_POSITION", 2)
+    reps = [f"rep{n}" for n in range(6)]
     await live.people(*reps, leads={})
-    for rep in reps[1::2]:
+    watchers = reps[1:]
+    for rep in watchers:
         await live.client.put("/v1/watchlist/l1", headers=live.rep(rep))
-    streams: list[Stream] = []
-    async with following(live, "ana") as ana:
-        contexts = [following(live, rep) for rep in reps]
-        for context in contexts:
-            streams.append(await context.__aenter__())
-        for stream in [ana, *streams]:
+    async with AsyncExitStack() as opened:
+        streams = {rep: await opened.enter_async_context(following(live, rep)) for rep in ["ana", *reps]}
+        for stream in streams.values():
             await stream.ready()
 
-        await live.report(live.moment("l1"))
+        await live.report(live.moment("l1", description="first"))
         await rename(live, "l1", "Renamed")
         await live.report(live.moment("l2"))
         await reassign(live, "l1", "rep0")
-        await live.report(live.moment("l1", description="the last"))
+        await live.report(live.moment("l1", description="last"))
 
-        assert [one.name for one in await ana.take(3)] == ["moment", "lead", "changed"]
-        received = {
-            rep: names([await stream.next() for _ in range(count)])
-            for rep, stream, count in zip(reps, streams, [2, 4] * len(reps), strict=False)
-        }
-        for context in contexts:
-            await context.__aexit__(None, None, None)
-    assert received["rep0"] == [("changed", "assigned"), ("moment", "the last")]
+        owner, *watching = [names(await streams[rep].take(4 if rep in watchers else 2)) for rep in reps]
+        before = names(await streams["ana"].take(3))
+        pages = {rep: (await live.page(rep))["items"][0] for rep in reps}
+
+    assert before == [("moment", "first"), ("lead", "Renamed"), ("changed", "unassigned")]
+    assert owner == [("changed", "assigned"), ("moment", "last")]
+    seen = [("moment", "first"), ("lead", "Renamed"), ("lead", "Renamed"), ("moment", "last")]
+    assert watching == [seen] * len(watchers)
+    assert pages["rep0"]["because"] == ["owned"]
+    assert pages["rep1"]["because"] == ["watched"]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ import httpx2
 import pytest
 import structlog
 
-from feed_grammar import ATOM, texts, valid_atom, valid_json_feed, valid_rss
+from feed_grammar import ATOM, text, texts, valid_atom, valid_json_feed, valid_rss
 from leadfeed_api.db.session import Database
 from leadfeed_api.feed import queries
 from leadfeed_api.syndication import routes
@@ -202,15 +203,55 @@ async def test_formats_and_users_have_tags_of_their_own(world: World) -> None:
     assert len(set(tags)) == 6
 
 
-async def test_last_modified_is_when_the_feed_changed_and_never_in_the_future(world: World) -> None:
+async def set_time(database: Database, world: World, statement: str, instant: str) -> None:
+    """Dates something that this organisation stored, as if it had happened at another time."""
+    async with database.write() as connection:
+        when = datetime.fromisoformat(instant)
+        await connection.execute(f"{BY_A_TEST} {statement} WHERE org_id = $1", world.org_id, when)
+
+
+async def test_last_modified_is_when_the_feed_changed_last(world: World, database: Database) -> None:
     path = (await link_of(world))["rss"]
+
+    async def modified() -> str:
+        return (await read(world, path)).headers["last-modified"]
+
+    await set_time(database, world, "UPDATE feed_link SET created_at = $2", "2026-01-02T00:00:00Z")
+    await set_time(database, world, "UPDATE feed_change SET changed_at = $2", "2026-01-01T00:00:00Z")
+    assert await modified() == "Fri, 02 Jan 2026 00:00:00 GMT", "when the link was made"
+
     await world.report(world.moment("ruiz", occurred_at="2001-01-01T00:00:00Z"))
-    made = ok(await world.client.get("/v1/feed-link", headers=world.rep("rita")))["created_at"]
+    await set_time(database, world, "UPDATE moment SET recorded_at = $2", "2026-01-03T00:00:00Z")
+    assert await modified() == "Sat, 03 Jan 2026 00:00:00 GMT", "when the moment was reported, not when it occurred"
+
+    await world.sync(leads=[{"id": "ruiz", "name": "Ana Maria Ruiz"}])
+    await set_time(database, world, "UPDATE feed_change SET changed_at = $2", "2026-01-04T00:00:00Z")
+    assert await modified() == "Sun, 04 Jan 2026 00:00:00 GMT", "when the person got a new name"
+
+
+async def test_last_modified_is_never_in_the_future(world: World, database: Database) -> None:
+    """Another instance's clock may run ahead of this one's; a date that has not come yet would hide a change."""
+    path = (await link_of(world))["rss"]
+    await world.report(world.moment("ruiz"))
+    await set_time(database, world, "UPDATE moment SET recorded_at = $2", "2099-01-01T00:00:00Z")
 
     answer = await read(world, path)
 
-    modified = parsedate_to_datetime(answer.headers["last-modified"])
-    assert modified.isoformat() >= made[:19], "not when the moment occurred: it was reported late"
+    assert parsedate_to_datetime(answer.headers["last-modified"]) <= datetime.now(UTC)
+
+
+async def test_new_address_is_the_same_feed_in_a_document_of_its_own(world: World) -> None:
+    async def look(user_id: str) -> tuple[str, str]:
+        answer = await read(world, (await link_of(world, user_id))["atom"])
+        return text(valid_atom(answer.content), f"{ATOM}id"), answer.headers["etag"]
+
+    feed_id, tag = await look("rita")
+    ok(await world.client.post("/v1/feed-link/rotate", headers=world.rep("rita")))
+    same_id, other_tag = await look("rita")
+
+    assert same_id == feed_id
+    assert other_tag != tag, "it names other addresses"
+    assert (await look("bob"))[0] != feed_id
 
 
 async def test_every_kind_of_change_is_seen_at_the_next_poll(world: World) -> None:
@@ -395,14 +436,17 @@ async def test_secret_is_in_no_log_line_and_in_no_error(world: World) -> None:
 async def test_openapi_tells_each_feeds_media_type_and_every_status(world: World) -> None:
     document = ok(await world.client.get("/openapi.json"))
 
-    for file, media_type, operation_id in [
-        ("rss.xml", "application/rss+xml", "read_rss"),
-        ("atom.xml", "application/atom+xml", "read_atom"),
-        ("feed.json", "application/feed+json", "read_json_feed"),
+    for file, media_type, operation_id, heading in [
+        ("rss.xml", "application/rss+xml", "read_rss", "<title>Lead feed of Nora Lind</title>"),
+        ("atom.xml", "application/atom+xml", "read_atom", "<title>Lead feed of Nora Lind</title>"),
+        ("feed.json", "application/feed+json", "read_json_feed", '"title": "Lead feed of Nora Lind"'),
     ]:
         (operation,) = document["paths"][f"/feeds/{{token}}/{file}"].values()
         assert operation["operationId"] == operation_id
-        assert list(operation["responses"]["200"]["content"]) == [media_type]
+        ((declared, content),) = operation["responses"]["200"]["content"].items()
+        assert declared == media_type
+        example = content["example"]
+        assert heading in (example if isinstance(example, str) else json.dumps(example))
         assert {"200", "304", "404"} <= set(operation["responses"])
     link = document["paths"]["/v1/feed-link"]
     assert set(link) == {"get", "patch", "delete"}

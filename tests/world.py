@@ -21,6 +21,7 @@ from leadfeed_api.db.session import Database
 from leadfeed_api.organizations import queries
 from leadfeed_api.organizations.identity import org_number
 from leadfeed_api.settings import Settings
+from leadfeed_api.stream.protocol import LendingProtocol
 
 MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -159,7 +160,7 @@ async def running_app(settings: Settings) -> AsyncIterator[Service]:
 async def served(settings: Settings) -> AsyncIterator[Service]:
     """The application under uvicorn in this loop."""
     app = create_app(settings)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", log_config=None))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=LendingProtocol, log_level="warning", log_config=None))
     # Intentional: signals stay with pytest.
     running = asyncio.create_task(server._serve())
     while not server.started:
@@ -171,5 +172,6 @@ async def served(settings: Settings) -> AsyncIterator[Service]:
         async with httpx2.AsyncClient(base_url=base_url, timeout=10) as client:
             yield Service(app, client, base_url)
     finally:
+        await app.state.live.leave()
         server.should_exit = True
         await running

@@ -1,7 +1,7 @@
 """The application: every router on one screen."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 
 from fastapi import FastAPI
@@ -9,6 +9,8 @@ from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
 from leadfeed_api import __version__, operations
+from leadfeed_api.best_bets import routes as best_bets
+from leadfeed_api.best_bets.night import NightShift
 from leadfeed_api.db.session import Database
 from leadfeed_api.documentation import complete_openapi
 from leadfeed_api.feed import routes as feed
@@ -19,15 +21,17 @@ from leadfeed_api.organizations import routes as organizations
 from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.panel import routes as panel
 from leadfeed_api.people import routes as people
-from leadfeed_api.problems import LargeBodies, speak_problems
+from leadfeed_api.problems import speak_problems
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream import routes as stream
 from leadfeed_api.stream.live import Live
+from leadfeed_api.subscriptions import pages as mail_pages
+from leadfeed_api.subscriptions import routes as subscriptions
 from leadfeed_api.syndication import routes as syndication
 from leadfeed_api.telemetry import Metrics, Telemetry
 from leadfeed_api.triage import routes as triage
 from leadfeed_api.watchlist import routes as watchlist
-from leadfeed_api.wire import MAX_BODY_BYTES
+from leadfeed_api.wire import BoundedBodies
 
 DESCRIPTION = """
 The lead feed for any CRM: an up-to-the-minute, newest-first list of the interesting moments of the leads a sales rep
@@ -47,9 +51,9 @@ def create_app(settings: Settings) -> FastAPI:
         summary="The lead feed for any CRM",
         description=DESCRIPTION,
         lifespan=_lifespan,
-        max_body_size=MAX_BODY_BYTES,
         generate_unique_id_function=_operation_id,
         redoc_url=None,
+        redirect_slashes=False,
         license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
     )
     app.state.settings = settings
@@ -62,6 +66,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(stream.router)
     app.include_router(triage.router)
     app.include_router(watchlist.router)
+    app.include_router(best_bets.router)
+    app.include_router(subscriptions.router)
+    app.include_router(mail_pages.router)
     app.include_router(syndication.router)
     app.include_router(panel.router)
     app.include_router(organizations.router)
@@ -80,20 +87,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with Database(settings.database_url, pool_size=settings.pool_size, pooled_outside=pooled_outside) as data:
         app.state.database = data
         app.state.grouping = Grouping(partial(record_moments, data))
-        async with Live(settings, data, app.state.metrics) as app.state.live:
+        night = NightShift(data, app.state.metrics) if settings.night_shift else nullcontext()
+        async with Live(settings, data, app.state.metrics) as app.state.live, night:
             yield
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Outermost last: telemetry sees everything, also what CORS answers by itself."""
-    app.add_middleware(LargeBodies)
+    app.add_middleware(BoundedBodies)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["*"],
             allow_headers=["authorization", "content-type", "leadfeed-user", "last-event-id"],
-            expose_headers=["link", "x-request-id", "retry-after", "date"],
+            expose_headers=["link", "x-request-id", "retry-after", "date", "etag", "last-modified"],
             max_age=7_200,
         )
     app.add_middleware(Telemetry, metrics=app.state.metrics)

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from leadfeed_api import errors
 from leadfeed_api.errors import Problem
@@ -54,7 +55,7 @@ PROBLEM_SCHEMA: Mapping[str, Any] = {
     },
 }
 _OF_A_CREDENTIAL = (errors.NotAuthenticated, errors.Forbidden)
-_OF_A_BODY = (errors.InvalidBody, errors.BodyTooLarge, errors.UnsupportedMediaType, errors.Invalid)
+_OF_A_BODY = (errors.InvalidBody, errors.BodyTooSlow, errors.BodyTooLarge, errors.UnsupportedMediaType, errors.Invalid)
 # Operations that touch nothing but the process answer no 503.
 _ALONE = frozenset({"healthz", "metrics"})
 
@@ -87,7 +88,23 @@ def _completed(app: FastAPI) -> dict[str, Any]:
     for leftover in ("HTTPValidationError", "ValidationError"):
         schemas.pop(leftover, None)
     schemas["Problem"] = PROBLEM_SCHEMA
+    _restore_nulls(schemas)
     return document
+
+
+def _restore_nulls(schemas: dict[str, Any]) -> None:
+    """FastAPI leaves every null out of the document, those in examples included: there they are put back."""
+    models = {model.__name__: model for model in _models(BaseModel) if model.__module__.startswith("leadfeed_api.")}
+    for name, schema in schemas.items():
+        shown = models[name].model_config.get("json_schema_extra") if name in models else None
+        if isinstance(shown, dict) and "examples" in shown:
+            schema["examples"] = shown["examples"]
+
+
+def _models(base: type[BaseModel]) -> Iterable[type[BaseModel]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _models(model)
 
 
 def _operations(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

@@ -7,7 +7,7 @@ Owns the codes, statuses and messages that callers meet. Knows nothing of who ra
     Problem
     ├── BadRequest 400 ──────────── InvalidCursor · InvalidBody
     ├── NotAuthenticated 401 ────── InvalidToken · ExpiredToken
-    ├── Forbidden 403 ───────────── InsufficientScope · UnknownUser · UserDisabled · NoUser · RssDisabled
+    ├── Forbidden 403 ───────────── InsufficientScope · UnknownUser · UserDisabled · NoUser · RssDisabled · NotTheOwner
     │                                MailDisabled
     ├── NotFound 404 ────────────── LeadNotFound · AccountNotFound · KeyNotFound · FeedNotFound
     │                                SubscriptionNotFound · MailNotFound · MailLinkNotFound
@@ -170,6 +170,12 @@ class MailDisabled(Forbidden):
     code = "mail-disabled"
 
 
+class NotTheOwner(Forbidden):
+    """The lead is somebody else's. Only its owner may hide it."""
+
+    code = "not-owner"
+
+
 class NotFound(Problem):
     """There is nothing here."""
 
@@ -224,6 +230,13 @@ class MethodNotAllowed(Problem):
 
     status = 405
     code = "method-not-allowed"
+
+
+class BodyTooSlow(Problem):
+    """The body did not arrive in time. Send smaller batches, or all of it at once."""
+
+    status = 408
+    code = "body-too-slow"
 
 
 class Conflict(Problem):

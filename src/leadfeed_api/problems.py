@@ -7,24 +7,28 @@ import json
 import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute, Match
 
 from leadfeed_api import errors
 from leadfeed_api.errors import Fault, Problem
 from leadfeed_api.telemetry import log, redact_path
 
 MEDIA_TYPE = "application/problem+json"
+_IN_A_PATH = "/:@!$&'()*+,;="  # what RFC 3986 lets stand in a path as it is
 _BY_STATUS: dict[int, type[Problem]] = {
     400: errors.BadRequest,
     401: errors.NotAuthenticated,
     403: errors.Forbidden,
     404: errors.NotFound,
     405: errors.MethodNotAllowed,
+    408: errors.BodyTooSlow,
     413: errors.BodyTooLarge,
     415: errors.UnsupportedMediaType,
     422: errors.Invalid,
@@ -38,6 +42,7 @@ def speak_problems(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_departure)
     app.add_exception_handler(Exception, _on_failure)
     app.add_api_route("/problems/{code}", _explain, include_in_schema=False)
 
@@ -50,13 +55,14 @@ def respond(request: Request, problem: Problem) -> Response:
         "title": problem.title(),
         "status": problem.status,
         "detail": problem.detail,
-        "instance": redact_path(request.url.path),
+        "instance": quote(redact_path(request.scope["path"]), safe=_IN_A_PATH),
         "request_id": request_id,
     }
     if problem.errors:
         document["errors"] = problem.errors
-    body = b"" if request.method == "HEAD" else json.dumps(document).encode("ascii")
-    return Response(body, problem.status, {**problem.response_headers, "Cache-Control": "no-store"}, MEDIA_TYPE)
+    body = json.dumps(document).encode("ascii")
+    headers = {**problem.response_headers, "Cache-Control": "no-store", "Content-Length": str(len(body))}
+    return Response(b"" if request.method == "HEAD" else body, problem.status, headers, MEDIA_TYPE)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
@@ -93,40 +99,32 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     status, headers = 500, {}
     if isinstance(error, HTTPException):
         status, headers = error.status_code, dict(error.headers or {})
+    if status == 405:
+        headers["Allow"] = _allowed(request)
     kind = _BY_STATUS.get(status, errors.BadRequest if status < 500 else errors.InternalError)
     return respond(request, kind(headers=headers))
 
 
+async def _on_departure(request: Request, _: Exception) -> Response:
+    """The caller left in the middle of the body: nobody will read this, and it is no failure of ours."""
+    return respond(request, errors.BadRequest())
+
+
+def _allowed(request: Request) -> str:
+    """Every method the address answers; the framework names those of the first route that has the address."""
+    routes: Sequence[BaseRoute] = request.app.routes
+    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+    return ", ".join(
+        method
+        for method in methods
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    )
+
+
 async def _on_failure(request: Request, error: Exception) -> Response:
     request_id = getattr(request.state, "request_id", None)
-    log.error("failure", request_id=request_id, path=redact_path(request.url.path), exc_info=error)
+    log.error("failure", request_id=request_id, path=redact_path(request.scope["path"]), exc_info=error)
     return respond(request, errors.InternalError())
-
-
-class LargeBodies:
-    """Pure ASGI middleware: the plain 413 of the framework's body limit leaves as a problem too.
-
-    The limit answers before any route runs, so no exception handler sees it.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes everything on but the framework's own 413."""
-        refused = False
-
-        async def translated(message: Message) -> None:
-            nonlocal refused
-            if message["type"] == "http.response.start" and message["status"] == 413:
-                headers = dict(message["headers"])
-                refused = headers.get(b"content-type", b"").startswith(b"text/plain")
-                if refused:
-                    await respond(Request(scope), errors.BodyTooLarge())(scope, receive, send)
-            if not refused:
-                await send(message)
-
-        await self.app(scope, receive, translated if scope["type"] == "http" else send)
 
 
 def catalogue() -> dict[str, type[Problem]]:

@@ -54,7 +54,8 @@ def _own_parameters(query: str) -> Iterator[str]:
             yield f"{name}={value}"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine itself, by name alone."""
     if host == "localhost":
         return True
     try:
@@ -110,6 +111,7 @@ class Settings(BaseSettings):
     )
     stream_send_timeout: float = Field(10, gt=0, description="Seconds a client may leave unread what was sent to it.")
     log_days: float = Field(7, gt=0, description="Days a stream can be resumed after; older positions get a `reset`.")
+    night_shift: bool = Field(True, description="Whether this process takes part in re-tiering leads every night.")
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people, or for machines.")
 
     _lists = field_validator("cors_origins", "frame_ancestors", mode="before")(_split)
@@ -129,7 +131,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _safe(self) -> Self:
         """A service that others can reach must not be signed by a secret that everybody knows."""
-        public = not _is_loopback(self.host) or not _is_loopback(urlsplit(self.base_url).hostname or "")
+        public = not is_loopback(self.host) or not is_loopback(urlsplit(self.base_url).hostname or "")
         if public and self.jwt_secret == DEVELOPMENT_SECRET:
             raise ValueError(
                 "LEADFEED_JWT_SECRET is the development default, but the service would be reachable from outside "

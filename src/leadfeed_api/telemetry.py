@@ -17,15 +17,15 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_FEED_TOKEN = re.compile(r"^(/feeds/)[^/]+")
+_SECRET = re.compile(r"(/+(?:feeds|mail)/+)[^/?#\s]+", re.IGNORECASE)
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 
 log = structlog.stdlib.get_logger("leadfeed")
 
 
 def redact_path(path: str) -> str:
-    """The path without the secret that a feed link carries in it."""
-    return _FEED_TOKEN.sub(r"\1…", path)
+    """The path without the secret that a feed's link, or one in a mail, carries in it."""
+    return _SECRET.sub(r"\1…", path)
 
 
 def configure_logging(log_format: Literal["console", "json"], *, quiet: bool = False) -> None:
@@ -89,16 +89,27 @@ class Metrics:
         self.lag_seconds = Gauge(
             "leadfeed_stream_lag_seconds", "For how long something written has not been delivered here.", registry=make
         )
-        self.retier_runs = Counter("leadfeed_retier_runs_total", "Re-tierings, by outcome.", ("outcome",), registry=make)
+        self.retier_runs = Counter(
+            "leadfeed_retier_runs_total", "Re-tierings, by outcome.", ("outcome",), registry=make
+        )
         self.retier_leads = Counter(
             "leadfeed_retier_leads_total", "Leads that re-tiering looked at and changed.", ("outcome",), registry=make
         )
         self.retier_progress = Gauge(
-            "leadfeed_retier_progress_ratio", "How far the re-tiering under way here has come; 1 between runs.", registry=make
+            "leadfeed_retier_progress_ratio",
+            "How far the re-tiering under way here has come; 1 between runs.",
+            registry=make,
         )
         self.retier_lock = Gauge(
             "leadfeed_retier_longest_lock_seconds", "The longest lock of the latest re-tiering here.", registry=make
         )
+        self.mails_queued = Gauge("leadfeed_mails_queued", "Mails on their way, all organisations.", registry=make)
+        self.oldest_mail = Gauge("leadfeed_mail_oldest_seconds", "Age of the oldest mail on its way.", registry=make)
+        self.mails_sent = Counter("leadfeed_mails_sent_total", "Mails taken by the server.", ("kind",), registry=make)
+        self.mails_failed = Counter(
+            "leadfeed_mails_failed_total", "Attempts at a mail that did not end in it being taken.", ("reason",),
+            registry=make,
+        )  # fmt: skip
         self.pool_in_use = Gauge("leadfeed_database_connections_in_use", "Connections checked out.", registry=make)
 
     def exposition(self) -> bytes:

@@ -10,22 +10,31 @@ Owns the rules every request body shares, so that each feature states only its o
 Knows no table and no route.
 """
 
+import asyncio
 import json
 import math
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
+from email.message import Message as EmailMessage
+from functools import cache
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+from zoneinfo import available_timezones
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 from pydantic_core import PydanticCustomError
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leadfeed_api.errors import InvalidBody, UnsupportedMediaType
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
+BODY_SECONDS = 30.0  # for a whole body to arrive: 4 MB at 1.1 Mbit/s
 _CONTROLS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 _RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,6 +91,62 @@ def _int(digits: str) -> int | float:
     return int(digits) if len(digits) <= 20 else _finite(digits)
 
 
+def media_type(headers: Mapping[str, str]) -> str:
+    """The content type without its parameters, in small letters; empty for none, and for a charset other than UTF-8."""
+    message = EmailMessage()
+    message["content-type"] = headers.get("content-type", "")
+    charset = str(message.get_param("charset", "utf-8")).lower()
+    return message.get_content_type() if message["content-type"] and charset in {"utf-8", "utf8", "us-ascii"} else ""
+
+
+def demand_json(headers: Mapping[str, str]) -> None:
+    """Raises ``UnsupportedMediaType`` unless the body is said to be JSON."""
+    if media_type(headers) != "application/json":
+        raise UnsupportedMediaType("The content type is not one this address takes: application/json.")
+
+
+class BoundedBodies:
+    """Pure ASGI middleware: a body has at most ``limit`` bytes and arrives within ``seconds``; else 413 or 408.
+
+    Refused where the body is read, so that the refusal leaves as a problem like any other.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int = MAX_BODY_BYTES, seconds: float = BODY_SECONDS) -> None:
+        self.app = app
+        self.limit = limit
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on, with a watch on the body."""
+        if scope["type"] == "http":
+            receive = self._watched(scope, receive)
+        await self.app(scope, receive, send)
+
+    def _watched(self, scope: Scope, receive: Receive) -> Receive:
+        deadline = asyncio.get_running_loop().time() + self.seconds
+        announced = Headers(scope=scope).get("content-length", "")
+        size, whole = 0, False
+
+        async def watched() -> Message:
+            nonlocal size, whole
+            if whole:
+                return await receive()
+            if announced.isdecimal() and int(announced[:20]) > self.limit:
+                raise HTTPException(413)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, headers={"Connection": "close"}) from None
+            size += len(message.get("body", b""))
+            if size > self.limit:
+                raise HTTPException(413)
+            whole = not message.get("more_body", False)
+            return message
+
+        return watched
+
+
 class StrictRequest(Request):
     """A request whose JSON body is read by :func:`strict_json`."""
 
@@ -91,16 +156,29 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that reads its body the strict way: ``APIRouter(route_class=StrictRoute)``."""
+    """A route that reads its body the strict way, and ids in its path as they are: ``APIRouter(route_class=…)``."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The usual handler, given a :class:`StrictRequest`."""
         handle = super().get_route_handler()
 
         async def strictly(request: Request) -> Response:
-            return await handle(StrictRequest(request.scope, request.receive))
+            strict = StrictRequest(request.scope, request.receive)
+            if self.body_field is not None and await strict.body():
+                demand_json(strict.headers)
+            return await handle(strict)
 
         return strictly
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As usual, except that an encoded slash belongs to the id it stands in and not to the path around it."""
+        encoded: bytes = scope.get("raw_path") or b""
+        if b"%2f" not in encoded.lower():
+            return super().matches(scope)
+        match, found = super().matches({**scope, "path": encoded.decode("latin-1")})
+        if match is not Match.NONE:
+            found["path_params"] = {name: unquote(value) for name, value in found["path_params"].items()}
+        return match, found
 
 
 def clean(text: str) -> str:
@@ -172,6 +250,17 @@ def _link(value: object) -> object:
     return text
 
 
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _time_zone(value: object) -> object:
+    if isinstance(value, str) and value not in _time_zones():
+        raise PydanticCustomError("time_zone", "expected the name of a time zone, like Europe/Paris")
+    return value
+
+
 _TEXT = {"type": "string"}
 CrmId = Annotated[
     str, Strict(), BeforeValidator(_identifier(128)), WithJsonSchema({**_TEXT, "minLength": 1, "maxLength": 128})
@@ -201,6 +290,9 @@ OptionalLine = Annotated[
     BeforeValidator(_line(500)),
     Field(description="One line; at most 500 characters."),
 ]
+TimeZone = Annotated[
+    str, Strict(), BeforeValidator(_time_zone), WithJsonSchema({**_TEXT, "examples": ["Europe/Paris"], "maxLength": 64})
+]
 Flag = Annotated[bool, Strict()]
 
 
@@ -209,9 +301,7 @@ async def json_body(request: Request) -> Any:
 
     Raises ``UnsupportedMediaType`` for another content type, ``InvalidBody`` for what is no strict JSON.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType("The content type is not one this address takes: application/json.")
+    demand_json(request.headers)
     try:
         return strict_json(await request.body())
     except json.JSONDecodeError as error:

@@ -4,6 +4,7 @@ The same definition as ``tiers.dynamic_cutoffs``, in SQL. Owns the column ``tier
 """
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,7 +18,8 @@ SELECT min(r.value) FILTER (WHERE (r.reached - 1) * 10000 < r.total * $2::bigint
   min(r.value) FILTER (WHERE (r.reached - 1) * 10000 < r.total * $3::bigint) AS two,
   min(r.value) FILTER (WHERE (r.reached - 1) * 10000 < r.total * $4::bigint) AS three
 FROM (
-  SELECT d.value, sum(d.leads) OVER (ORDER BY d.value DESC) AS reached, sum(d.leads) OVER () AS total, {lowest} AS lowest
+  SELECT d.value, {lowest} AS lowest,
+    sum(d.leads) OVER (ORDER BY d.value DESC) AS reached, sum(d.leads) OVER () AS total
   FROM ({values}) d
 ) r WHERE r.value > r.lowest
 """
@@ -51,7 +53,7 @@ async def find_rules(connection: Connection, org_id: int, tiers: Tiers, today: d
 def provisional_rules(tiers: Tiers) -> Rules:
     """The rules before the first tiering: static cut-offs hold at once, dynamic ones are reached by nobody yet."""
     stars, flames = (NOBODY if cut.at_least is None else _three(cut.at_least) for cut in (tiers.stars, tiers.flames))
-    return _rules(tiers, stars, flames)
+    return replace(_rules(tiers, stars, flames), provisional=True)
 
 
 def window_opens(today: date, window_days: int) -> date:

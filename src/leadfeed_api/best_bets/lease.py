@@ -60,7 +60,9 @@ async def due(connection: Connection, now: datetime) -> list[int]:
     return [row["org_id"] for row in await connection.fetch(DUE, now)]
 
 
-async def claim(connection: Connection, org_id: int, now: datetime, *, whether_due_or_not: bool = False) -> Claim | None:
+async def claim(
+    connection: Connection, org_id: int, now: datetime, *, whether_due_or_not: bool = False
+) -> Claim | None:
     """Takes the organisation's next run, inside a transaction; None when it is not due, or another process has it.
 
     Raises ``NotFound`` when there is no such organisation and the run was asked for.

@@ -44,7 +44,8 @@ WHERE u.org_id = $1 AND u.lead_id = p.lead_id AND p.differs
 RETURNING u.lead_id
 """
 MISPLACED = f"""
-SELECT p.lead_id FROM ({_PLACED.format(which="l.lead_id > $8 AND l.lead_id <= $9")}) p WHERE p.differs ORDER BY p.lead_id
+SELECT p.lead_id FROM ({_PLACED.format(which="l.lead_id > $8 AND l.lead_id <= $9")}) p
+WHERE p.differs ORDER BY p.lead_id
 """
 TALLY = f"""
 SELECT p.stars, p.flames, p.starred, count(*) AS leads FROM ({_PLACED.format(which="true")}) p GROUP BY 1, 2, 3

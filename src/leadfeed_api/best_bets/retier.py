@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from time import perf_counter
 
-from leadfeed_api.best_bets import cutoffs, lease, placing, scoring
+from leadfeed_api.best_bets import cutoffs, hiding, lease, placing, scoring
 from leadfeed_api.best_bets.lease import Claim
 from leadfeed_api.best_bets.telling import AT_A_TIME, Audience, tell_cards, tell_resets
 from leadfeed_api.best_bets.tiers import Rules
@@ -123,9 +123,8 @@ class Run:
         await self._place_everyone(rules, today)
         await self._tell()
         async with self._database.write() as connection:
-            await scoring.forget_before(
-                connection, self._org_id, cutoffs.window_opens(today, self._claim.tiers.window_days)
-            )
+            await scoring.forget_before(connection, self._org_id, cutoffs.window_opens(today, rules.window_days))
+            await hiding.forget_past(connection, self._org_id, self._clock())
             then = await lease.finish(connection, self._claim, self._progress.leads, self._clock())
         return Retiered(self._progress, rules, perf_counter() - began, then)
 
@@ -134,9 +133,7 @@ class Run:
         async with appending(self._database, self._org_id) as log:
             await log.lock()
             await lease.confirm(log.connection, self._claim)
-            await log.connection.execute(
-                cutoffs.SAVE_RULES, self._org_id, self._claim.run, cutoffs.stored(rules)
-            )
+            await log.connection.execute(cutoffs.SAVE_RULES, self._org_id, self._claim.run, cutoffs.stored(rules))
 
     async def _place_everyone(self, rules: Rules, today: date) -> None:
         after = ""

@@ -84,7 +84,9 @@ class BestBet(Wire):
     lead: LeadCard
     account: AccountCard | None
     score: float | None
-    change: float | None = Field(description="By how much the score moved over the window; null: no score, or it rests.")
+    change: float | None = Field(
+        description="By how much the score moved over the window; null: no score, or it rests."
+    )
     owned: bool = Field(description="I own this lead; otherwise I watch it.")
     hidden_until: datetime | None = Field(description="Until when I hid it; null when I did not.")
     last_moment: LastMoment | None

@@ -15,13 +15,13 @@ from leadfeed_api.best_bets.schemas import LeadScore
 from leadfeed_api.best_bets.telling import tell_cards
 from leadfeed_api.best_bets.tiers import Rules
 from leadfeed_api.db.session import Connection, Database
-from leadfeed_api.errors import LeadNotFound
+from leadfeed_api.errors import LeadNotFound, NotFound
 from leadfeed_api.feed import entries
 from leadfeed_api.feed.log import Log, appending
 from leadfeed_api.organizations.tier_settings import Tiers
 
 RULES_NOW = """
-SELECT o.tiers, o.time_zone, t.rules, t.org_id IS NOT NULL AS known
+SELECT o.tiers, o.time_zone, t.rules
 FROM organization o LEFT JOIN tiering t ON t.org_id = $1 WHERE o.org_id = $1
 """
 FIRST_TIERING = "INSERT INTO tiering (org_id, due_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
@@ -52,8 +52,8 @@ async def follow_scores(log: Log, scored: Sequence[Scored], now: datetime | None
     if not scored:
         return []
     at = now or datetime.now(UTC)
-    rules, today, known = await _rules_now(log.connection, log.org_id, at)
-    if not known:
+    rules, today = await rules_now(log.connection, log.org_id, at)
+    if rules.provisional:
         await log.connection.execute(FIRST_TIERING, log.org_id, at)
     moved = [s for s in scored if s.before is not None and s.after is not None and s.before != s.after]
     if moved:
@@ -90,10 +90,10 @@ def local_day(now: datetime, time_zone: str) -> date:
     return now.astimezone(ZoneInfo(time_zone)).date()
 
 
-async def _rules_now(connection: Connection, org_id: int, now: datetime) -> tuple[Rules, date, bool]:
-    """The last cut-offs, the organisation's date, and whether it was ever to be tiered."""
+async def rules_now(connection: Connection, org_id: int, now: datetime) -> tuple[Rules, date]:
+    """The rules by which a score is placed until the next re-tiering, and the organisation's date."""
     row = await connection.fetchrow(RULES_NOW, org_id)
     if row is None:
-        return provisional_rules(Tiers()), now.date(), True
+        raise NotFound
     rules = provisional_rules(Tiers(**row["tiers"])) if row["rules"] is None else read_back(row["rules"])
-    return rules, local_day(now, row["time_zone"]), row["known"]
+    return rules, local_day(now, row["time_zone"])

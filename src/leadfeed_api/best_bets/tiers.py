@@ -28,9 +28,7 @@ TIERS = 3
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """All that places a lead: what stars and flames rank, where their tiers begin, and from which priority on a lead
-    is starred.
-    """
+    """All that places a lead: what stars and flames rank, where their tiers begin, which priority is starred."""
 
     stars: Cutoffs
     flames: Cutoffs
@@ -38,6 +36,7 @@ class Rules:
     stars_by: Source = "score"
     flames_by: Source = "change"
     window_days: int = 7
+    provisional: bool = False  # of an organisation that was never tiered
 
 
 @dataclass(frozen=True, slots=True)

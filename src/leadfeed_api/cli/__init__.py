@@ -2,7 +2,7 @@
 
 import typer
 
-from leadfeed_api.cli import administration, demo, marketo, serve
+from leadfeed_api.cli import administration, deliver, demo, marketo, retier, serve
 
 app = typer.Typer(
     name="leadfeed",
@@ -21,9 +21,11 @@ app.add_typer(imports, name="import")
 
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
+app.command("deliver")(deliver.deliver)
 app.command("migrate")(administration.migrate)
 app.command("token")(administration.token)
 app.command("check")(administration.check)
+app.command("retier")(retier.retier)
 app.command("openapi")(administration.openapi)
 organizations.command("create")(administration.create_organization)
 keys.command("create")(administration.create_key)

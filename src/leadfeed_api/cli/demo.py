@@ -124,9 +124,10 @@ async def _invite(database: Database, settings: Settings, story: demo_story.Stor
 
 async def _keep_arriving(database: Database, story: demo_story.Story) -> None:
     rng = random.Random()
-    for moment in demo_story.arrivals(rng, story, lambda: datetime.now(UTC)):
+    arrivals = demo_story.arrivals(rng, story, lambda: datetime.now(UTC))
+    while True:
         await asyncio.sleep(rng.uniform(*PAUSE_S))
-        await record_moments(database, org_number(ORG), [moment])
+        await record_moments(database, org_number(ORG), [next(arrivals)])
 
 
 def _print_invitation(console: Console, settings: Settings, invitation: Invitation) -> None:

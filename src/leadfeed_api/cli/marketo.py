@@ -86,12 +86,12 @@ async def import_exports(
     *,
     create_missing_leads: bool = False,
 ) -> Tally:
-    """Stores what the exports hold, batch by batch, in order; ``watch`` is called after each batch."""
+    """Stores what the exports hold, batch by batch, in order; ``watch`` is called every 500 rows."""
     tally = Tally()
     for export in exports:
         moments: list[Candidate] = []
         leads: list[LeadRecord] = []
-        for reading in export:
+        for row, reading in enumerate(export, 1):
             match reading:
                 case Candidate():
                     moments.append(reading)
@@ -103,8 +103,9 @@ async def import_exports(
                     tally.could_not_read(f"{export.path.name}, line {reading.line}", reading.reason)
             if len(moments) + len(leads) == BATCH:
                 await _store(database, org_id, moments, leads, tally, create_missing_leads=create_missing_leads)
-                watch(export)
                 moments, leads = [], []
+            if row % BATCH == 0:
+                watch(export)
         await _store(database, org_id, moments, leads, tally, create_missing_leads=create_missing_leads)
         watch(export)
     return tally

@@ -37,6 +37,7 @@ async def make_leads(database: Database, org_id: int, lead_ids: Sequence[str], t
     made = Tally()
     await store_leads(database, org_id, missing, made)
     tally.leads_made += made.leads["created"]
+    tally.unowned += made.unowned
     tally.leads_rejected += made.leads_rejected
 
 
@@ -72,8 +73,9 @@ class _Batch:
 
     def settle(self, lead_id: str, verdict: SyncResult) -> None:
         """Counts the last word on a lead."""
-        del self.pending[lead_id]
+        lead = self.pending.pop(lead_id)
         if verdict.status == "accepted":
             self._tally.leads[verdict.change or "unchanged"] += 1
+            self._tally.unowned += verdict.change == "created" and "owner_id" not in lead
         else:
             self._tally.leads_rejected[verdict.problem or "rejected"] += 1

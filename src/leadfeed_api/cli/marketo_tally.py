@@ -13,7 +13,7 @@ class Tally:
     """Counts of rows and of what became of them.
 
     ``leads`` counts created, updated and unchanged ones of lead files; ``leads_made`` those made because a moment
-    named them.
+    named them, ``unowned`` new ones of both kinds whom nobody owns.
     """
 
     accepted: int = 0
@@ -26,6 +26,7 @@ class Tally:
     leads_made: int = 0
     leads_rejected: Counter[str] = field(default_factory=Counter)
     unknown_owners: int = 0
+    unowned: int = 0
     unknown_leads: dict[str, int] = field(default_factory=dict)
 
     def could_not_read(self, where: str, reason: str) -> None:
@@ -56,6 +57,7 @@ class Tally:
                 "rejected": self.leads_rejected.total(),
                 "problems": dict(self.leads_rejected),
                 "without_known_owner": self.unknown_owners,
+                "without_owner": self.unowned,
             },
             "unknown_leads": {"leads": len(self.unknown_leads), "first": list(self.unknown_leads)[:SHOWN]},
         }
@@ -86,16 +88,19 @@ class Tally:
             yield from (f"             {where}" for where in self.unreadable_first)
             if self.unreadable > len(self.unreadable_first):
                 yield "             …"
-        if self.unknown_leads:
-            yield from self._about_unknown_leads()
+        yield from self._about_unseen_leads()
 
-    def _about_unknown_leads(self) -> Iterator[str]:
-        """The silent mismatch: moments of people nobody synced would otherwise just be missing from every feed."""
+    def _about_unseen_leads(self) -> Iterator[str]:
+        """What would otherwise be a feed that stays empty in silence."""
+        if self.unowned:
+            yield ""
+            yield f"{self.unowned:,} new leads have no owner: nobody sees them until someone owns or watches them."
         known = list(self.unknown_leads)
-        examples = ", ".join(known[:SHOWN]) + (", …" if len(known) > SHOWN else "")
-        yield ""
-        yield f"{len(known):,} leads are unknown to this organisation, so their moments were left out: {examples}"
-        yield "Import or sync those leads (a lead's id must be Marketo's), or repeat with --create-missing-leads."
+        if known:
+            examples = ", ".join(known[:SHOWN]) + (", …" if len(known) > SHOWN else "")
+            yield ""
+            yield f"{len(known):,} leads are unknown to this organisation, so their moments were left out: {examples}"
+            yield "Import or sync those leads (a lead's id must be Marketo's), or repeat with --create-missing-leads."
 
 
 def _counted(number: int, what: str) -> str:

@@ -122,7 +122,7 @@ class MailReader(Table):
 class Mail(Table):
     """One mail on its way, or what became of it. At most one a recipient is on its way.
 
-    ``doubts`` counts how often it was handed over without an answer. While a worker is at it, ``next_attempt_at`` is
+    ``refusals`` counts how often the server put it off, ``doubts`` how often it was handed over without an answer. While a worker is at it, ``next_attempt_at`` is
     when another may take it over.
     """
 
@@ -147,6 +147,7 @@ class Mail(Table):
     digest: Mapped[str | None] = mapped_column(Text)  # the slowest frequency whose turn it was
     state: Mapped[str] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    refusals: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     doubts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     next_attempt_at: Mapped[object] = mapped_column(TIME)
     created_at: Mapped[object] = mapped_column(TIME)

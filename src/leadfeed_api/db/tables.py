@@ -313,6 +313,7 @@ class FeedChange(Table):
             name="feed_change_kind",
         ),
         Index("feed_change_by_age", "org_id", "changed_at"),
+        Index("feed_change_by_position", "org_id", "position"),
     )
 
     org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)

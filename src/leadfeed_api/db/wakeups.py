@@ -79,9 +79,11 @@ class Wakeups:
         self._some.set()
 
     async def _send_gathered(self) -> None:
-        while self._open:
+        last = False
+        while not last:
             await self._some.wait()
             await asyncio.sleep(GATHER_S)
+            last = not self._open  # what was announced before closing is sent
             self._some.clear()
             gathered, self._unsent = self._unsent, {}
             if gathered:

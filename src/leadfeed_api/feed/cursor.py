@@ -34,7 +34,7 @@ class Place(NamedTuple):
 def page_cursor(key: bytes, binding: str, occurred_at: datetime, moment_id: UUID, seen: int = 0) -> str:
     """The cursor of the page that follows the given item; ``binding`` says whose and under which filters."""
     body = _BODY.pack(_VERSION, (occurred_at - _EPOCH) // _MICROSECOND, moment_id.bytes, seen)
-    return _text(body + _seal(key, b"page", binding, body, _SEAL_BYTES))
+    return sealed(key, b"page", binding, body)
 
 
 def read_page_cursor(key: bytes, binding: str, cursor: str) -> tuple[datetime, UUID]:
@@ -45,17 +45,30 @@ def read_page_cursor(key: bytes, binding: str, cursor: str) -> tuple[datetime, U
 
 def read_place(key: bytes, binding: str, cursor: str) -> Place:
     """Where ``cursor`` stands. Raises ``InvalidCursor``."""
-    try:
-        raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True)
-    except ValueError as error:
-        raise InvalidCursor from error
-    body, seal = raw[: _BODY.size], raw[_BODY.size :]
-    if _text(raw) != cursor or not hmac.compare_digest(seal, _seal(key, b"page", binding, body, _SEAL_BYTES)):
+    body = unsealed(key, b"page", binding, cursor)
+    if len(body) != _BODY.size:
         raise InvalidCursor
     version, microseconds, moment, seen = _BODY.unpack(body)
     if version != _VERSION:
         raise InvalidCursor
     return Place(_EPOCH + microseconds * _MICROSECOND, UUID(bytes=moment), seen)
+
+
+def sealed(key: bytes, purpose: bytes, binding: str, body: bytes) -> str:
+    """``body`` as text that only this key can have made, for this purpose and binding."""
+    return _text(body + _seal(key, purpose, binding, body, _SEAL_BYTES))
+
+
+def unsealed(key: bytes, purpose: bytes, binding: str, text: str) -> bytes:
+    """What :func:`sealed` made text of. Raises ``InvalidCursor`` for anything else."""
+    try:
+        raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
+    except ValueError as error:
+        raise InvalidCursor from error
+    body, seal = raw[:-_SEAL_BYTES], raw[-_SEAL_BYTES:]
+    if _text(raw) != text or not hmac.compare_digest(seal, _seal(key, purpose, binding, body, _SEAL_BYTES)):
+        raise InvalidCursor
+    return body
 
 
 class Positions:

@@ -44,7 +44,8 @@ _CONDITIONS = {
     "watched": "EXISTS (SELECT FROM watch s WHERE s.org_id = $1 AND s.user_id = $2 AND s.lead_id = e.lead_id)",
     "lead_id": "e.lead_id = ${n}::text",
     "account_id": "l.account_id = ${n}::text",
-    "starred": "l.starred = ${n}::boolean",
+    "starred": "l.starred",
+    "unstarred": "NOT l.starred",
     "since": "e.occurred_at >= ${n}::timestamptz",
     "until": "e.occurred_at < ${n}::timestamptz",
     "words": "strpos(lower(concat_ws(E'\\n', m.description, l.name, l.title, a.name)), lower(${n}::text)) > 0",
@@ -79,7 +80,9 @@ def narrow(
         parameters.append(list(filters.types))
     if filters.scope != "all":
         conditions.append((filters.scope, 0))
-    for name in ("lead_id", "account_id", "starred", "since", "until", "words"):
+    if filters.starred is not None:
+        conditions.append(("starred" if filters.starred else "unstarred", 0))
+    for name in ("lead_id", "account_id", "since", "until", "words"):
         value = getattr(filters, name)
         if value is not None:
             conditions.append((name, 1))
@@ -91,10 +94,11 @@ def narrow(
 
 
 @lru_cache(maxsize=512)
-def clauses(conditions: Conditions, first: int) -> str:
-    """The conditions as SQL, each led by AND; their parameters are numbered from ``first``."""
+def clauses(conditions: Conditions, first: int, among: frozenset[str] = frozenset(_CONDITIONS)) -> str:
+    """The conditions ``among`` these as SQL, each led by AND; the parameters of all are numbered from ``first``."""
     texts, number = [], first
     for name, parameters in conditions:
-        texts.append(" AND " + _CONDITIONS[name].replace("{n1}", str(number + 1)).replace("{n}", str(number)))
+        if name in among:
+            texts.append(" AND " + _CONDITIONS[name].replace("{n1}", str(number + 1)).replace("{n}", str(number)))
         number += parameters
     return "".join(texts)

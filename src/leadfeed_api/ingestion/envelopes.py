@@ -6,14 +6,13 @@ Owns which items a body holds and where in the body each stands. What an item me
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import Message
 from json import JSONDecodeError
 from typing import Any
 from urllib.parse import unquote
 
 from leadfeed_api.errors import Invalid, InvalidBody, UnsupportedMediaType
 from leadfeed_api.ingestion.interpret import MAX_ITEMS, Candidate, Rejection, interpret, interpret_cloud_event
-from leadfeed_api.wire import strict_json
+from leadfeed_api.wire import media_type, strict_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Bat
 
     Raises ``UnsupportedMediaType``, ``InvalidBody`` (no JSON) or ``Invalid`` (JSON, but no batch).
     """
-    kind = _media_type(headers.get("content-type", ""))
+    kind = media_type(headers)
     if kind == "application/cloudevents+json":
         return _events([_event(_document(body))], [""], now)
     if kind == "application/cloudevents-batch+json":
@@ -85,12 +84,3 @@ def _binary(headers: Mapping[str, str], data: Any) -> dict[str, Any]:
         name.removeprefix("ce-"): unquote(value.strip('"')) for name, value in headers.items() if name.startswith("ce-")
     }
     return {**attributes, "data": data}
-
-
-def _media_type(header: str) -> str:
-    message = Message()
-    message["content-type"] = header
-    charset = message.get_param("charset", "utf-8")
-    if not header or str(charset).lower() not in {"utf-8", "utf8", "us-ascii"}:
-        return ""
-    return message.get_content_type()

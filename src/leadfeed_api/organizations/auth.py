@@ -61,9 +61,15 @@ async def caller(request: Request, data: Data, signer: Signer, _: Bearer = None)
     if not credential or scheme.lower() != "bearer":
         raise NotAuthenticated
     if credential.startswith(KEY_PREFIX):
-        return await caller_by_key(data, digest(credential), request.headers.get(ON_BEHALF_OF))
+        return await caller_by_key(data, digest(credential), _on_behalf_of(request))
     claims = await signer.verify_user(credential)
     return await caller_by_claims(data, claims, frozenset({"admin"} if claims.role == "admin" else {"read"}))
+
+
+def _on_behalf_of(request: Request) -> str | None:
+    """The header's text as UTF-8, which a CRM's ids may need; headers themselves know only Latin-1."""
+    named = request.headers.get(ON_BEHALF_OF)
+    return named and named.encode("latin-1").decode("utf-8", "replace")
 
 
 async def caller_by_key(data: Database, key_hash: bytes, user_id: str | None) -> Caller:
@@ -75,7 +81,8 @@ async def caller_by_key(data: Database, key_hash: bytes, user_id: str | None) ->
         org_id, scopes = found
         org = await queries.organization_name(connection, org_id) or ""
         if user_id is not None:
-            _admit((await queries.standing(connection, org, user_id))[1])
+            # What is no id the database might not even take as a question.
+            _admit((await queries.standing(connection, org, user_id))[1] if user_id.isprintable() else None)
     return Caller(org_id, org, user_id, frozenset(scopes), key_hash)
 
 

@@ -34,9 +34,14 @@ STANDING = """
 SELECT o.org, u.active FROM organization o
 LEFT JOIN app_user u ON u.org_id = $1 AND u.user_id = $2 WHERE o.org_id = $1
 """
-SETTINGS = "SELECT rss_enabled, mail_enabled, retention_days, tiers FROM organization WHERE org_id = $1"
+SETTINGS = """
+SELECT rss_enabled, mail_enabled, mail_domains, lead_url, retention_days, tiers, time_zone
+FROM organization WHERE org_id = $1
+"""
 SAVE_SETTINGS = """
-UPDATE organization SET rss_enabled = $2, mail_enabled = $3, retention_days = $4, tiers = $5 WHERE org_id = $1
+UPDATE organization SET rss_enabled = $2, mail_enabled = $3, retention_days = $4, tiers = $5, time_zone = $6,
+  mail_domains = $7, lead_url = $8
+WHERE org_id = $1
 """
 
 
@@ -115,5 +120,5 @@ async def settings_of(connection: Connection, org_id: int) -> dict[str, Any]:
 
 async def save_settings(connection: Connection, org_id: int, values: dict[str, Any]) -> None:
     """Stores all settings as given."""
-    names = ("rss_enabled", "mail_enabled", "retention_days", "tiers")
+    names = ("rss_enabled", "mail_enabled", "retention_days", "tiers", "time_zone", "mail_domains", "lead_url")
     await connection.execute(SAVE_SETTINGS, org_id, *(values[name] for name in names))

@@ -30,10 +30,17 @@ async def show_settings(who: Administrator, data: Data) -> OrganizationSettings:
 
 @router.patch("/settings", summary="Change the organisation's settings")
 async def change_settings(change: OrganizationSettingsPatch, who: Administrator, data: Data) -> OrganizationSettings:
-    """Changes what the body names and leaves the rest. Switching `rss_enabled` off ends every feed link at once."""
+    """Changes what the body names and leaves the rest. Switching `rss_enabled` off ends every feed link at once.
+
+    Changed `tiers` take effect within seconds, when every lead has been tiered anew.
+    """
     async with data.write() as connection:
         current = await queries.settings_of(connection, who.org_id)
-        wanted = {**current, **change.model_dump(exclude_none=True)}
+        wanted = {**current, **change.model_dump(exclude_none=True, exclude={"tiers"})}
+        if change.tiers is not None:
+            wanted["tiers"] = change.tiers.onto(current["tiers"])
+        if "lead_url" in change.model_fields_set:  # null takes it away
+            wanted["lead_url"] = change.lead_url
         await queries.save_settings(connection, who.org_id, wanted)
     return OrganizationSettings(**wanted)
 

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from leadfeed_api.wire import Flag, Incoming, Name, example
+from leadfeed_api.organizations.mail_settings import LeadUrl, MailDomains
+from leadfeed_api.organizations.tier_settings import Tiers, TiersPatch
+from leadfeed_api.wire import Flag, Incoming, Name, TimeZone, example
 
 KeyScope = Literal["ingest", "sync", "read", "admin"]
 _KEY = {
@@ -21,12 +23,23 @@ _KEY = {
 class OrganizationSettings(BaseModel):
     """What an administrator may set for the organisation."""
 
-    model_config = example(rss_enabled=True, tiers={}, retention_days=760, mail_enabled=True)
+    model_config = example(
+        rss_enabled=True,
+        tiers=Tiers().model_dump(exclude_none=True),
+        time_zone="Europe/Paris",
+        retention_days=760,
+        mail_enabled=True,
+        mail_domains=["crm.example"],
+        lead_url="https://crm.example/leads/{lead_id}",
+    )
 
     rss_enabled: bool = Field(description="Feeds for readers (RSS, Atom, JSON Feed); off at first.")
-    tiers: dict[str, object] = Field(description="How scores become stars and flames; empty means the defaults.")
+    tiers: Tiers = Field(description="How scores become stars and flames; what was never set is the default.")
+    time_zone: str = Field(description="Where the organisation's days begin and end; UTC at first.")
     retention_days: int = Field(description="How long moments are kept.")
     mail_enabled: bool = Field(description="Subscriptions by e-mail.")
+    mail_domains: list[str] = Field(description="Mail goes to these domains and those below; empty: to any.")
+    lead_url: str | None = Field(description="Where mails link a person to; null: only to the panel.")
 
 
 class OrganizationSettingsPatch(Incoming):
@@ -35,8 +48,15 @@ class OrganizationSettingsPatch(Incoming):
     model_config = example(rss_enabled=True)
 
     rss_enabled: Flag | None = None
+    tiers: TiersPatch | None = Field(
+        None,
+        description="What it names is replaced, the rest stays. Try it out with `POST /v1/settings/tiers/preview`.",
+    )
+    time_zone: TimeZone | None = None
     retention_days: Annotated[int, Field(ge=1, le=3_650)] | None = None
     mail_enabled: Flag | None = None
+    mail_domains: MailDomains | None = None
+    lead_url: LeadUrl | None = None
 
 
 class ApiKeyIn(Incoming):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from leadfeed_api.wire import Incoming
+from leadfeed_api.wire import Incoming, example
 
 MAX_WINDOW_DAYS = 90
 MAX_HIDE_DAYS = 365
@@ -100,6 +100,13 @@ class Tiers(Incoming):
 
 class TiersPatch(Incoming):
     """What to change of the tiers: what is left out stays, null goes back to the default."""
+
+    model_config = example(
+        stars={"method": "static", "at_least": [20, 50, 80]},
+        flames={"method": "dynamic", "top_percent": [30, 10, 3]},
+        starred_from={"flames": 1, "stars": 3},
+        window_days=14,
+    )
 
     stars: Cut | None = None
     flames: Cut | None = None

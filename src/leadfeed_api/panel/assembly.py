@@ -1,26 +1,30 @@
-"""One ES module out of the panel's parts, so that a host page makes one request.
+"""ES modules out of the panel's parts, so that a host page makes one request for the panel.
 
 The parts are ES modules themselves; each names what it needs by `import … from "./part.js"`. Putting them together is
 putting them in order: imports go, `export` goes, everything shares one scope. No tool, no build step. Pure.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-_IMPORT = re.compile(r'^import [^;]* from "\./([\w-]+\.js)";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import ([^;]*) from "\./([\w-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async |class |function |const |let ))", re.MULTILINE)
-_COMMENT_LINES = re.compile(r"^[ \t]*(?://.*|/\*\*(?:.|\n)*?\*/[ \t]*)\n", re.MULTILINE)
+# What only readers of the source need: lines that are comments, and indentation.
+_ASIDE = re.compile(r"^[ \t]*(?:(?://.*|/\*\*(?:.|\n)*?\*/[ \t]*)?\n|(?=\S))", re.MULTILINE)
 
 
-def in_order(parts: Mapping[str, str], entry: str) -> list[str]:
-    """The names of ``entry`` and all it imports, each after what it imports. Raises ``ValueError`` for a circle."""
+def in_order(parts: Mapping[str, str], entry: str, without: Collection[str] = ()) -> list[str]:
+    """The names of ``entry`` and all it imports, each after what it imports, but for those ``without``.
+
+    Raises ``ValueError`` for a circle.
+    """
     ordered: list[str] = []
 
     def visit(name: str, above: tuple[str, ...]) -> None:
         if name in above:
             raise ValueError(f"the panel's parts import each other in a circle: {' -> '.join((*above, name))}")
-        if name not in ordered:
-            for needed in _IMPORT.findall(parts[name]):
+        if name not in ordered and name not in without:
+            for _, needed in _IMPORT.findall(parts[name]):
                 visit(needed, (*above, name))
             ordered.append(name)
 
@@ -28,8 +32,23 @@ def in_order(parts: Mapping[str, str], entry: str) -> list[str]:
     return ordered
 
 
-def assemble(parts: Mapping[str, str], entry: str) -> str:
-    """The one module. What ``entry`` exports is what it exports; lines that are comments only stay at home."""
-    *inner, last = in_order(parts, entry)
-    texts = [_EXPORT.sub("", parts[name]) for name in inner]
-    return "".join(_COMMENT_LINES.sub("", _IMPORT.sub("", text)) for text in [*texts, parts[last]])
+def assemble(parts: Mapping[str, str], entry: str, *, on: Collection[str] = (), base: str = "") -> str:
+    """The module of ``entry``: it exports what ``entry`` exports.
+
+    Args:
+        parts: texts by name.
+        entry: the part to start from.
+        on: parts that the module ``base`` holds already; what is imported of them is imported of it.
+        base: the file name of that module.
+    """
+    *inner, last = in_order(parts, entry, without=on)
+    texts = [_EXPORT.sub("", parts[name]) for name in inner] + [parts[last]]
+    borrowed = sorted(
+        {name for text in texts for names, part in _IMPORT.findall(text) if part in on for name in _names(names)}
+    )
+    lead = f'import {{ {", ".join(borrowed)} }} from "./{base}";\n' if borrowed else ""
+    return lead + "".join(_ASIDE.sub("", _IMPORT.sub("", text)) for text in texts)
+
+
+def _names(imported: str) -> list[str]:
+    return [name.strip() for name in imported.strip("{} ").split(",")]

@@ -14,12 +14,12 @@ from fastapi import APIRouter, Request, Response
 
 from leadfeed_api.errors import NotFound
 from leadfeed_api.organizations.auth import Configured
-from leadfeed_api.panel.assembly import assemble
+from leadfeed_api.panel.assembly import assemble, in_order
 
 router = APIRouter(tags=["Panel"], include_in_schema=False)
 
 STATIC = Path(__file__).parent / "static"
-MODULE = "lead-feed.js"
+MODULE, SHEETS = "lead-feed.js", "lead-feed.sheets.js"
 MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -56,6 +56,7 @@ def assets() -> dict[str, Asset]:
     found = {path.name: path.read_bytes() for path in sorted(STATIC.iterdir()) if path.is_file()}
     parts = {path.name: path.read_text("utf-8") for path in sorted((STATIC / "lead-feed").glob("*.js"))}
     found[MODULE] = assemble(parts, "element.js").encode()
+    found[SHEETS] = assemble(parts, "sheets.js", on=in_order(parts, "element.js"), base=MODULE).encode()
     return {name: Asset.of(name, body) for name, body in found.items()}
 
 

@@ -18,6 +18,7 @@ USER_EXISTS = "SELECT 1 FROM app_user WHERE org_id = $1 AND user_id = $2"
 INBOXES_OF_LEAD = "SELECT DISTINCT user_id FROM feed_entry WHERE org_id = $1 AND lead_id = $2"
 DELETE_MOMENTS = "DELETE FROM moment WHERE org_id = $1 AND lead_id = $2"
 DELETE_WATCHES = "DELETE FROM watch WHERE org_id = $1 AND lead_id = $2"
+DELETE_SUBSCRIPTIONS = "DELETE FROM subscription WHERE org_id = $1 AND kind = 'lead' AND value = $2"
 DELETE_LEAD = "DELETE FROM lead WHERE org_id = $1 AND lead_id = $2"
 
 
@@ -71,7 +72,7 @@ async def assign(database: Database, org_id: int, lead_id: str, owner_id: str | 
 
 
 async def erase(database: Database, org_id: int, lead_id: str) -> None:
-    """Deletes the person: the lead, its moments, every inbox's entries, every watch. Raises ``LeadNotFound``.
+    """Deletes the person: the lead, its moments, every inbox's entries, every watch and subscription. Raises ``LeadNotFound``.
 
     Those who saw the lead are told to forget it; what the log keeps of it is its id, until the log is trimmed.
     """
@@ -82,6 +83,7 @@ async def erase(database: Database, org_id: int, lead_id: str) -> None:
         await entries.delete_of_lead(log.connection, org_id, lead_id)
         await log.connection.execute(DELETE_MOMENTS, org_id, lead_id)
         await log.connection.execute(DELETE_WATCHES, org_id, lead_id)
+        await log.connection.execute(DELETE_SUBSCRIPTIONS, org_id, lead_id)
         if not affected(await log.connection.execute(DELETE_LEAD, org_id, lead_id)):
             raise LeadNotFound
         position = await log.advance(1)

@@ -7,18 +7,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from leadfeed_api.wire import CrmId, Flag, Incoming, Link, Name, OptionalLine, example
+from leadfeed_api.best_bets.schemas import Score
+from leadfeed_api.organizations.tier_settings import Tier
+from leadfeed_api.wire import CrmId, Flag, Incoming, Link, Name, OptionalLine, TimeZone, example
 
 Kind = Literal["users", "accounts", "leads"]
-Score = Annotated[float, Field(ge=-1e9, le=1e9)]  # an integer is one, too: nothing else is coerced
+LanguageTag = Annotated[
+    str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*$", description="Such as `fr` or `fr-CA`.")
+]
 
 
 class UserIn(Incoming):
-    """Somebody with a feed. ``active: false`` ends their access and their streams."""
+    """Somebody with a feed. ``active: false`` ends their access and their streams; mail speaks their language."""
 
     id: CrmId
     name: Name | None = None
     email: OptionalLine = None
+    language: LanguageTag | None = None
+    time_zone: TimeZone | None = None
     active: Flag | None = None
 
 
@@ -44,6 +50,9 @@ class LeadIn(Incoming):
     mobile: OptionalLine = None
     fax: OptionalLine = None
     score: Score | None = None
+    stars: Tier | None = Field(None, description="The CRM's own relative score; ours stands aside for such a lead.")
+    flames: Tier | None = Field(None, description="The CRM's own urgency; likewise.")
+    starred: Flag | None = Field(None, description="The CRM's own say on who is a best bet; likewise.")
 
 
 class OwnerIn(Incoming):

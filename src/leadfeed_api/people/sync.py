@@ -7,33 +7,40 @@ export. Owns ``app_user``, ``account`` and ``lead``.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from leadfeed_api.best_bets.scoring import Scored, follow_scores
 from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.feed.log import Log, appending
 from leadfeed_api.people.ownership import LeadChange, apply_changes
 from leadfeed_api.people.records import Inbox, merge, read_records
 from leadfeed_api.people.schemas import Kind, SyncAnswer, SyncResult
 
+RANKED = ("score", "stars", "flames", "starred")  # what best_bets makes a lead's card of; the last three as given
 COLUMNS: Mapping[Kind, tuple[str, ...]] = {
-    "users": ("id", "name", "email", "active"),
+    "users": ("id", "name", "email", "language", "time_zone", "active"),
     "accounts": ("id", "name", "url", "address"),
-    "leads": ("id", "name", "title", "account_id", "owner_id", "email", "phone", "mobile", "fax", "score"),
+    "leads": ("id", "name", "title", "account_id", "owner_id", "email", "phone", "mobile", "fax", *RANKED),
 }
 STORED: Mapping[Kind, str] = {
-    "users": "SELECT user_id AS id, name, email, active FROM app_user WHERE org_id = $1 AND user_id = ANY($2::text[])",
+    "users": """
+SELECT user_id AS id, name, email, language, time_zone, active FROM app_user
+WHERE org_id = $1 AND user_id = ANY($2::text[])
+""",
     "accounts": """
 SELECT account_id AS id, name, url, address FROM account WHERE org_id = $1 AND account_id = ANY($2::text[])
 """,
     "leads": """
-SELECT lead_id AS id, name, title, account_id, owner_id, email, phone, mobile, fax, score
+SELECT lead_id AS id, name, title, account_id, owner_id, email, phone, mobile, fax, score,
+  stars_given AS stars, flames_given AS flames, starred_given AS starred
 FROM lead WHERE org_id = $1 AND lead_id = ANY($2::text[])
 """,
 }
 UPSERT: Mapping[Kind, str] = {
     "users": """
-INSERT INTO app_user (org_id, user_id, name, email, active)
+INSERT INTO app_user (org_id, user_id, name, email, language, time_zone, active)
 SELECT o.org_id, x.* FROM organization o
-CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::boolean[]) AS x WHERE o.org_id = $1
-ON CONFLICT (org_id, user_id) DO UPDATE SET name = excluded.name, email = excluded.email, active = excluded.active
+CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[]) AS x WHERE o.org_id = $1
+ON CONFLICT (org_id, user_id) DO UPDATE SET name = excluded.name, email = excluded.email, language = excluded.language,
+  time_zone = excluded.time_zone, active = excluded.active
 """,
     "accounts": """
 INSERT INTO account (org_id, account_id, name, url, address)
@@ -42,13 +49,15 @@ CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS x WHERE o.o
 ON CONFLICT (org_id, account_id) DO UPDATE SET name = excluded.name, url = excluded.url, address = excluded.address
 """,
     "leads": """
-INSERT INTO lead (org_id, lead_id, name, title, account_id, owner_id, email, phone, mobile, fax, score)
+INSERT INTO lead (org_id, lead_id, name, title, account_id, owner_id, email, phone, mobile, fax, score, stars_given,
+  flames_given, starred_given)
 SELECT o.org_id, x.* FROM organization o
 CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-  $10::text[], $11::float8[]) AS x WHERE o.org_id = $1
+  $10::text[], $11::float8[], $12::smallint[], $13::smallint[], $14::boolean[]) AS x WHERE o.org_id = $1
 ON CONFLICT (org_id, lead_id) DO UPDATE SET name = excluded.name, title = excluded.title,
   account_id = excluded.account_id, owner_id = excluded.owner_id, email = excluded.email, phone = excluded.phone,
-  mobile = excluded.mobile, fax = excluded.fax, score = excluded.score
+  mobile = excluded.mobile, fax = excluded.fax, score = excluded.score, stars_given = excluded.stars_given,
+  flames_given = excluded.flames_given, starred_given = excluded.starred_given
 """,
 }
 USERS_AMONG = "SELECT user_id FROM app_user WHERE org_id = $1 AND user_id = ANY($2::text[])"
@@ -100,7 +109,8 @@ async def _seen_changes(
 ) -> list[LeadChange]:
     """Which leads look different to those who see them."""
     if kind == "leads":
-        return list(_lead_changes(stored, rows))
+        elsewhere = await follow_scores(log, list(_scored(stored, rows)))
+        return list(_lead_changes(stored, rows, frozenset(elsewhere)))
     if kind == "accounts":
         known = [row["id"] for row in rows if row["id"] in stored]
         leads = await log.connection.fetch(LEADS_OF_ACCOUNTS, log.org_id, known) if known else []
@@ -108,10 +118,22 @@ async def _seen_changes(
     return []
 
 
-def _lead_changes(stored: Mapping[str, Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]) -> Iterable[LeadChange]:
+def _scored(stored: Mapping[str, Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]) -> Iterable[Scored]:
+    """The leads that best_bets has to place anew."""
+    for row in rows:
+        before = stored.get(row["id"], {})
+        if any(row[name] != before.get(name) for name in RANKED):
+            yield Scored(row["id"], before.get("score"), row["score"])
+
+
+def _lead_changes(
+    stored: Mapping[str, Mapping[str, Any]], rows: Iterable[Mapping[str, Any]], placed: frozenset[str]
+) -> Iterable[LeadChange]:
+    """A score shows in a feed by the stars and flames it gives alone: ``placed`` are the leads where these changed."""
+    unseen = dict.fromkeys(RANKED)
     for row in rows:
         before = stored.get(row["id"])
         owner = None if before is None else before["owner_id"]
-        if before is not None and {**before, "score": None} == {**row, "score": None}:
-            continue  # a score alone shows nowhere in a feed
+        if before is not None and {**before, **unseen} == {**row, **unseen} and row["id"] not in placed:
+            continue
         yield LeadChange(row["id"], owner, row["owner_id"])

@@ -13,6 +13,7 @@ How an event reaches a browser::
 * ``connections``: all of them, and how many there may be;
 * ``response``: the conversation on the wire: register, replay, then live;
 * ``rounds``: once a second, what time brings: heartbeats, stalled clients, ended credentials, old age;
+* ``trimming``: forgetting what is too old to resume from;
 * ``leaving``: noticing that this process is to end;
 * ``live``: all of these, opened and closed together.
 """

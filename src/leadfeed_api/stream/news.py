@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from leadfeed_api.db.session import Connection
 from leadfeed_api.feed import queries
+from leadfeed_api.feed.queries import ChangeEvent
 from leadfeed_api.stream import events
 
-# By user costs an index probe a user, by position about this many a moment (measured: bench of the two statements).
-PROBES_PER_POSITION = 4
+# By user takes 4 µs a user; by position 60 µs a moment and 5 µs for each it is for (10,000 users, PostgreSQL 15).
+PROBES_PER_POSITION = 16
 
 
 class News(NamedTuple):
@@ -24,32 +25,39 @@ class News(NamedTuple):
     body: bytes
 
 
-async def between(connection: Connection, org_id: int, user_ids: Sequence[str], after: int, up_to: int) -> list[News]:
-    """The events above ``after`` and up to ``up_to``, by position; all that concern the given users, perhaps others."""
+async def for_followers(
+    connection: Connection, org_id: int, followers: Sequence[str], after: int, up_to: int
+) -> list[News]:
+    """All that concerns the followers above ``after`` and up to ``up_to``, by position.
+
+    It may name users who do not follow: whoever delivers it delivers to followers only.
+    """
+    if len(followers) <= PROBES_PER_POSITION * (up_to - after):
+        return await for_users(connection, org_id, followers, after, up_to)
+    moments = await queries.moments_between(connection, org_id, after, up_to)
+    changes = await queries.changes_between(connection, org_id, after, up_to)
+    return _in_order(
+        [News(one.position, told, events.moment(one.item)) for one, told in moments],
+        changes,
+    )
+
+
+async def for_users(connection: Connection, org_id: int, user_ids: Sequence[str], after: int, up_to: int) -> list[News]:
+    """All that concerns these users, and nobody else, above ``after`` and up to ``up_to``, by position."""
     if not user_ids or up_to <= after:
         return []
-    if len(user_ids) <= PROBES_PER_POSITION * (up_to - after):
-        found = await _by_user(connection, org_id, user_ids, after, up_to)
-    else:
-        found = await _by_position(connection, org_id, after, up_to)
-    return sorted(found, key=attrgetter("position"))
-
-
-async def _by_user(connection: Connection, org_id: int, user_ids: Sequence[str], after: int, up_to: int) -> list[News]:
     moments = await queries.moments_since(connection, org_id, user_ids, after, up_to)
-    found = [News(one.position, (one.user_id,), events.moment(one.item)) for one in moments]
-    for changed in await queries.changes_since(connection, org_id, user_ids, after, up_to):
-        body = events.change(changed)
-        if body is not None:
-            found.append(News(changed.position, (changed.user_id,), body))
-    return found
+    changes = await queries.changes_since(connection, org_id, user_ids, after, up_to)
+    return _in_order(
+        [News(one.position, (one.user_id,), events.moment(one.item)) for one in moments],
+        [(one, (one.user_id,)) for one in changes],
+    )
 
 
-async def _by_position(connection: Connection, org_id: int, after: int, up_to: int) -> list[News]:
-    moments = await queries.moments_between(connection, org_id, after, up_to)
-    found = [News(one.position, told, events.moment(one.item)) for one, told in moments]
-    for changed, told in await queries.changes_between(connection, org_id, after, up_to):
+def _in_order(moments: list[News], changes: Sequence[tuple[ChangeEvent, Sequence[str]]]) -> list[News]:
+    found = list(moments)
+    for changed, told in changes:
         body = events.change(changed)
         if body is not None:
             found.append(News(changed.position, told, body))
-    return found
+    return sorted(found, key=attrgetter("position"))

@@ -68,7 +68,7 @@ class History:
         """The next events; None when the log was trimmed meanwhile, so that some may be missing."""
         async with self._reading, self._database.read() as connection:
             end = await self._end(connection, after, up_to)
-            found = await news.between(connection, self._org_id, [self._user_id], after, end)
+            found = await news.for_users(connection, self._org_id, [self._user_id], after, end)
             _, horizon = await queries.reach(connection, self._org_id)
         if after < horizon:
             return None

@@ -9,7 +9,7 @@ import asyncio
 import random
 import socket
 from collections.abc import Iterator
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -133,8 +133,8 @@ def _cuttable(connection: Connection, scope: Scope) -> Iterator[None]:
     """
     transport = transport_of(scope)
     if transport is not None:
-        transport.set_write_buffer_limits(high=SOCKET_BUFFER_BYTES)
-        with suppress(OSError):  # gone already
+        if not transport.is_closing():
+            transport.set_write_buffer_limits(high=SOCKET_BUFFER_BYTES)
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
         connection.cut = transport.abort
         yield

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from leadfeed_api.feed.schemas import AccountCard, LeadCard, Wire
+from leadfeed_api.wire import example
 
 ResetReason = Literal["unknown-position", "future-position", "old-position", "many-changes"]
 MembershipReason = Literal["watched", "unwatched", "assigned", "unassigned", "erased"]
@@ -13,6 +14,8 @@ MembershipReason = Literal["watched", "unwatched", "assigned", "unassigned", "er
 
 class StreamToken(Wire):
     """A credential for one user's stream, fit for a URL."""
+
+    model_config = example(**{"token": "eyJhbGciOi…", "expires_at": "2026-11-23T10:12:00Z"})
 
     token: str
     expires_at: datetime = Field(description="When it, and the streams it opened, end.")

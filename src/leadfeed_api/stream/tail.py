@@ -109,7 +109,7 @@ class Tail:
             while followed.position is not None and followed.position < up_to:
                 end = min(followed.position + POSITIONS_PER_READ, up_to)
                 followers = list(self._connections.audience(followed.org_id))
-                found = await news.between(connection, followed.org_id, followers, followed.position, end)
+                found = await news.for_followers(connection, followed.org_id, followers, followed.position, end)
                 self._deliver(followed.org_id, found)
                 followed.position = end
                 await asyncio.sleep(0)  # the streams write before more is read

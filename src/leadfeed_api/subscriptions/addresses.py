@@ -9,7 +9,6 @@ import re
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)*{_LABEL}", re.ASCII | re.IGNORECASE)
-_DOMAIN = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}", re.ASCII)
 
 
 def mail_address(text: str | None) -> str | None:
@@ -23,12 +22,6 @@ def mail_address(text: str | None) -> str | None:
 def domain_of(address: str) -> str:
     """What stands after the @, in lower case."""
     return address.rpartition("@")[2].lower()
-
-
-def mail_domain(text: str) -> str | None:
-    """The domain in lower case, without a leading @, or None when it is none."""
-    domain = text.strip().lower().removeprefix("@")
-    return domain if len(domain) <= 253 and _DOMAIN.fullmatch(domain) else None
 
 
 def domain_allowed(address: str, allowed: list[str]) -> bool:

@@ -5,7 +5,7 @@ they wish it. Knows nothing of moments.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -17,8 +17,9 @@ from uuid_utils.compat import uuid7
 
 from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import Invalid
-from leadfeed_api.subscriptions.addresses import domain_allowed, domain_of, mail_address
+from leadfeed_api.subscriptions.addresses import domain_allowed, mail_address
 from leadfeed_api.subscriptions.digest import Wishes
+from leadfeed_api.subscriptions.letter import Addressee
 from leadfeed_api.subscriptions.links import SECRET_BYTES
 
 Standing = Literal["active", "pending", "unsubscribed", "refused", "not-allowed", "no-address", "disabled", "off"]
@@ -29,7 +30,7 @@ MAX_UNCONFIRMED = 10  # addresses outside that one user named and whose owners h
 COLUMNS = """
   r.recipient_id, r.user_id, r.secret, r.daily_hour, r.quiet_from, r.quiet_until, r.daily_cap,
   r.confirmed_at, r.unsubscribed_at, r.refused_address, r.refused_reason, r.counted_on, r.counted,
-  r.language AS own_language, r.time_zone AS own_time_zone, r.introduced_by,
+  r.introduced_by,
   coalesce(r.language, u.language) AS language, coalesce(r.time_zone, u.time_zone, o.time_zone) AS time_zone,
   u.name AS user_name, u.active AS user_active, CASE WHEN r.user_id IS NULL THEN r.address ELSE u.email END AS address,
   o.name AS organization, o.mail_enabled, o.mail_domains, o.lead_url
@@ -45,14 +46,15 @@ DUE = f"""
 SELECT {COLUMNS} {_FROM}
 WHERE r.org_id = $1 AND r.due_at <= $2 AND NOT EXISTS (
   SELECT FROM mail q WHERE q.org_id = $1 AND q.recipient_id = r.recipient_id AND q.state = 'queued')
-ORDER BY r.due_at LIMIT 100 FOR UPDATE OF r SKIP LOCKED
+ORDER BY r.due_at LIMIT 100 FOR NO KEY UPDATE OF r SKIP LOCKED
 """
 USERS_BY_ADDRESS = """
 SELECT u.user_id, lower(u.email COLLATE "C") AS address FROM app_user u
 WHERE u.org_id = $1 AND u.active AND lower(u.email COLLATE "C") = ANY($2::text[]) ORDER BY u.user_id
 """
 UNCONFIRMED = """
-SELECT r.address FROM mail_recipient r WHERE r.org_id = $1 AND r.introduced_by = $2 AND r.confirmed_at IS NULL
+SELECT r.address FROM mail_recipient r
+WHERE r.org_id = $1 AND r.introduced_by = $2 AND r.confirmed_at IS NULL AND r.unsubscribed_at IS NULL
 """
 INSERT_USERS = """
 INSERT INTO mail_recipient (org_id, recipient_id, user_id, secret, confirmed_at, created_at)
@@ -69,6 +71,23 @@ WHERE o.org_id = $1 ON CONFLICT DO NOTHING
 IDS = """
 SELECT r.recipient_id, r.user_id, r.address FROM mail_recipient r
 WHERE r.org_id = $1 AND (r.user_id = ANY($2::text[]) OR r.address = ANY($3::text[]))
+"""
+LOCK = """
+SELECT r.recipient_id FROM mail_recipient r WHERE r.org_id = $1 AND r.recipient_id = ANY($2::uuid[])
+ORDER BY r.recipient_id FOR NO KEY UPDATE
+"""
+LOOK_AT = """
+UPDATE mail_recipient r SET due_at = least(r.due_at, $3)
+WHERE r.org_id = $1 AND r.recipient_id = ANY($2::uuid[]) AND NOT EXISTS (
+  SELECT FROM mail q WHERE q.org_id = $1 AND q.recipient_id = r.recipient_id AND q.state = 'queued')
+"""
+WISHES = """
+SELECT language, time_zone, daily_hour, quiet_from, quiet_until, daily_cap
+FROM mail_recipient WHERE org_id = $1 AND recipient_id = $2
+"""
+SAVE_WISHES = """
+UPDATE mail_recipient SET language = $3, time_zone = $4, daily_hour = $5, quiet_from = $6, quiet_until = $7,
+  daily_cap = $8 WHERE org_id = $1 AND recipient_id = $2
 """
 ADDRESS_OF_USER = "SELECT email FROM app_user WHERE org_id = $1 AND user_id = $2"
 ALLOWED_DOMAINS = "SELECT mail_domains FROM organization WHERE org_id = $1"
@@ -91,9 +110,15 @@ class Recipient:
     counted: int
     standing: Standing
     reason: str | None
-    own_language: str | None
-    own_time_zone: str | None
     introduced_by: str | None
+    unsubscribed: bool
+
+    @property
+    def addressee(self) -> Addressee:
+        """Whom a mail to them speaks to."""
+        return Addressee(
+            self.user_id, self.user_name, self.address or "", self.language, self.wishes.zone, self.organization
+        )
 
     def counted_today(self, now: datetime) -> int:
         """How many instant and hourly mails went out on their own calendar's day."""
@@ -109,12 +134,30 @@ async def by_id(connection: Connection, org_id: int, recipient_ids: Sequence[UUI
 async def of_user(connection: Connection, org_id: int, user_id: str, now: datetime) -> Recipient:
     """The user as a recipient; made on first use. Wants a transaction."""
     await _insert_users(connection, org_id, [user_id], now)
-    return _recipient(await connection.fetchrow(OF_USER, org_id, user_id))
+    (row,) = await connection.fetch(OF_USER, org_id, user_id)
+    return _recipient(row)
 
 
 async def due(connection: Connection, org_id: int, now: datetime) -> list[Recipient]:
     """Up to 100 whose turn it is and who have no mail on its way; locked until the transaction ends."""
     return [_recipient(row) for row in await connection.fetch(DUE, org_id, now)]
+
+
+async def lock(connection: Connection, org_id: int, recipient_ids: Iterable[UUID]) -> None:
+    """Locks them until the transaction ends; in one order for all, so that nobody waits in a ring."""
+    await connection.execute(LOCK, org_id, sorted(set(recipient_ids)))
+
+
+async def look_at(connection: Connection, org_id: int, recipient_ids: Iterable[UUID], now: datetime) -> None:
+    """Something changed for them: a worker shall plan anew, once any mail on its way has ended. Wants :func:`lock`."""
+    await connection.execute(LOOK_AT, org_id, sorted(set(recipient_ids)), now)
+
+
+async def save_wishes(connection: Connection, org_id: int, recipient_id: UUID, changed: Mapping[str, object]) -> None:
+    """Stores what changed of how somebody wants to be mailed, by column. Wants :func:`lock`."""
+    (stored,) = await connection.fetch(WISHES, org_id, recipient_id)
+    wishes = {**stored, **changed}
+    await connection.execute(SAVE_WISHES, org_id, recipient_id, *wishes.values())
 
 
 async def named(
@@ -137,8 +180,8 @@ async def named(
     outside = [address for address in wanted if address not in users]
     await _demand_few_unconfirmed(connection, org_id, user_id, outside)
     await _insert_users(connection, org_id, sorted(set(users.values())), now)
-    keys = _fresh(len(outside))
-    await connection.execute(INSERT_OUTSIDERS, org_id, *_columns(keys, outside), user_id, now)
+    if outside:
+        await connection.execute(INSERT_OUTSIDERS, org_id, *_columns(_fresh(len(outside)), outside), user_id, now)
     rows = await connection.fetch(IDS, org_id, list(users.values()), outside)
     ids = {row["user_id"] or row["address"]: row["recipient_id"] for row in rows}
     return list(dict.fromkeys(ids[users.get(address, address)] for address in wanted))
@@ -159,9 +202,7 @@ async def _demand_allowed(connection: Connection, org_id: int, addresses: Sequen
         raise Invalid(errors=[{"pointer": f"/recipients/{place}", "detail": detail} for place in strangers])
 
 
-async def _demand_few_unconfirmed(
-    connection: Connection, org_id: int, user_id: str, outside: Sequence[str]
-) -> None:
+async def _demand_few_unconfirmed(connection: Connection, org_id: int, user_id: str, outside: Sequence[str]) -> None:
     if not outside:
         return
     waiting = {row["address"] for row in await connection.fetch(UNCONFIRMED, org_id, user_id)}
@@ -171,7 +212,8 @@ async def _demand_few_unconfirmed(
 
 
 async def _insert_users(connection: Connection, org_id: int, user_ids: Sequence[str], now: datetime) -> None:
-    await connection.execute(INSERT_USERS, org_id, *_columns(_fresh(len(user_ids)), user_ids), now)
+    if user_ids:
+        await connection.execute(INSERT_USERS, org_id, *_columns(_fresh(len(user_ids)), user_ids), now)
 
 
 def _fresh(count: int) -> list[tuple[UUID, bytes]]:
@@ -199,37 +241,33 @@ def _recipient(row: asyncpg.Record) -> Recipient:
         counted=row["counted"],
         standing=standing,
         reason=reason,
-        own_language=row["own_language"],
-        own_time_zone=row["own_time_zone"],
         introduced_by=row["introduced_by"],
+        unsubscribed=row["unsubscribed_at"] is not None,
     )
 
 
 def _standing(row: asyncpg.Record) -> tuple[Standing, str | None]:
     """Whether they may be mailed; if not, the first reason, in words that the subscriber understands."""
-    address = mail_address(row["address"])
-    if not row["mail_enabled"]:
-        return "off", "Mail is switched off in this organisation."
-    if row["user_id"] is not None and not row["user_active"]:
-        return "disabled", "This user is switched off."
-    if address is None:
-        return "no-address", "The CRM knows no e-mail address of this user that mail could go to."
-    if not domain_allowed(address, row["mail_domains"]):
-        return "not-allowed", f"The organisation allows no mail to {domain_of(address)}."
-    if row["unsubscribed_at"] is not None:
-        return "unsubscribed", "Its owner unsubscribed."
-    if row["confirmed_at"] is None:
-        return "pending", "Its owner has not confirmed it yet."
-    if row["refused_address"] == address.lower():
-        return "refused", row["refused_reason"]
-    return "active", None
+    address = mail_address(row["address"]) or ""
+    obstacles: tuple[tuple[Standing, bool, str], ...] = (
+        ("off", not row["mail_enabled"], "Mail is switched off in this organisation."),
+        ("disabled", row["user_id"] is not None and not row["user_active"], "This user is switched off."),
+        ("no-address", not address, "The CRM knows no e-mail address of this user that mail could go to."),
+        (
+            "not-allowed",
+            not domain_allowed(address, row["mail_domains"]),
+            "The organisation does not allow mail to this domain.",
+        ),
+        ("unsubscribed", row["unsubscribed_at"] is not None, "Its owner unsubscribed."),
+        ("pending", row["confirmed_at"] is None, "Its owner has not confirmed it yet."),
+        ("refused", row["refused_address"] == address.lower(), row["refused_reason"] or ""),
+    )
+    return next(((standing, reason) for standing, stands, reason in obstacles if stands), ("active", None))
 
 
 def zone(name: str | None) -> ZoneInfo:
     """The time zone of that name; UTC for one that this machine does not know (any more)."""
     try:
         return ZoneInfo(name or "UTC")
-    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        return ZoneInfo("UTC")
-    except KeyError:
+    except (ValueError, OSError, KeyError):
         return ZoneInfo("UTC")

@@ -162,9 +162,7 @@ def _html(description: str, url: str | None, facts: list[Fact]) -> str:
     """Small HTML that is well-formed XML too: a paragraph and a list."""
     words = html.escape(description)
     first = _anchor(url, words) if url else words
-    rows = (
-        f"<li><b>{html.escape(fact.label)}:</b> {_anchor(fact.href, html.escape(fact.value))}</li>" for fact in facts
-    )
+    rows = (f"<li><b>{fact.label}:</b> {_anchor(fact.href, html.escape(fact.value))}</li>" for fact in facts)
     return f"<p>{first}</p><ul>{''.join(rows)}</ul>"
 
 

@@ -5,7 +5,7 @@ Owns memory within a bound, nothing else: whether a document may be served is de
 
 from collections import OrderedDict
 
-MAX_BYTES = 32 * 1024 * 1024  # about 1,000 feeds of 50 entries
+MAX_BYTES = 32 * 1024 * 1024  # some 480 feeds of 50 entries with all their contact details (68 kB each)
 MAX_DOCUMENTS = 1_000
 
 

@@ -18,6 +18,7 @@ from leadfeed_api.feed import queries
 from leadfeed_api.organizations.auth import Configured, Data, Rep
 from leadfeed_api.organizations.queries import settings_of
 from leadfeed_api.syndication import links
+from leadfeed_api.syndication.example import example
 from leadfeed_api.syndication.freshness import entity_tag, http_date, tag_matches, unmodified_since
 from leadfeed_api.syndication.links import Link, Owner, OwnLink
 from leadfeed_api.syndication.render import MEDIA_TYPES, FeedDocument, Format, render
@@ -38,9 +39,8 @@ SECRECY = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"
 # Kept by the reader alone, and asked for again each time: a moment is worth a call while it is fresh.
 CACHING = {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
 
-_PROBLEM = {"application/problem+json": {"schema": {"type": "object"}}}
 _RSS_OFF: dict[int | str, dict[str, Any]] = {
-    403: {"description": "Feeds for readers are switched off (`rss-disabled`).", "content": _PROBLEM}
+    403: {"description": "Feeds for readers are switched off (`rss-disabled`)."}
 }
 
 
@@ -132,22 +132,21 @@ class Visit:
 Reading = Annotated[Visit, Depends()]
 
 
-def _documented(form: Format, example: str) -> dict[str, Any]:
+def _documented(form: Format, name: str) -> dict[str, Any]:
     """What the OpenAPI document says of a feed; HEAD answers as GET does, without the body."""
-    text = {"schema": {"type": "string"}}
+    content = {"schema": {"type": "object" if form == "json" else "string"}, "example": example(form)}
     headers = {
         "ETag": {"description": "Send it back as If-None-Match.", "schema": {"type": "string"}},
         "Last-Modified": {"description": "When the feed changed last.", "schema": {"type": "string"}},
         "Cache-Control": {"description": "private, no-cache", "schema": {"type": "string"}},
     }
-    schema = {"schema": {"type": "object"}} if form == "json" else text
     return {
-        "summary": f"Read a feed as {example}",
+        "summary": f"Read a feed as {name}",
         "response_class": Response,
         "responses": {
-            200: {"description": f"The feed: {example}.", "content": {MEDIA_TYPES[form]: schema}, "headers": headers},
+            200: {"description": f"The feed: {name}.", "content": {MEDIA_TYPES[form]: content}, "headers": headers},
             304: {"description": "Nothing changed since the ETag or date that was sent. No body."},
-            404: {"description": "No such feed, or it was ended, or feeds for readers are off.", "content": _PROBLEM},
+            404: {"description": "No such feed, or it was ended, or feeds for readers are off."},
         },
     }
 
@@ -201,14 +200,14 @@ async def _serve(token: str, form: Format, visit: Visit) -> Response:
     if document is None:
         document = render(_feed(link, _urls(base_url, token), base_url), items, form)
         visit.rendered.keep((link.token_hash, form), tag, document)
-    return _document(document, form, tag, changed_at, head=visit.request.method == "HEAD")
+    return _document(document, form, tag, changed_at)
 
 
 def _tag(link: Link, position: int, form: Format, base_url: str) -> str:
     """Everything that the document is made of, by name or by position.
 
-    What lies before the horizon is no longer in the log: from there on the position alone would not tell whether a
-    reader has seen it.
+    What lies before the horizon is no longer in the log, so there the position alone would not tell whether a reader
+    has seen it. The price: a feed in which nothing happens is sent in full once whenever the log is trimmed.
     """
     seen = max(position, link.horizon)
     about = (link.token_hash, link.contact_details, link.user_name, link.organization)
@@ -231,14 +230,14 @@ def _unchanged(tag: str) -> Response:
     return Response(status_code=304, headers={"ETag": tag, **CACHING, **SECRECY})
 
 
-def _document(document: bytes, form: Format, tag: str, changed_at: datetime, *, head: bool) -> Response:
+def _document(document: bytes, form: Format, tag: str, changed_at: datetime) -> Response:
+    """To HEAD the server sends the same, and keeps the body to itself."""
     headers = {
         "ETag": tag,
         "Last-Modified": http_date(min(changed_at, datetime.now(UTC))),
-        "Content-Length": str(len(document)),
         "Content-Type": CONTENT_TYPES[form],
         "X-Content-Type-Options": "nosniff",
         **CACHING,
         **SECRECY,
     }
-    return Response(b"" if head else document, headers=headers)
+    return Response(document, headers=headers)

@@ -63,7 +63,7 @@ class Watchlist(BaseModel):
                 "watched_since": "2026-11-20T08:00:00Z",
             }
         ],
-        next_after=None,
+        next_after="00Q8d000004",
     )
 
     items: list[WatchedLead]

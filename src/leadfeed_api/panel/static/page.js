@@ -1,6 +1,54 @@
-// The page around the panel: takes the credentials from the fragment, which no server ever sees.
+// The page around the panel. Credentials come in the fragment, which no server and no log ever sees:
+// #token=… shows the feed; with &ingest=… (an API key that may report moments) and &lead=… one can make something happen.
 
 const given = new URLSearchParams(location.hash.slice(1));
+const root = document.documentElement;
+const find = (id) => document.getElementById(id);
+
 const panel = document.createElement("lead-feed");
-panel.setAttribute("token", given.get("token") ?? "");
-document.querySelector("main").append(panel);
+panel.setAttribute("fragment", "view");
+panel.setAttribute("title-count", "");
+panel.setAttribute("lang", given.get("lang") ?? "en");
+if (given.get("token")) panel.setAttribute("token", given.get("token"));
+document.querySelector("aside").append(panel);
+
+panel.addEventListener("leadfeed:open", ({ detail: { lead, account, item } }) => {
+  find("record-name").textContent = lead.name;
+  find("record-about").textContent = [lead.title, account?.name, item.description].filter(Boolean).join(" · ");
+  document.querySelector(".avatar").textContent = lead.name.split(/\s+/).map((word) => word[0]).join("").slice(0, 2);
+});
+
+find("language").value = panel.lang;
+find("language").addEventListener("change", (event) => panel.setAttribute("lang", event.target.value));
+
+if (given.get("theme")) show(given.get("theme"));
+find("theme").addEventListener("click", () => show(dark() ? "light" : "dark"));
+find("theme").setAttribute("aria-pressed", String(dark()));
+
+function dark() {
+  return root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+function show(theme) {
+  root.dataset.theme = theme;
+  find("theme").setAttribute("aria-pressed", String(dark()));
+}
+
+const HAPPENINGS = [
+  ["web", "Visited the pricing page 3 times"],
+  ["web", "Compared the Team and Business plans"],
+  ["email", "Replied to “Pricing for 40 seats”"],
+  ["email", "Clicked “See the case study”"],
+  ["milestone", "Asked for a demo of the enterprise plan"],
+  ["milestone", "Registered for the webinar “Month-end in a day”"],
+];
+
+find("happen").hidden = !(given.get("ingest") && given.get("lead"));
+find("happen").addEventListener("click", async (event) => {
+  const [type, description] = HAPPENINGS[Math.floor(Math.random() * HAPPENINGS.length)];
+  const moment = { source: "panel page", external_id: crypto.randomUUID?.() ?? String(Math.random()), lead_id: given.get("lead"), type, description };
+  const headers = { "Content-Type": "application/json", Authorization: `Bearer ${given.get("ingest")}` };
+  event.target.disabled = true;
+  await fetch("v1/moments", { method: "POST", headers, body: JSON.stringify({ moments: [moment] }) }).catch(() => null);
+  event.target.disabled = false;
+});

@@ -101,7 +101,8 @@ export class Client {
     if (answer.ok) return document;
     const code = (document?.type ?? "").split("/").pop() || `status-${answer.status}`;
     const wait = Number(answer.headers.get("retry-after")) || null;
-    throw new Refusal(answer.status, code, document?.detail ?? answer.statusText, wait);
+    const faults = document?.errors?.map(({ detail }) => detail).join("; ");
+    throw new Refusal(answer.status, code, faults || (document?.detail ?? answer.statusText), wait);
   }
 }
 

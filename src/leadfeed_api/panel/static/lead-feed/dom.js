@@ -16,6 +16,11 @@ export function h(tag, props, ...children) {
   return element;
 }
 
+/** A select with its options: pairs of value and label. */
+export function select(name, options, chosen, props) {
+  return h("select", { name, ...props }, options.map(([value, label]) => h("option", { value, selected: value === chosen }, label)));
+}
+
 /** Sets an attribute, or takes it away when the value is null or false. Touches nothing that is right already. */
 export function set(element, name, value) {
   if (value === null || value === undefined || value === false) {
@@ -49,16 +54,15 @@ const PATHS = {
   more: "M3.4 8h.01M8 8h.01M12.6 8h.01",
   up: "M8 13V3.4M3.8 7.4 8 3.2l4.2 4.2",
   close: "M4 4l8 8M12 4l-8 8",
-  link: "M9.4 2.8h3.8v3.8M13 3 7.4 8.6M11.4 9.6v2.6c0 .6-.4 1-1 1H3.8c-.6 0-1-.4-1-1V5.6c0-.6.4-1 1-1h2.6",
   mute: "M4.2 11.2V7c0-.9.3-1.7.8-2.3M11.8 9V7A3.8 3.8 0 0 0 6.7 3.4M3.2 12.2h8.6M6.6 14h2.8M2.4 2.4l11.2 11.2",
-  back: "M9.8 3.4 5.2 8l4.6 4.6",
   filter: "M2.4 4.2h11.2M4.6 8h6.8M6.6 11.8h2.8",
-  copy: "M5.6 5.6h7v7h-7ZM10.4 5.6V3.4h-7v7h2.2",
-  pause: "M5.6 3.6v8.8M10.4 3.6v8.8",
-  play: "M5.2 3.4v9.2L12.4 8Z",
-  bin: "M3 4.6h10M6.4 4.6V3h3.2v1.6M4.4 4.6l.6 8.6h6l.6-8.6",
   bot: "M3.6 6.2h8.8v6.4H3.6ZM8 6.2V3.4M6.2 9.2h.01M9.8 9.2h.01M2 8.6v1.6M14 8.6v1.6",
 };
+
+/** Adds icons to those above. */
+export function addIcons(paths) {
+  Object.assign(PATHS, paths);
+}
 
 /** An icon by name: decoration only, the words beside it carry the meaning. */
 export function icon(name) {
@@ -66,7 +70,7 @@ export function icon(name) {
   const filled = path.startsWith("!");
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("class", filled ? "icon filled" : "icon");
+  svg.setAttribute("class", `icon${filled ? " filled" : ""}${name === "more" ? " bold" : ""}`);
   svg.setAttribute("aria-hidden", "true");
   const shape = document.createElementNS(SVG, "path");
   shape.setAttribute("d", filled ? path.slice(1) : path);

@@ -1,133 +1,139 @@
-// <lead-feed>: what the host page sees of the panel. Brings its parts together, and lets them go.
+// <lead-feed>: what a host page sees of the panel. Attributes and properties in, events out; see docs/embedding.md.
 
 import { Client, Credential, Refusal } from "./client.js";
 import { Clock, Times } from "./clock.js";
-import { h, say, set } from "./dom.js";
-import { Items, keyOf, matches } from "./items.js";
-import { List } from "./list.js";
-import { SharedStream } from "./sharing.js";
-import { sheet } from "./style.js";
-import { wordsFor } from "./words.js";
-
-const SOON_MS = 80;
+import { addIcons, h, icon, iconButton, select } from "./dom.js";
+import { Feed } from "./feed.js";
+import { Memory } from "./filters.js";
+import { Panel } from "./panel.js";
+import { sheet, styled } from "./style.js";
+import { LANGUAGES, addWords, wordsFor } from "./words.js";
 
 export class LeadFeed extends HTMLElement {
-  #gone = new AbortController();
-  #items = new Items();
-  #filters = {};
-  #dirty = new Set();
-  #timer = 0;
-  #early = [];
+  /** Dictionaries by language; a host may add its own. */
+  static words = LANGUAGES;
+  static observedAttributes = ["src", "token", "lang", "lead-href", "fragment", "storage-key"];
+
+  #panel = null;
+  #feed = null;
+  #credential = null;
+  #memory = null;
+  #who = null;
+  #getToken = null;
+  #turn = 0;
+  #leaving = null;
 
   connectedCallback() {
-    this.#gone = new AbortController();
-    this.#start(this.#gone.signal);
+    // A host that moves the element takes it out and puts it in again: the panel stays as it is.
+    if (this.#leaving) this.#leaving = void clearTimeout(this.#leaving);
+    else this.#start();
   }
 
   disconnectedCallback() {
-    this.#gone.abort();
-    this.stream?.stop();
-    this.stream = null;
-    clearTimeout(this.#timer);
-    clearInterval(this.ticking);
-  }
-
-  async #start(gone) {
-    const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
-    root.adoptedStyleSheets = [sheet()];
-    this.clock = new Clock();
-    this.words = await wordsFor(this.lang || this.closest("[lang]")?.lang || "en");
-    this.times = new Times(this.words.language, this.words, this.clock);
-    const base = (this.getAttribute("src") || new URL("..", import.meta.url).href).replace(/\/+$/, "");
-    this.client = new Client(base, new Credential(() => this.getAttribute("token")), this.clock);
-    if (gone.aborted) return;
-    this.list = new List(this);
-    this.status = h("span", { class: "status", role: "status" });
-    root.replaceChildren(
-      h("section", { class: "panel", part: "panel" }, h("header", null, h("h2", null, this.words("title")), this.status), this.list.element),
-    );
-    this.ticking = setInterval(() => this.list.tick(), 5_000);
-    await this.reload();
-    if (gone.aborted) return;
-    this.stream = new SharedStream(`${base} ${who(this.getAttribute("token"))}`, this.client, this.#position, {
-      event: (kind, id, data) => this.#hear(kind, data),
-      state: (state) => this.#showState(state),
-      refused: () => this.#showState("refused"),
-      missed: () => this.reload(),
-      told: () => {},
+    this.#leaving = setTimeout(() => {
+      this.#leaving = null;
+      this.#stop();
     });
   }
 
-  #position = null;
-
-  async reload() {
-    const page = await this.client.get("/v1/feed", { limit: 50, ...this.#filters }, this.#gone.signal);
-    this.#items.replace(page.items, page.next_cursor);
-    this.#position = page.live_cursor;
-    this.stream?.moveTo(page.live_cursor);
-    set(this.list.feed, "aria-busy", "false");
-    this.#draw();
+  attributeChangedCallback(name, before, now) {
+    if (before === now || !this.#panel) return;
+    if (name === "token" && identity(now) === this.#who) this.#renew();
+    else this.refresh();
   }
 
-  #hear(kind, data) {
-    if (kind === "moment") {
-      if (matches(data, this.#filters)) this.#items.admit(data, this.list.reading);
-    } else if (kind === "lead") {
-      this.#items.change((item) =>
-        item.lead.id === data.id
-          ? { ...item, lead: { ...item.lead, ...pick(data, "name", "title", "starred", "stars", "flames") }, account: "account" in data ? data.account : item.account }
-          : item,
-      );
-    } else if (kind === "changed") {
-      this.#dirty.add(data.lead_id);
-    } else if (kind === "reset") {
-      this.#dirty.add("*");
-    }
-    this.#soon();
+  /** A function that gives a token, or a promise of one; told the token that was refused, or null. Beats `token`. */
+  get getToken() {
+    return this.#getToken;
   }
 
-  #soon() {
-    this.#timer ||= setTimeout(async () => {
-      this.#timer = 0;
-      const dirty = [...this.#dirty];
-      this.#dirty.clear();
-      if (dirty.includes("*")) await this.reload();
-      else for (const lead of dirty) await this.#reloadLead(lead);
-      this.#draw();
-    }, SOON_MS);
+  set getToken(ask) {
+    this.#getToken = ask;
+    if (this.#panel) this.#renew();
+    else if (this.isConnected) this.#start();
   }
 
-  async #reloadLead(lead) {
-    const items = [];
-    let cursor = null;
-    do {
-      const page = await this.client.get("/v1/feed", { ...this.#filters, limit: 200, lead_id: lead, cursor }, this.#gone.signal);
-      items.push(...page.items);
-      cursor = page.next_cursor;
-    } while (cursor && (this.#items.end === null || keyOf(items.at(-1)) > this.#items.end));
-    this.#items.replaceLead(lead, items, this.list.reading);
+  get token() {
+    return this.getAttribute("token");
   }
 
-  #draw() {
-    this.list.show(this.#items.shown());
+  set token(token) {
+    if (token) this.setAttribute("token", token);
+    else this.removeAttribute("token");
   }
 
-  #showState(state) {
-    say(this.status, this.words(state === "live" ? "live" : "live.reconnecting"));
-    set(this.status, "data-state", state);
+  /** How many moments are unread. */
+  get unread() {
+    return this.#feed?.unread ?? 0;
+  }
+
+  /** "connecting", "live", "reconnecting" or "offline". */
+  get live() {
+    return this.#feed?.live.state ?? "connecting";
+  }
+
+  /** Tells the host something, as `leadfeed:<what>`. False when the host prevented what would follow. */
+  tell(what, detail) {
+    return this.dispatchEvent(new CustomEvent(`leadfeed:${what}`, { detail, bubbles: true, composed: true, cancelable: true }));
+  }
+
+  /** Starts anew, as if the element had just been put into the page. */
+  refresh() {
+    this.#stop();
+    if (this.isConnected) this.#start();
+  }
+
+  async #start() {
+    const turn = ++this.#turn;
+    const root = this.shadowRoot ?? this.attachShadow({ mode: "open", delegatesFocus: false });
+    root.adoptedStyleSheets = [sheet()];
+    const words = await wordsFor(this.closest("[lang]")?.lang || navigator.language);
+    this.#credential = new Credential((refused) => this.#ask(refused));
+    const token = await this.#credential.token().catch(() => null);
+    if (turn !== this.#turn) return;
+    const clock = new Clock();
+    const base = (this.getAttribute("src") || new URL("..", import.meta.url).href).replace(/\/+$/, "");
+    const client = new Client(base, this.#credential, clock);
+    const times = new Times(words.language, words, clock);
+    this.#memory = new Memory(this.getAttribute("fragment"), this.getAttribute("storage-key"));
+    this.#who = identity(token);
+    this.#panel = new Panel(this, root, { words, times, memory: this.#memory });
+    this.#feed = new Feed(client, `${base} ${this.#who}`, this.#memory.read(), this.#panel);
+    this.#panel.start(this.#feed);
+    await this.#feed.start();
+  }
+
+  #stop() {
+    this.#turn += 1;
+    this.#panel?.stop();
+    this.#panel = null;
+    this.#feed = null;
+  }
+
+  async #renew() {
+    await this.#credential.renew(await this.#credential.token());
+    this.#feed?.resume();
+  }
+
+  async #ask(refused) {
+    if (this.#getToken) return this.#getToken(refused);
+    // A host without a function may still set the attribute when it hears this, at once or later.
+    if (refused) this.tell("token", { refused });
+    return this.getAttribute("token");
   }
 }
 
-const pick = (from, ...names) => Object.fromEntries(names.map((name) => [name, from[name]]));
-
 /** Whose feed it is, as far as a token tells: its claims if it is a JWT, else the token itself. */
-function who(token) {
+function identity(token) {
   try {
-    const claims = JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
-    return `${claims.org} ${claims.sub}`;
+    const { org, sub } = JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
+    return JSON.stringify([org, sub]);
   } catch {
     return token;
   }
 }
 
 if (!customElements.get("lead-feed")) customElements.define("lead-feed", LeadFeed);
+
+// What lead-feed.sheets.js stands on.
+export { Refusal, addIcons, addWords, h, icon, iconButton, select, styled };

@@ -112,18 +112,3 @@ export class Items {
     this.list.splice(low, 0, item);
   }
 }
-
-/** What a filter lets through, as the service would; null when only the service can tell (text search). */
-export function matches(item, filters) {
-  if (filters.q) return null;
-  const has = (wanted, value) => !wanted || wanted === value;
-  return (
-    (!filters.type?.length || filters.type.includes(item.type)) &&
-    (!filters.scope || filters.scope === "all" || item.because.includes(filters.scope)) &&
-    (!filters.starred || item.lead.starred) &&
-    has(filters.lead_id, item.lead.id) &&
-    has(filters.account_id, item.account?.id) &&
-    (!filters.since || Date.parse(item.occurred_at) >= Date.parse(filters.since)) &&
-    (!filters.until || Date.parse(item.occurred_at) < Date.parse(filters.until))
-  );
-}

@@ -1,48 +1,61 @@
-// What the panel says, in English and French. Another language is one file beside the module: see docs/embedding.md.
+// What the panel says, in English. Every other language is one file beside the module: see docs/embedding.md.
 //
 // {n} and the like are filled in; where a number bends the sentence there is one form per plural category.
 
 export const LANGUAGES = {
   en: {
     "title": "Lead feed",
-    "live": "Live",
-    "live.connecting": "Connecting…",
-    "live.reconnecting": "Reconnecting…",
-    "live.offline": "Offline since {time}",
+    "feed": "Interesting moments, newest first",
+    "loading": "Loading…", "retry": "Try again",
+    "undo": "Undo", "menu": "Menu",
+    "live": "Live", "live.connecting": "Connecting…", "live.reconnecting": "Reconnecting…", "live.offline": "Offline since {time}",
     "type.web": "Web", "type.email": "E-mail", "type.milestone": "Milestone",
-    "because.owned": "you own", "because.watched": "you watch",
+    "because.owned": "you own", "because.watched": "you watch", "because.both": "you own and watch",
     "time.now": "now", "time.minutes": "{n} min", "time.hours": "{n} h",
     "day.today": "Today", "day.yesterday": "Yesterday",
-    "new": { one: "{n} new", other: "{n} new" },
-    "unread": { one: "{n} unread", other: "{n} unread" },
-    "is.unread": "unread", "is.best": "best bet",
-    "stars": { one: "{n} star of 3", other: "{n} stars of 3" },
-    "flames": { one: "{n} flame of 3", other: "{n} flames of 3" },
-    "feed": "Interesting moments, newest first",
-  },
-  fr: {
-    "title": "Actualité des prospects",
-    "live": "En direct",
-    "live.connecting": "Connexion…",
-    "live.reconnecting": "Reconnexion…",
-    "live.offline": "Hors ligne depuis {time}",
-    "type.web": "Web", "type.email": "E-mail", "type.milestone": "Étape",
-    "because.owned": "le vôtre", "because.watched": "suivi",
-    "time.now": "à l’instant", "time.minutes": "{n} min", "time.hours": "{n} h",
-    "day.today": "Aujourd’hui", "day.yesterday": "Hier",
-    "new": { one: "{n} nouveau", other: "{n} nouveaux" },
-    "unread": { one: "{n} non lu", other: "{n} non lus" },
-    "is.unread": "non lu", "is.best": "à privilégier",
-    "stars": { one: "{n} étoile sur 3", other: "{n} étoiles sur 3" },
-    "flames": { one: "{n} flamme sur 3", other: "{n} flammes sur 3" },
-    "feed": "Moments intéressants, du plus récent au plus ancien",
+    "new": "{n} new",
+    "unread": "{n} unread", "unread.many": "999+ unread",
+    "is.unread": "unread", "is.best": "Best bet", "is.best.why": "High priority among your leads", "is.subscribed": "subscribed",
+    "is.bot": "Perhaps not done by a person",
+    "stars": { one: "Relative score: {n} star of 3", other: "Relative score: {n} stars of 3" },
+    "flames": { one: "Urgency: {n} flame of 3", other: "Urgency: {n} flames of 3" },
+    "unfold": "+{n} more", "fold": "Show less",
+    "do.subscribe": "Subscribe", "undo.subscribe": "Subscribed: add another",
+    "do.watch": "Watch", "undo.watch": "Stop watching",
+    "do.read": "Mark as read", "undo.read": "Mark as unread",
+    "do.menu": "More",
+    "filters": "Filters", "filter.open": "Search and filter", "filter.all": "All", "filter.starred": "Best bets", "filter.remove": "Remove this filter",
+    "filter.search": "Search people, companies, words",
+    "filter.scope": "Whose leads", "filter.scope.all": "All my leads", "filter.scope.owned": "Leads I own", "filter.scope.watched": "Leads I watch",
+    "filter.period": "Period", "filter.period.all": "Any time", "filter.period.days": "Last {n} days",
+    "muted.hidden": "{n} muted, hidden", "muted.shown": "Muted ones are shown", "muted.show": "Show", "muted.hide": "Hide",
+    "empty.title": "Nothing yet", "empty.text": "When a lead you own or watch does something worth knowing, it appears here by itself.",
+    "empty.filtered": "Nothing matches these filters", "empty.clear": "Clear filters",
+    "end": "That is everything since {time}",
+    "failed.unreachable": "The lead feed cannot be reached", "failed.unreachable.text": "It will be tried again by itself.",
+    "failed.origin": "This page may not show the lead feed",
+    "failed.origin.text": "The service at {service} does not answer pages of {page}. Its operator can allow them: LEADFEED_CORS_ORIGINS={page}",
+    "failed.signed-out": "Your session has ended", "failed.signed-out.text": "Sign in again or reload the page.",
+    "failed.unknown-user": "The lead feed does not know you yet",
+    "failed.unknown-user.text": "Your CRM has not sent your user to the lead feed, or under another id. Ask your administrator to synchronise users.",
+    "failed.other": "The lead feed cannot be shown", "failed.refused": "{detail}",
+    "done.read": { one: "Marked as read", other: "{n} marked as read" }, "done.unread": { one: "Marked as unread", other: "{n} marked as unread" },
+    "done.undone": "Undone", "undo.nothing": "Nothing to undo",
+    "done.watched": "You watch {name} now", "done.unwatched": "You no longer watch {name}",
+    "rss.open": "RSS feed",
+    "help.title": "Keyboard shortcuts", "hint.move": "move", "hint.read": "read", "hint.subscribe": "subscribe", "hint.help": "more",
   },
 };
+
+/** Adds English entries. */
+export function addWords(entries) {
+  Object.assign(LANGUAGES.en, entries);
+}
 
 /** The words of the best language there is for a tag such as "fr-CA"; loads a file for others, else English. */
 export async function wordsFor(tag) {
   const primary = tag.toLowerCase().split("-")[0];
-  if (!LANGUAGES[primary] && /^[a-z]{2,3}$/.test(primary)) {
+  if (LANGUAGES[primary] === undefined && /^[a-z]{2,3}$/.test(primary)) {
     try {
       LANGUAGES[primary] = (await import(new URL(`lead-feed.${primary}.js`, import.meta.url).href)).default;
     } catch {
@@ -57,9 +70,9 @@ export function speaker(language, dictionary) {
   const plural = new Intl.PluralRules(language);
   const number = new Intl.NumberFormat(language);
   const words = (key, values = {}) => {
-    const entry = dictionary[key] ?? LANGUAGES.en[key];
+    const entry = dictionary[key] ?? LANGUAGES.en[key] ?? key;
     const text = typeof entry === "string" ? entry : (entry[plural.select(values.n)] ?? entry.other);
-    return text.replace(/\{(\w+)\}/g, (_, name) => (name === "n" ? number.format(values.n) : values[name]));
+    return text.replace(/\{([a-z]+)\}/g, (_, name) => (name === "n" ? number.format(values.n) : (values[name] ?? "")));
   };
   words.language = language;
   words.has = (key) => key in dictionary || key in LANGUAGES.en;

@@ -1,0 +1,52 @@
+"""``python -m bench [page|ingest|feeds …] [--runs N] [--seconds S] [--moments N] [--smoke]``.
+
+Writes ``bench/results/latest.json`` and the table in ``docs/performance.md``. ``--smoke`` proves that the code runs
+and writes nothing.
+"""
+
+import argparse
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import feeds, ingest, page
+from bench.figures import Figure, machine, save
+from bench.report import write_table
+from bench.world import filled
+
+BENCHES = {"page": page.run, "ingest": ingest.run, "feeds": feeds.run}
+
+
+def main() -> None:
+    """Runs the benches that were asked for, all by default, on one PostgreSQL."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], help="which; all by default")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--moments", type=int, default=120_000)
+    parser.add_argument("--smoke", action="store_true", help="one short run; writes nothing")
+    asked = parser.parse_args()
+    runs, seconds, moments = (1, 0.5, 3_000) if asked.smoke else (asked.runs, asked.seconds, asked.moments)
+    on = machine()
+    console = Console()
+    figures: list[Figure] = []
+    with console.status("Filling a PostgreSQL …") as status, filled(moments) as world:
+        for name in asked.names or BENCHES:
+            status.update(f"{name}: {runs} runs, ours and the reference in turn …")
+            figures += BENCHES[name](world, runs, seconds)
+    console.print(_table(figures))
+    if not asked.smoke:
+        save(figures, on)
+        write_table()
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table("figure", "median", "min", "max", "target", "met")
+    for figure in figures:
+        row = figure.as_dict()
+        table.add_row(figure.name, *(str(row[name]) for name in ("median", "min", "max", "target", "met")))
+    return table
+
+
+if __name__ == "__main__":
+    main()

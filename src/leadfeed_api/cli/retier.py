@@ -1,0 +1,74 @@
+"""``leadfeed retier``: the nightly re-tiering of an organisation, now and watched."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from leadfeed_api.best_bets import cutoffs
+from leadfeed_api.best_bets import retier as tiering
+from leadfeed_api.best_bets.lease import Superseded
+from leadfeed_api.best_bets.retier import Progress, Retiered, Watch
+from leadfeed_api.cli.administration import AsJson, Org, demand_organization
+from leadfeed_api.cli.context import database_url, fail, load_settings, opened, plain_errors
+from leadfeed_api.organizations.identity import org_number
+
+
+@plain_errors
+def retier(org: Org, as_json: AsJson = False) -> None:
+    """Cuts stars and flames anew from all scores, as every night. Running it again changes nothing."""
+
+    async def work(url: str, watch: Watch) -> Retiered:
+        async with opened(url) as database:
+            async with database.read() as connection:
+                await demand_organization(connection, org)
+            return await tiering.retier(database, org_number(org), watch)
+
+    try:
+        with database_url(load_settings()) as url, _bar(org) as watch:
+            done = asyncio.run(work(url, watch))
+    except Superseded:
+        fail(f"{org} is being re-tiered by a later run; this one has stopped in its favour.")
+    shown = _shown(org, done)
+    sys.stdout.write(json.dumps(shown) + "\n" if as_json else _text(shown))
+
+
+def _shown(org: str, done: Retiered) -> dict[str, Any]:
+    return {
+        "org": org,
+        "leads": done.progress.leads,
+        "changed": done.progress.changed,
+        "stars": cutoffs.shown(done.rules.stars),
+        "flames": cutoffs.shown(done.rules.flames),
+        "seconds": round(done.seconds, 2),
+        "longest_lock_ms": round(done.progress.longest_lock_s * 1_000, 1),
+        "next_at": done.next_due.isoformat().replace("+00:00", "Z"),
+    }
+
+
+def _text(shown: dict[str, Any]) -> str:
+    cuts = {name: ", ".join("–" if cut is None else f"{cut:g}" for cut in shown[name]) for name in ("stars", "flames")}
+    return (
+        f"{shown['org']}: {shown['leads']:,} leads, {shown['changed']:,} stand elsewhere now ({shown['seconds']} s).\n"
+        f"One, two, three stars from a score of {cuts['stars']}; flames from {cuts['flames']}.\n"
+    )
+
+
+@contextmanager
+def _bar(org: str) -> Iterator[Watch]:
+    """A bar on a terminal's stderr; nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task(org, total=None)
+
+        def watch(progress: Progress) -> None:
+            bars.update(task, completed=progress.done, total=progress.leads)
+
+        yield watch

@@ -1,0 +1,56 @@
+"""How far back the log reaches: old changes are trimmed, and the horizon says where the kept history begins.
+
+A position at the horizon or above can still be served from; one below it cannot. Moments are no part of this: they are
+kept for much longer, but a stream does not bring up those of a month ago as news.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from leadfeed_api.db.session import Database
+from leadfeed_api.errors import NotFound
+from leadfeed_api.feed.log import Log
+
+ORGANIZATIONS = "SELECT org_id FROM organization ORDER BY org_id"
+# Identifiers of moments begin with the time they were recorded at: no index by time is needed.
+LAST_MOMENT_BEFORE = """
+SELECT m.position FROM moment m WHERE m.org_id = $1 AND m.moment_id < $2 ORDER BY m.moment_id DESC LIMIT 1
+"""
+# Intentional: each user's newest change stays. It is part of what their feed's ETag is made of, and an ETag that fits
+# again, because the change that ended it is forgotten, would show an old feed for a new one.
+TRIM = """
+DELETE FROM feed_change c
+WHERE c.org_id = $1 AND c.changed_at < $2 AND EXISTS (
+  SELECT FROM feed_change n WHERE n.org_id = $1 AND n.user_id = c.user_id AND n.position > c.position)
+RETURNING c.position
+"""
+RAISE_HORIZON = "UPDATE organization SET horizon = $2 WHERE org_id = $1 AND horizon < $2"
+
+
+async def organizations(database: Database) -> list[int]:
+    """Every organisation's number: a rare scan, to find what may be trimmed."""
+    async with database.read() as connection:
+        return [row["org_id"] for row in await connection.fetch(ORGANIZATIONS)]
+
+
+async def trim(database: Database, org_id: int, before: datetime) -> int:
+    """Forgets the organisation's changes from before an instant; returns how many. The horizon moves with it.
+
+    Deleting and moving the horizon are one transaction: whoever reads the log and then finds the horizon where it was
+    has read all there is.
+    """
+    async with database.write() as connection:
+        try:
+            await Log(connection, org_id).lock()
+        except NotFound:
+            return 0
+        gone = [row["position"] for row in await connection.fetch(TRIM, org_id, before)]
+        last = await connection.fetchval(LAST_MOMENT_BEFORE, org_id, _first_id_of(before))
+        horizon = max([*gone, last or 0])
+        await connection.execute(RAISE_HORIZON, org_id, horizon)
+    return len(gone)
+
+
+def _first_id_of(instant: datetime) -> UUID:
+    """The lowest UUIDv7 of an instant's millisecond (RFC 9562, section 5.7)."""
+    return UUID(int=max(0, int(instant.timestamp() * 1000)) << 80)

@@ -1,0 +1,139 @@
+// My subscriptions, my watch list, what I muted: lists of one's own things, to look through and to end.
+
+import { h, icon, iconButton, select } from "./dom.js";
+import { busy, openSheet } from "./sheet.js";
+
+const AT_ONCE = 100;
+
+/** A sheet with a list that is read page by page. `read(after)` gives `{items, next}`, `row(item)` its element. */
+function openList(panel, { title, empty, glyph, read, row }) {
+  const { words } = panel;
+  openSheet(panel, title, async (body, sheet) => {
+    const problem = h("p", { class: "problem", role: "alert" });
+    const list = h("ul", { class: "things" });
+    const more = h("button", { type: "button", class: "plain", onclick: () => load() }, words("more"));
+    const waiting = h("p", { class: "quiet" }, words("loading"));
+    let after = null;
+    body.append(waiting, list, problem, more);
+    await load();
+
+    async function load() {
+      await busy(panel, body, problem, async () => {
+        const { items, next } = await read(after);
+        if (!sheet.open()) return;
+        after = next;
+        list.append(...items.map((item) => row(item, problem)));
+        waiting.remove();
+        more.hidden = !next;
+        if (!list.childElementCount) list.replaceWith(h("div", { class: "state" }, icon(glyph), h("p", null, empty)));
+      });
+    }
+  });
+}
+
+function thing(name, about, ...controls) {
+  return h("li", null, h("div", null, h("strong", { dir: "auto" }, name), h("small", { dir: "auto" }, about)), controls);
+}
+
+/** A button that does something once and then stands for the opposite, so that a slip is mended where it happened. */
+function toggle(panel, names, labels, actions, problem, said) {
+  let on = true;
+  const button = iconButton(names[0], labels[0], { class: "tool on" });
+  button.addEventListener("click", () =>
+    busy(panel, button.closest("li"), problem, async () => {
+      await actions[on ? 0 : 1]();
+      on = !on;
+      button.replaceChildren(icon(names[on ? 0 : 1]));
+      for (const attribute of ["title", "aria-label"]) button.setAttribute(attribute, labels[on ? 0 : 1]);
+      button.setAttribute("class", on ? "tool on" : "tool");
+      button.closest("li").toggleAttribute("data-gone", !on);
+      said?.(on);
+    }),
+  );
+  return button;
+}
+
+export function openWatchlist(panel) {
+  const { words, feed } = panel;
+  openList(panel, {
+    title: words("watchlist.title"),
+    empty: words("watchlist.empty"),
+    glyph: "eye",
+    read: async (after) => {
+      const { items, next_after: next } = await feed.client.get("/v1/watchlist", { limit: AT_ONCE, after });
+      return { items, next };
+    },
+    row: ({ lead, account, owned }, problem) => {
+      const address = `/v1/watchlist/${encodeURIComponent(lead.id)}`;
+      const about = [lead.title, account?.name, owned && words("because.owned")].filter(Boolean).join(" · ");
+      const act = (method) => () => feed.client.send(method, address);
+      return thing(lead.name, about, toggle(panel, ["eyed", "eye"], [words("undo.watch"), words("do.watch")], [act("DELETE"), act("PUT")], problem));
+    },
+  });
+}
+
+export function openMutes(panel) {
+  const { words, feed, times } = panel;
+  const ends = (until) => (until ? words("mute.until", { time: times.dated.format(Date.parse(until)) }) : words("mute.open"));
+  openList(panel, {
+    title: words("mutes.title"),
+    empty: words("mutes.empty"),
+    glyph: "mute",
+    read: async () => {
+      const { leads, types } = await feed.client.get("/v1/mutes");
+      return { items: [...leads, ...types], next: null };
+    },
+    row: ({ lead, type, until }, problem) => {
+      const what = { lead, type };
+      const actions = [() => feed.unmute(what), () => feed.mute(what, until)];
+      return thing(lead?.name ?? words(`type.${type}`), ends(until), toggle(panel, ["mute", "bell"], [words("undo.mute"), words("do.mute")], actions, problem));
+    },
+  });
+}
+
+export function openSubscriptions(panel) {
+  const { words, feed } = panel;
+  const address = ({ id }) => `/v1/subscriptions/${encodeURIComponent(id)}`;
+  openList(panel, {
+    title: words("subscriptions.title"),
+    empty: words("subscriptions.empty"),
+    glyph: "bell",
+    read: async () => {
+      const answer = await feed.client.get("/v1/subscriptions");
+      return { items: answer.items ?? answer, next: null };
+    },
+    row: (one, problem) => {
+      const change = (fields) => busy(panel, line, problem, () => feed.client.send("PATCH", address(one), fields));
+      const often = select("often", ["instant", "hourly", "daily"].map((each) => [each, words(`often.${each}`)]), one.frequency, {
+        "aria-label": words("subscribe.often"),
+        onchange: () => change({ frequency: often.value }),
+      });
+      const pause = toggle(panel, one.paused ? ["play", "pause"] : ["pause", "play"], one.paused ? [words("resume"), words("pause")] : [words("pause"), words("resume")], [
+        () => feed.client.send("PATCH", address(one), { paused: !one.paused }),
+        () => feed.client.send("PATCH", address(one), { paused: Boolean(one.paused) }),
+      ], problem);
+      const end = iconButton("bin", words("delete"), {
+        onclick: () =>
+          busy(panel, line, problem, async () => {
+            await feed.client.send("DELETE", address(one));
+            line.remove();
+            feed.subscribed("done.unsubscribed", {});
+          }),
+      });
+      const line = thing(described(panel, one), recipients(one), often, pause, end);
+      return line;
+    },
+  });
+}
+
+/** What a subscription is about, in words. */
+function described({ words }, { match: { kind, value }, label }) {
+  if (kind === "type") return words("subscribe.type", { type: words(`type.${value}`) });
+  return words(kind === "description" ? "subscribed.description" : `subscribe.${kind}`, { name: label ?? value });
+}
+
+/** To whom it goes, and what keeps it from going there. */
+function recipients({ deliveries = [], recipients: addresses = [] }) {
+  const told = deliveries.map(({ address, status, reason }) => [address, status !== "active" && (reason ?? status)].filter(Boolean).join(": "));
+  return (told.length ? told : addresses).join(", ");
+}

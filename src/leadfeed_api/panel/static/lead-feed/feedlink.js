@@ -1,0 +1,78 @@
+// The rep's own feed address: how the feed follows them into a feed reader.
+
+import { Refusal } from "./client.js";
+import { h, icon, iconButton } from "./dom.js";
+import { busy, complaint, openSheet } from "./sheet.js";
+
+/** Opens the sheet with the feed's addresses, or with what to tell the administrator while feeds are off. */
+export function openFeedLink(panel) {
+  const { words, feed } = panel;
+  openSheet(panel, words("rss.title"), async (body, sheet) => {
+    body.append(h("p", { class: "quiet", "aria-busy": "true" }, words("loading")));
+    try {
+      show(await feed.client.get("/v1/feed-link"));
+    } catch (error) {
+      if (!sheet.open()) return;
+      const off = error instanceof Refusal && error.code === "rss-disabled";
+      body.replaceChildren(...(off ? switchedOff() : [h("p", { class: "problem", role: "alert" }, complaint(panel, error))]));
+    }
+
+    function show(link) {
+      const problem = h("p", { class: "problem", role: "alert" });
+      const change = (method, path, sent, said) =>
+        busy(panel, body, problem, async () => {
+          show(await feed.client.send(method, path, sent));
+          if (said) panel.announce(words(said));
+        });
+      const details = h("input", { type: "checkbox", checked: link.contact_details, onchange: () => change("PATCH", "/v1/feed-link", { contact_details: details.checked }) });
+      body.replaceChildren(
+        h("p", null, words("rss.hint")),
+        ...["rss", "atom", "json"].map((format) => address(format, link[format])),
+        h("label", { class: "choice" }, details, h("span", null, words("rss.contacts"), h("small", null, words("rss.contacts.hint")))),
+        h("p", { class: "quiet" }, words("rss.secret")),
+        problem,
+        h("div", { class: "actions" }, confirmed(words("rss.rotate"), words("rss.rotate.sure"), () => change("POST", "/v1/feed-link/rotate", undefined, "rss.rotated"))),
+      );
+    }
+
+    function switchedOff() {
+      const text = words("rss.off.letter");
+      return [
+        h("p", null, words("rss.off")),
+        h("p", { class: "letter" }, text),
+        h("div", { class: "actions" }, copyButton(text, words("rss.off.copy"))),
+      ];
+    }
+  });
+
+  function address(format, url) {
+    const field = h("input", { type: "text", readonly: true, value: url, dir: "ltr", "aria-label": words(`rss.${format}`), onfocus: () => field.select() });
+    return h("div", { class: "address" }, h("span", null, words(`rss.${format}`)), field, iconButton("copy", words("copy"), { onclick: () => copy(url) }));
+  }
+
+  function copyButton(text, label) {
+    return h("button", { type: "button", class: "plain", onclick: () => copy(text) }, icon("copy"), label);
+  }
+
+  async function copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      panel.announce(words("copied"));
+    } catch {
+      panel.announce(words("copy.failed"));
+    }
+  }
+
+  /** A button that asks once more before it acts. */
+  function confirmed(label, sure, act) {
+    const button = h("button", { type: "button", class: "plain danger" }, label);
+    button.addEventListener("click", () => {
+      if (button.dataset.sure) return act();
+      button.dataset.sure = "yes";
+      button.textContent = sure;
+      panel.announce(sure);
+      return undefined;
+    });
+    return button;
+  }
+}

@@ -1,0 +1,38 @@
+// Repeats: what one person did again within the hour folds behind the newest of it.
+
+const REPEATED_WITHIN_MS = 3_600_000;
+const FEW = 2; // a row more is no trouble; a button that stands for one row is
+
+/**
+ * The items in the order of the screen, each with what it stands for: `{item, hidden, member, repeats}`. `hidden` are the
+ * repeats folded behind an item, `member` says that it is an unfolded repeat, `repeats` are all of its group.
+ * A group is unfolded when any of its ids is in `unfolded`.
+ */
+export function folded(items, unfolded) {
+  const groups = grouped(items);
+  return items.flatMap((item) => {
+    const [head, ...repeats] = groups.get(item.id);
+    if (repeats.length < FEW) return [{ item, hidden: [], member: false, repeats: [] }];
+    if (item !== head) return [];
+    if (![head, ...repeats].some(({ id }) => unfolded.has(id))) return [{ item, hidden: repeats, member: false, repeats }];
+    const members = repeats.map((repeat) => ({ item: repeat, hidden: [], member: true, repeats: [] }));
+    return [{ item, hidden: [], member: false, repeats }, ...members];
+  });
+}
+
+/** The group of each item, by id: same person, same type, within an hour of the newest of them. */
+function grouped(items) {
+  const growing = new Map(); // lead and type -> the group that still takes items
+  const groups = new Map();
+  for (const item of items) {
+    const key = `${item.type} ${item.lead.id}`;
+    let group = growing.get(key);
+    if (!group || Date.parse(group[0].occurred_at) - Date.parse(item.occurred_at) > REPEATED_WITHIN_MS) {
+      group = [];
+      growing.set(key, group);
+    }
+    group.push(item);
+    groups.set(item.id, group);
+  }
+  return groups;
+}

@@ -1,0 +1,289 @@
+// The panel as a whole: header, filters, list, what it says when there is nothing to list, and what was just done.
+
+import { h, icon, iconButton, say, set } from "./dom.js";
+import { FilterBar } from "./filterbar.js";
+import { folded } from "./groups.js";
+import { listenForKeys } from "./keys.js";
+import { List } from "./list.js";
+
+const TOAST_MS = 8_000;
+const QUIET_MS = 10_000; // between two announcements of new moments
+const TICK_MS = 5_000;
+const SHEETS_MS = 1_500; // after the start, and when idle: sheets are fetched before anyone asks
+const BURST = 40; // rows put on the screen in one frame
+
+export class Panel {
+  #frame = 0;
+  #toast = 0;
+  #calm = 0;
+  #ticking = 0;
+  #settling = 0;
+  #announced = -Infinity;
+  #sheets = null;
+  #told = null;
+  #below = "";
+
+  /** `host` is the custom element, `root` its shadow. */
+  constructor(host, root, { words, times, memory }) {
+    Object.assign(this, { host, root, words, times, memory, version: 0, feed: null, attention: null, moreFailed: false });
+    this.list = new List(this);
+    this.searchButton = iconButton("search", words("filter.open"), { "aria-expanded": "false", onclick: () => this.filters.toggle() });
+    this.filters = new FilterBar(this);
+    this.live = h("span", { class: "live", part: "live" });
+    this.menuButton = iconButton("more", words("menu"), { "aria-haspopup": "menu", onclick: () => this.show("openMainMenu") });
+    this.header = h("header", { part: "header" }, h("h2", null, words("title")), this.live, h("div", { class: "tools" }, this.searchButton, iconButton("rss", words("rss.open"), { onclick: () => this.show("openFeedLink") }), this.menuButton));
+    this.pill = h("button", { type: "button", class: "pill", hidden: true, part: "pill", onclick: (event) => this.showNew(event.detail === 0) }, icon("up"), h("span"));
+    this.toast = h("div", { class: "toast", part: "toast", hidden: true });
+    this.speaker = h("div", { class: "unseen", role: "status" });
+    this.notice = h("div", { role: "alert" });
+    this.count = h("span", { class: "count" });
+    this.footer = h("footer", { part: "footer" }, this.#hints(), this.count);
+    this.section = h("section", { class: "panel", "aria-label": words("title"), part: "panel" }, this.header, this.filters.element, this.notice, h("div", { class: "stage" }, this.pill, this.list.element, this.toast), this.footer, this.speaker);
+    listenForKeys(this);
+  }
+
+  start(feed) {
+    this.feed = feed;
+    this.#ticking = setInterval(() => this.list.tick(), TICK_MS);
+    this.root.replaceChildren(this.section);
+    const idle = globalThis.requestIdleCallback ?? setTimeout;
+    setTimeout(() => idle(() => this.#fetchSheets().catch(() => (this.#sheets = null))), SHEETS_MS);
+  }
+
+  stop() {
+    clearInterval(this.#ticking);
+    for (const timer of [this.#toast, this.#calm, this.#settling]) clearTimeout(timer);
+    cancelAnimationFrame(this.#frame);
+    this.attention?.stop();
+    this.feed.stop();
+  }
+
+  // --- what the feed asks of its view ---------------------------------------------------------------------------
+
+  get reading() {
+    return this.list.reading;
+  }
+
+  /** Draws in the next frame; however much happens until then is drawn once. */
+  draw() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#drawNow();
+    });
+  }
+
+  counted() {
+    const { unread } = this.feed;
+    this.attention?.count(unread);
+    if (unread !== this.#told) this.host.tell("unread", { unread });
+    this.#told = unread;
+    this.draw();
+  }
+
+  arrived(item) {
+    this.attention?.arrived(item);
+    this.#calm ||= setTimeout(() => {
+      this.#calm = 0;
+      this.#announced = performance.now();
+      this.announce(this.words("unread", { n: this.feed.unread }));
+    }, Math.max(1_000, QUIET_MS - (performance.now() - this.#announced)));
+  }
+
+  /** Says what was done, with a way back if there is one. */
+  said(key, values, undoable) {
+    const text = this.words(key, { ...values, type: values.type && this.words(`type.${values.type}`) });
+    const back = undoable && h("button", { type: "button", class: "link", onclick: () => this.feed.undo() }, this.words("undo"), h("kbd", { "aria-hidden": "true" }, "u"));
+    this.toast.replaceChildren(h("span", { dir: "auto" }, text), ...(back ? [back] : []));
+    this.toast.hidden = false;
+    this.announce(text);
+    clearTimeout(this.#toast);
+    this.#toast = setTimeout(() => (this.toast.hidden = !this.toast.matches(":hover, :focus-within")), TOAST_MS);
+  }
+
+  // --- what rows, keys and sheets ask -----------------------------------------------------------------------------
+
+  act(action, row, event) {
+    const { item } = row;
+    if (action === "open") this.#open(item, event);
+    else if (action === "read") this.feed.mark([item.id], !item.read);
+    else if (action === "watch") this.feed.watch(item.lead, !item.because.includes("watched"));
+    else if (action === "subscribe" && this.feed.subscribable) this.show("openSubscribe", item);
+    else if (action === "mute") this.show("openMute", item);
+    else if (action === "fold") this.list.toggle(row);
+    else if (action === "menu") {
+      row.arm();
+      this.show("openRowMenu", row);
+    }
+  }
+
+  narrow(filters) {
+    this.memory.write(filters);
+    this.list.toTop();
+    this.feed.narrow(filters);
+  }
+
+  /** The repeats folded with an item, as the screen groups them. */
+  repeatsOf(item) {
+    return folded(this.feed.items.shown(), new Set()).find((entry) => entry.item.id === item.id || entry.repeats.some(({ id }) => id === item.id))?.repeats;
+  }
+
+  /** Shows what waits behind the pill. */
+  showNew(byKey) {
+    const [newest] = this.feed.release();
+    this.list.toTop();
+    if (byKey && newest) requestAnimationFrame(() => requestAnimationFrame(() => this.list.focus(this.feed.items.shown()[0]?.id)));
+  }
+
+  /** Nobody reads any more: what waits may come. */
+  settle() {
+    if (this.feed?.items.held.size && !this.reading) this.feed.release();
+  }
+
+  async wantMore() {
+    if (this.feed?.status === "ready" && !this.moreFailed && !(await this.feed.more())) {
+      this.moreFailed = true;
+      this.draw();
+    }
+  }
+
+  openSearch() {
+    this.filters.toggle(true);
+  }
+
+  /** Opens something on demand, by the name of the function that the module of sheets has for it. */
+  async show(what, ...about) {
+    try {
+      const sheets = await this.#fetchSheets();
+      sheets[what](this, ...about);
+    } catch (error) {
+      this.#sheets = null;
+      this.said("failed.unreachable", {}, false);
+      throw error;
+    }
+  }
+
+  #fetchSheets() {
+    this.#sheets ??= import(new URL("lead-feed.sheets.js", import.meta.url).href).then((sheets) => {
+      this.root.adoptedStyleSheets = [...this.root.adoptedStyleSheets, sheets.sheetStyle];
+      this.attention = new sheets.Attention(this.host, this);
+      this.counted();
+      return sheets;
+    });
+    return this.#sheets;
+  }
+
+  announce(text) {
+    // The same words twice in a row are news as well: a changed node is announced, an equal one is not.
+    this.speaker.replaceChildren(h("span", null, text));
+  }
+
+  /** The person's name as what opens them: a link where the host gave an address, else a button. */
+  leadLink(item, id) {
+    const pattern = this.host.getAttribute("lead-href");
+    const props = { class: "name", id, tabindex: "-1", dir: "auto", "data-do": "open", part: "name" };
+    if (!pattern) return h("button", { type: "button", ...props });
+    const address = new URL(pattern.replace("{id}", encodeURIComponent(item.lead.id)), document.baseURI);
+    return /^https?:$/.test(address.protocol) ? h("a", { href: address.href, ...props }) : h("button", { type: "button", ...props });
+  }
+
+  // --- drawing ------------------------------------------------------------------------------------------------
+
+  #drawNow() {
+    const { feed, words } = this;
+    if (!feed) return;
+    if (this.offered !== feed.subscribable) this.version += 1;
+    this.offered = feed.subscribable;
+    this.#drawList(feed.items.shown());
+    set(this.list.feed, "aria-busy", String(feed.status === "loading"));
+    this.#drawLive();
+    this.filters.show();
+    const waiting = feed.items.held.size;
+    this.pill.hidden = !waiting;
+    if (waiting) say(this.pill.lastChild, words("new", { n: waiting }));
+    if (waiting) this.#settleLater();
+    say(this.count, feed.unread > 999 ? words("unread.many") : words("unread", { n: feed.unread }));
+    this.#drawStates();
+    this.list.look();
+  }
+
+  /** A flood comes onto the screen in portions, so that no frame takes long. */
+  #drawList(items) {
+    const portion = this.list.portion(items, BURST);
+    this.list.show(portion);
+    if (portion.length < items.length) this.draw();
+  }
+
+  #settleLater() {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.settle(), 2_600);
+  }
+
+  #drawLive() {
+    const { state, since } = this.feed.live;
+    const text = state === "live" ? this.words("live") : this.words(`live.${state}`, { time: since && this.times.hour.format(since) });
+    if (this.live.dataset.state === state && this.live.textContent === text) return;
+    const was = this.live.dataset.state;
+    this.live.dataset.state = state;
+    this.live.textContent = text;
+    if (state === "offline" || (state === "live" && was === "offline")) this.announce(text);
+    this.host.tell("live", { state, since });
+  }
+
+  /** What stands where rows do not: waiting, nothing, the end, or what went wrong. Built anew only when it changes. */
+  #drawStates() {
+    const { feed, moreFailed } = this;
+    const { list, cursor } = feed.items;
+    const below = JSON.stringify([feed.status, feed.problem, feed.narrowed, list.length > 0, cursor !== null, moreFailed]);
+    if (below === this.#below) return;
+    this.#below = below;
+    this.notice.replaceChildren(...(feed.status === "failed" ? this.#failure(feed.problem) : []));
+    this.list.after.replaceChildren(...this.#after(feed));
+  }
+
+  #after({ status, items: { list, cursor }, narrowed }) {
+    const { words } = this;
+    if (status === "loading") return [h("div", { class: "skeleton", "aria-label": words("loading"), role: "img" }, Array.from({ length: 7 }, () => h("i", null, h("b"), h("b"), h("b"))))];
+    if (status === "failed" && !list.length) return [];
+    if (!list.length && narrowed) return [this.#state("filter", words("empty.filtered"), "", this.#button(words("empty.clear"), () => this.narrow({ type: [] })))];
+    if (!list.length) return [this.#state("bell", words("empty.title"), words("empty.text"))];
+    if (this.moreFailed) return [h("p", { class: "end" }, words("failed.unreachable"), this.#button(words("retry"), () => this.#again()))];
+    if (cursor) return [h("p", { class: "end" }, words("loading"))];
+    return [h("p", { class: "end" }, words("end", { time: this.times.dated.format(Date.parse(list.at(-1).occurred_at)) }))];
+  }
+
+  #failure({ code, detail }) {
+    const { words, feed } = this;
+    const values = { page: location.origin, service: feed.client.base };
+    const key = words.has(`failed.${code}`) ? `failed.${code}` : "failed.other";
+    const text = words.has(`${key}.text`) ? words(`${key}.text`, values) : detail;
+    return [this.#state("bot", words(key), text, this.#button(words("retry"), () => feed.load()))];
+  }
+
+  #again() {
+    this.moreFailed = false;
+    this.wantMore();
+    this.draw();
+  }
+
+  #state(glyph, title, text, ...more) {
+    return h("div", { class: "state" }, icon(glyph), h("strong", null, title), text && h("p", null, text), more);
+  }
+
+  #button(label, run) {
+    return h("button", { type: "button", class: "plain", onclick: run }, label);
+  }
+
+  #hints() {
+    const hint = (keys, what) => h("span", null, keys.map((key) => h("kbd", null, key)), this.words(what));
+    return h("button", { type: "button", class: "hints", "aria-label": this.words("help.title"), onclick: () => this.show("openHelp") }, hint(["j", "k"], "hint.move"), hint(["e"], "hint.read"), hint(["s"], "hint.subscribe"), hint(["?"], "hint.help"));
+  }
+
+  #open(item, event) {
+    if (event?.ctrlKey || event?.metaKey || event?.shiftKey) return;
+    const wanted = this.host.tell("open", { lead: item.lead, account: item.account, item });
+    if (!item.read) this.feed.mark([item.id], true);
+    const link = this.list.current?.name;
+    if (!wanted) event?.preventDefault();
+    else if (!event && link?.href) link.click();
+  }
+}

@@ -1,0 +1,54 @@
+// What else can be done from a row: narrow the list to its person or company, mute, mark up to here.
+
+import { h, select } from "./dom.js";
+import { openMenu, openSheet } from "./sheet.js";
+
+const DAY = 86_400_000;
+const SPANS = { day: 1, week: 7, month: 30, open: null };
+
+/** Opens the menu of a row. */
+export function openRowMenu(panel, row) {
+  const { words, feed } = panel;
+  const { lead, account, url, type } = row.item;
+  openMenu(panel, row.tools.querySelector("[data-do=menu]"), [
+    { icon: "check", label: words("menu.upto"), key: "E", run: () => feed.markDownTo(row.id) },
+    null,
+    { icon: "filter", label: words("menu.only", { name: lead.name }), run: () => panel.narrow({ ...feed.filters, lead: lead.id, leadName: lead.name }) },
+    Boolean(account) && { icon: "filter", label: words("menu.only", { name: account.name }), run: () => panel.narrow({ ...feed.filters, account: account.id, accountName: account.name }) },
+    null,
+    { icon: "mute", label: words("menu.mute", { name: lead.name }), key: "m", run: () => openMute(panel, row.item) },
+    { icon: "mute", label: words("menu.mute", { name: words(`type.${type}`) }), run: () => openMute(panel, row.item, "type") },
+    safe(url) && { icon: "link", label: words("menu.page"), run: () => open(url, "_blank", "noopener,noreferrer") },
+  ].filter((entry) => entry !== false));
+}
+
+/** Asks whom or what to mute, and for how long. */
+export function openMute(panel, item, chosen = "lead") {
+  const { words, feed } = panel;
+  openSheet(panel, words("mute.title"), (body, sheet) => {
+    const choice = (value, label) => h("label", { class: "choice" }, h("input", { type: "radio", name: "what", value, checked: value === chosen, autofocus: value === chosen }), h("span", { dir: "auto" }, label));
+    const span = select("span", Object.keys(SPANS).map((one) => [one, words(one === "open" ? "mute.open.long" : `mute.${one}`)]), "week");
+    const form = h(
+      "form",
+      null,
+      h("fieldset", null, h("legend", null, words("mute.what")), choice("lead", words("subscribe.lead", { name: item.lead.name })), choice("type", words("mute.type", { type: words(`type.${item.type}`) }))),
+      h("label", { class: "field" }, words("mute.long"), span),
+      h("p", { class: "quiet" }, words("mute.hint")),
+      h("div", { class: "actions" }, h("button", { type: "button", class: "plain", onclick: () => sheet.close() }, words("cancel")), h("button", { type: "submit", class: "primary" }, words("do.mute"))),
+    );
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const what = form.querySelector("[name=what]:checked").value === "lead" ? { lead: item.lead } : { type: item.type };
+      const days = SPANS[span.value];
+      const until = days && new Date(feed.client.clock.now() + days * DAY).toISOString();
+      sheet.close();
+      feed.mute(what, until);
+    });
+    body.append(form);
+  });
+}
+
+/** Only links that the service lets in are ever opened. */
+function safe(url) {
+  return /^https?:\/\//i.test(url ?? "");
+}

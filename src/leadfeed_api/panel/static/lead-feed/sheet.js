@@ -1,0 +1,124 @@
+// What opens over the panel: sheets (modal, over the panel's own area) and menus (light, beside what opened them).
+// Both give the focus back to where it was.
+
+import { Refusal } from "./client.js";
+import { h, icon, iconButton } from "./dom.js";
+
+/** A modal sheet over the panel. `fill(body, sheet)` builds what is in it. Returns the sheet, open. */
+export function openSheet(panel, title, fill) {
+  const before = panel.root.activeElement;
+  const row = panel.list.holdsFocus ? panel.list.current?.id : null;
+  const body = h("div", { class: "body" });
+  const close = iconButton("close", panel.words("close"), { onclick: () => dialog.close() });
+  const dialog = h("dialog", { class: "sheet", "aria-labelledby": "sheet-title", part: "sheet" }, h("header", null, h("h2", { id: "sheet-title" }, title), close), body);
+  // A press beside the sheet is a press on the dialog itself.
+  dialog.addEventListener("click", (event) => event.target === dialog && !inside(dialog, event) && dialog.close());
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    if (before?.isConnected) before.focus({ preventScroll: true });
+    else if (row) panel.list.focus(row);
+  });
+  const sheet = { dialog, body, close: () => dialog.close(), open: () => dialog.isConnected };
+  panel.section.append(dialog);
+  place(dialog, panel.section);
+  fill(body, sheet);
+  dialog.showModal();
+  return sheet;
+}
+
+/** A menu at an element. Entries are `{label, icon, run, checked}`; null leaves a line between. */
+export function openMenu(panel, anchor, entries) {
+  const items = entries.map((entry) =>
+    entry
+      ? h(
+          "button",
+          {
+            type: "button",
+            role: entry.checked === undefined ? "menuitem" : "menuitemcheckbox",
+            "aria-checked": entry.checked === undefined ? null : String(entry.checked),
+            tabindex: "-1",
+            onclick: () => {
+              menu.hidePopover();
+              entry.run();
+            },
+          },
+          icon(entry.icon),
+          h("span", { dir: "auto" }, entry.label),
+          entry.key && h("kbd", null, entry.key),
+        )
+      : h("hr", { role: "separator" }),
+  );
+  const menu = h("div", { class: "menu", role: "menu", popover: "auto", "aria-label": panel.words("do.menu"), part: "menu" }, items);
+  const choices = items.filter((item) => item.matches("button"));
+  menu.addEventListener("keydown", (event) => walk(event, choices, panel.root));
+  menu.addEventListener("toggle", (event) => {
+    if (event.newState !== "closed") return;
+    // Intentional: only if nothing else took the focus, such as a sheet that the entry opened.
+    if (menu.contains(panel.root.activeElement) || !panel.root.activeElement) anchor.focus({ preventScroll: true });
+    menu.remove();
+  });
+  panel.section.append(menu);
+  menu.showPopover();
+  beside(menu, anchor);
+  choices[0]?.focus();
+}
+
+/** Runs an action with the controls of an area switched off; what goes wrong is said in `problem`. */
+export async function busy(panel, area, problem, action) {
+  const controls = [...area.querySelectorAll("button, input, select")].filter((control) => !control.disabled);
+  const focused = panel.root.activeElement;
+  problem.textContent = "";
+  for (const control of controls) control.disabled = true;
+  try {
+    await action();
+  } catch (error) {
+    problem.textContent = complaint(panel, error);
+  } finally {
+    for (const control of controls) control.disabled = false;
+    if (controls.includes(focused) && focused.isConnected) focused.focus();
+  }
+}
+
+/** What went wrong, in words. */
+export function complaint(panel, error) {
+  return error instanceof Refusal ? error.message : panel.words("failed.unreachable");
+}
+
+function walk(event, choices, root) {
+  const here = choices.indexOf(root.activeElement);
+  const steps = { ArrowDown: here + 1, ArrowUp: here - 1 + choices.length, Home: 0, End: choices.length - 1 };
+  if (!(event.key in steps)) {
+    if (event.key === "Tab") choices[0].closest("[popover]").hidePopover();
+    return;
+  }
+  event.preventDefault();
+  event.stopPropagation();
+  choices[steps[event.key] % choices.length].focus();
+}
+
+function inside(element, { clientX, clientY, detail }) {
+  const { left, right, top, bottom } = element.getBoundingClientRect();
+  return detail === 0 || (clientX >= left && clientX <= right && clientY >= top && clientY <= bottom);
+}
+
+/** Over the panel, as wide as it is; where that is less than a form needs, in the middle of the page. */
+function place(dialog, section) {
+  const { left, top, width, height } = section.getBoundingClientRect();
+  const wide = Math.min(Math.max(width, 300), innerWidth - 16);
+  const x = Math.min(Math.max(left + (width - wide) / 2, 8), innerWidth - wide - 8);
+  const y = Math.min(Math.max(top, 8), innerHeight - 200);
+  fix(dialog, { left: x, top: y, width: wide, "max-height": Math.max(200, Math.min(height, innerHeight - y - 8)) });
+}
+
+function beside(menu, anchor) {
+  const { left, right, top, bottom } = anchor.getBoundingClientRect();
+  const { offsetWidth: width, offsetHeight: height } = menu;
+  const rtl = getComputedStyle(anchor).direction === "rtl";
+  const x = rtl ? left : right - width;
+  const y = bottom + 4 + height > innerHeight ? Math.max(8, top - height - 4) : bottom + 4;
+  fix(menu, { left: Math.min(Math.max(x, 8), innerWidth - width - 8), top: y });
+}
+
+function fix(element, lengths) {
+  for (const [name, value] of Object.entries(lengths)) element.style.setProperty(name, `${Math.round(value)}px`);
+}

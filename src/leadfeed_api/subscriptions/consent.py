@@ -1,0 +1,91 @@
+"""What the owner of an address says to being mailed: yes, no, and yes again. The only way in is a link in a mail.
+
+Owns the look-up of those links and what following them changes. Nothing here is done by a GET.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from leadfeed_api.db.session import Connection
+from leadfeed_api.errors import MailLinkNotFound
+from leadfeed_api.subscriptions import recipients
+from leadfeed_api.subscriptions.links import Purpose, proves, read_token
+from leadfeed_api.subscriptions.recipients import Recipient
+
+ASK_AGAIN_AFTER = timedelta(days=1)
+
+UNSUBSCRIBE = """
+UPDATE mail_recipient SET unsubscribed_at = $3, due_at = NULL
+WHERE org_id = $1 AND recipient_id = $2 AND unsubscribed_at IS NULL
+"""
+FORGET_PENDING = "DELETE FROM mail_pending WHERE org_id = $1 AND recipient_id = $2"
+RESUBSCRIBE = "UPDATE mail_recipient SET unsubscribed_at = NULL WHERE org_id = $1 AND recipient_id = $2"
+CONFIRM = """
+UPDATE mail_recipient SET confirmed_at = coalesce(confirmed_at, $3), unsubscribed_at = NULL
+WHERE org_id = $1 AND recipient_id = $2
+"""
+READMIT = """
+UPDATE mail_recipient SET refused_address = NULL, refused_reason = NULL
+WHERE org_id = $1 AND recipient_id = ANY($2::uuid[]) AND refused_address IS NOT NULL
+"""
+# At most one a day to an address, however often it is named; none to one that said no.
+ASK = """
+INSERT INTO mail (org_id, mail_id, recipient_id, kind, state, next_attempt_at, created_at)
+SELECT r.org_id, x.mail_id, r.recipient_id, 'confirmation', 'queued', $4, $4
+FROM mail_recipient r
+JOIN unnest($2::uuid[], $3::uuid[]) AS x (recipient_id, mail_id) ON x.recipient_id = r.recipient_id
+WHERE r.org_id = $1 AND r.confirmed_at IS NULL AND r.unsubscribed_at IS NULL AND NOT EXISTS (
+  SELECT FROM mail q WHERE q.org_id = $1 AND q.recipient_id = r.recipient_id
+  AND q.kind = 'confirmation' AND q.created_at > $5)
+ON CONFLICT DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whoever holds a link: they are the recipient, as far as this organisation's mail is concerned."""
+
+    org_id: int
+    recipient: Recipient
+
+
+async def owner_of(connection: Connection, token: str, purpose: Purpose) -> Owner:
+    """Who a link belongs to. Raises ``MailLinkNotFound`` for any text that is no such link."""
+    claim = read_token(token)
+    if claim is None:
+        raise MailLinkNotFound
+    found = (await recipients.by_id(connection, claim.org_id, [claim.recipient_id])).get(claim.recipient_id)
+    if found is None or not proves(claim, found.secret, purpose):
+        raise MailLinkNotFound
+    return Owner(claim.org_id, found)
+
+
+async def unsubscribe(connection: Connection, org_id: int, recipient_id: UUID, now: datetime) -> None:
+    """Ends all mail to them; what waits is forgotten. Again is no error. Wants a transaction."""
+    await connection.execute(UNSUBSCRIBE, org_id, recipient_id, now)
+    await connection.execute(FORGET_PENDING, org_id, recipient_id)
+
+
+async def resubscribe(connection: Connection, org_id: int, recipient_id: UUID) -> None:
+    """Takes the unsubscribing back: their subscriptions are as they were, and count from now on."""
+    await connection.execute(RESUBSCRIBE, org_id, recipient_id)
+
+
+async def confirm(connection: Connection, org_id: int, recipient_id: UUID, now: datetime) -> None:
+    """The owner of an address outside says yes. Again is no error."""
+    await connection.execute(CONFIRM, org_id, recipient_id, now)
+
+
+async def readmit(connection: Connection, org_id: int, recipient_ids: Sequence[UUID]) -> None:
+    """Tries addresses again that a mail server refused for good."""
+    await connection.execute(READMIT, org_id, list(recipient_ids))
+
+
+async def ask_unconfirmed(connection: Connection, org_id: int, recipient_ids: Sequence[UUID], now: datetime) -> None:
+    """Queues a mail to each of them whose owner was never asked, or not within a day."""
+    mails = [uuid7() for _ in recipient_ids]
+    await connection.execute(ASK, org_id, list(recipient_ids), mails, now, now - ASK_AGAIN_AFTER)

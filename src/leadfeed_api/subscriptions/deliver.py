@@ -1,0 +1,221 @@
+"""The mail worker: reads each organisation's log on, makes mails of what is due, and sends them. Several may run.
+
+Owns the loop, how much is under way at once, and the pause while the mail server cannot be used. It is a reader of the
+log like any other: nothing that is written waits for it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parseaddr
+from pathlib import Path
+
+import asyncpg
+
+from leadfeed_api.db.session import Database
+from leadfeed_api.errors import Misconfigured, Unavailable
+from leadfeed_api.settings import Settings
+from leadfeed_api.subscriptions import noticing, outbox
+from leadfeed_api.subscriptions.addresses import mail_address
+from leadfeed_api.subscriptions.mailer import Carrier, Mailbox, Uncertain, Unreachable
+from leadfeed_api.subscriptions.outbox import Mail
+from leadfeed_api.subscriptions.sending import Sender
+from leadfeed_api.subscriptions.smtp import CONNECTIONS, MailServer, Smtp
+from leadfeed_api.telemetry import Metrics, log
+
+MAILBOX = "mailbox"  # the folder below DATA_DIR that mail goes to while no mail server is set
+POLL_S = 1.0
+GAUGES_S = 10.0
+STEPS = 50  # of one organisation in a row, before the next one has its turn
+AT_ONCE = CONNECTIONS  # mails under way in one worker
+POOL_SIZE = AT_ONCE + 2
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=1)  # while the mail server cannot be used
+TRIM_EVERY = timedelta(days=1)
+STOP_S = 20.0  # for mails under way when the worker is told to stop
+# Two at once touched the same rows, or something was deleted in between: nothing was done, and the next turn does it.
+PASSING = (asyncpg.TransactionRollbackError, asyncpg.IntegrityConstraintViolationError)
+
+
+def utc_now() -> datetime:
+    """The clock of every worker but a test's."""
+    return datetime.now(UTC)
+
+
+class Deliverer:
+    """One worker."""
+
+    def __init__(
+        self,
+        database: Database,
+        carrier: Carrier,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        if mail_address(parseaddr(settings.mail_from)[1]) is None:
+            raise Misconfigured("LEADFEED_MAIL_FROM is no sender: expected Name <address@example.com>.")
+        self._database = database
+        self._metrics = metrics
+        self._clock = clock
+        self._sender = Sender(
+            database, carrier, metrics, base_url=settings.base_url, mail_from=settings.mail_from, clock=clock
+        )
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._pause = timedelta(0)
+        self._paused_until = datetime.min.replace(tzinfo=UTC)
+        self._trimmed: dict[int, datetime] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until ``stop`` is set; then lets the mails under way end."""
+        stopping = asyncio.create_task(stop.wait())
+        gauges = asyncio.create_task(self._keep_gauges())
+        try:
+            while not stop.is_set():
+                busy = await self._careful_round()
+                waited_for = {stopping, *self._under_way}
+                await asyncio.wait(waited_for, timeout=0 if busy else POLL_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gauges.cancel()
+            stopping.cancel()
+            if self._under_way:
+                await asyncio.wait(self._under_way, timeout=STOP_S)
+
+    async def drain(self) -> None:
+        """Does what is due now, and returns when nothing is, or the mail server cannot be used."""
+        while await self.round() or self._under_way:
+            if self._under_way:
+                await asyncio.wait(self._under_way)
+
+    async def round(self) -> bool:
+        """One look at every organisation with something to do; whether anything was done."""
+        now = self._clock()
+        sending = now >= self._paused_until and len(self._under_way) < AT_ONCE
+        async with self._database.read() as connection:
+            found = await outbox.organizations_with_work(connection, now, sending=sending)
+        done = [await self._tend(org_id, now) for org_id in found]
+        return any(done)
+
+    async def _tend(self, org_id: int, now: datetime) -> bool:
+        """Reads on, plans and begins to send, for one organisation; another one's trouble is not its own."""
+        try:
+            read = await _repeatedly(lambda: noticing.read_on(self._database, org_id, now))
+            planned = await _repeatedly(lambda: outbox.plan_due(self._database, org_id, now))
+            begun = await self._begin(org_id, now)
+            if now - self._trimmed.get(org_id, datetime.min.replace(tzinfo=UTC)) > TRIM_EVERY:
+                self._trimmed[org_id] = now
+                await outbox.trim(self._database, org_id, now)
+        except PASSING as error:
+            log.info("mail: again at the next turn", org_id=org_id, why=type(error).__name__)
+            return False
+        return read or planned or begun
+
+    async def _begin(self, org_id: int, now: datetime) -> bool:
+        # After a pause one mail tries the server for all.
+        room = (1 if self._pause else AT_ONCE) - len(self._under_way)
+        if room <= 0 or now < self._paused_until:
+            return False
+        mails = await outbox.claim(self._database, org_id, now, room)
+        for mail in mails:
+            task = asyncio.create_task(self._send(mail))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        return bool(mails)
+
+    async def _send(self, mail: Mail) -> None:
+        try:
+            if await self._sender.send(mail):
+                self._pause = timedelta(0)
+        except Unreachable as error:
+            self._metrics.mails_failed.labels("unreachable").inc()
+            self._rest(str(error))
+            with suppress(Unavailable):
+                await outbox.put_off(self._database, mail, self._clock(), str(error))
+        except Uncertain as error:
+            self._rest(str(error))
+        except Unavailable as error:
+            log.warning("mail: the database left", org_id=mail.org_id, mail_id=str(mail.id), why=error.detail)
+        except Exception as error:  # Intentional: a fault of ours ends this attempt, not the worker
+            log.error("mail: failure", org_id=mail.org_id, mail_id=str(mail.id), exc_info=error)
+
+    def _rest(self, why: str) -> None:
+        """No mail is begun for a while, twice as long each time; one answer of the server ends it."""
+        now = self._clock()
+        if now < self._paused_until:
+            return  # begun before the pause
+        self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+        self._paused_until = now + self._pause
+        log.warning("mail: the server cannot be used", why=why, seconds=self._pause.total_seconds())
+
+    async def _careful_round(self) -> bool:
+        try:
+            return await self.round()
+        except Unavailable as error:
+            log.warning("mail: the database cannot be reached", why=error.detail)
+        except Exception as error:  # Intentional: the worker outlives a fault of ours
+            log.error("mail: failure", exc_info=error)
+        return False
+
+    async def measure(self) -> None:
+        """Sets the gauges of the queue, over all organisations."""
+        async with self._database.read() as connection:
+            row = await connection.fetchrow(outbox.QUEUE)
+        mails, oldest = (row["mails"], row["oldest"]) if row is not None else (0, None)
+        self._metrics.mails_queued.set(mails)
+        self._metrics.oldest_mail.set((self._clock() - oldest).total_seconds() if oldest else 0)
+
+    async def _keep_gauges(self) -> None:
+        while True:
+            with suppress(Unavailable):
+                await self.measure()
+            await asyncio.sleep(GAUGES_S)
+
+
+async def _repeatedly(step: Callable[[], Awaitable[bool]]) -> bool:
+    """Steps until there is nothing left to do, or others should have their turn; whether anything was done."""
+    for number in range(STEPS):
+        if not await step():
+            return number > 0
+    return True
+
+
+def mailbox_folder(settings: Settings) -> Path | None:
+    """Where mail is put while no mail server is set; None when one is."""
+    return settings.data_dir.absolute() / MAILBOX if settings.smtp_url is None else None
+
+
+def carrier_for(settings: Settings) -> Carrier:
+    """The mail server of these settings, or the folder. Raises ``Misconfigured`` for an address that is none."""
+    folder = mailbox_folder(settings)
+    if folder is not None or settings.smtp_url is None:
+        return Mailbox(folder or Path(MAILBOX))
+    try:
+        return Smtp(MailServer.at(settings.smtp_url))
+    except ValueError as error:
+        raise Misconfigured(f"LEADFEED_SMTP_URL: {error}.") from None
+
+
+@asynccontextmanager
+async def open_deliverer(settings: Settings, metrics: Metrics) -> AsyncIterator[Deliverer]:
+    """A worker with connections of its own, to the database and the mail server; closed at the end."""
+    carrier = carrier_for(settings)
+    outside = settings.listen_url is not None
+    async with Database(settings.database_url or "", pool_size=POOL_SIZE, pooled_outside=outside) as database:
+        try:
+            yield Deliverer(database, carrier, settings, metrics)
+        finally:
+            await carrier.close()
+
+
+@asynccontextmanager
+async def delivering(settings: Settings, metrics: Metrics) -> AsyncIterator[None]:
+    """A worker that runs for as long as the block does: what ``serve --with-delivery`` and the demo enter."""
+    stop = asyncio.Event()
+    async with open_deliverer(settings, metrics) as deliverer:
+        running = asyncio.create_task(deliverer.run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await running

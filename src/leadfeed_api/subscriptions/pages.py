@@ -1,0 +1,80 @@
+"""``/mail/…``: the pages behind a mail's links. GET shows what a button would do; only its POST does it (RFC 8058).
+
+Scanners follow every link of a mail, so nothing here happens by GET, HEAD or OPTIONS; and the one click that mail
+programs offer is a POST without cookie, login or page. The token is the secret: see ``links``.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import HTMLResponse
+
+from leadfeed_api.organizations.auth import Data
+from leadfeed_api.subscriptions import consent, render
+
+router = APIRouter(prefix="/mail", tags=["Subscriptions"], default_response_class=HTMLResponse)
+Token = Annotated[str, Path(description="The secret of the link, from the mail.", max_length=200)]
+# Shown once, to one person: nothing on the way may keep it, and no page may pass its address on.
+HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
+    ),
+}
+_ANSWERS: dict[int | str, dict[str, Any]] = {404: {"description": "The link was cut or changed (`unknown-mail-link`)."}}
+
+
+@router.get("/{token}/unsubscribe", summary="Show what unsubscribing would do", responses=_ANSWERS)
+@router.api_route("/{token}/unsubscribe", methods=["GET", "HEAD"], include_in_schema=False)
+async def show_unsubscribe(token: Token, data: Data) -> Response:
+    """A page with a button. Changes nothing, however often and by whom it is opened."""
+    async with data.read() as connection:
+        owner = await consent.owner_of(connection, token, "unsubscribe")
+    if owner.recipient.unsubscribed:
+        return _page(render.page(owner.recipient.addressee, "stopped", "resubscribe", "page_again_button"))
+    return _page(render.page(owner.recipient.addressee, "stop", "unsubscribe", "page_stop_button"))
+
+
+@router.post("/{token}/unsubscribe", summary="Unsubscribe", responses=_ANSWERS)
+async def unsubscribe(token: Token, data: Data) -> Response:
+    """Ends all mail about moments to this address. The body is not looked at; repeating it changes nothing."""
+    async with data.write() as connection:
+        owner = await consent.owner_of(connection, token, "unsubscribe")
+        await consent.unsubscribe(connection, owner.org_id, owner.recipient.recipient_id, datetime.now(UTC))
+    return _page(render.page(owner.recipient.addressee, "stopped", "resubscribe", "page_again_button"))
+
+
+@router.post("/{token}/resubscribe", summary="Take unsubscribing back", responses=_ANSWERS)
+async def resubscribe(token: Token, data: Data) -> Response:
+    """What the address was subscribed to counts again, from now on."""
+    async with data.write() as connection:
+        owner = await consent.owner_of(connection, token, "unsubscribe")
+        await consent.resubscribe(connection, owner.org_id, owner.recipient.recipient_id)
+    return _page(render.page(owner.recipient.addressee, "again", None))
+
+
+@router.get("/{token}/confirm", summary="Show what confirming would do", responses=_ANSWERS)
+@router.api_route("/{token}/confirm", methods=["GET", "HEAD"], include_in_schema=False)
+async def show_confirm(token: Token, data: Data) -> Response:
+    """A page with a button, for the owner of an address outside the organisation. Changes nothing."""
+    async with data.read() as connection:
+        owner = await consent.owner_of(connection, token, "confirm")
+    return _page(render.page(owner.recipient.addressee, "confirm", "confirm", "page_confirm_button"))
+
+
+@router.post("/{token}/confirm", summary="Agree to be mailed", responses=_ANSWERS)
+async def confirm(token: Token, data: Data) -> Response:
+    """The owner of the address agrees; repeating it changes nothing."""
+    async with data.write() as connection:
+        owner = await consent.owner_of(connection, token, "confirm")
+        await consent.confirm(connection, owner.org_id, owner.recipient.recipient_id, datetime.now(UTC))
+    return _page(render.page(owner.recipient.addressee, "confirmed", None))
+
+
+def _page(html: str) -> HTMLResponse:
+    return HTMLResponse(html, headers=dict(HEADERS))

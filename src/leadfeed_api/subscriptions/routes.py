@@ -1,0 +1,244 @@
+"""``/v1/subscriptions`` and ``/v1/mail-preferences``: what I am mailed about, and how; ``/v1/outbox``: what waits.
+
+Owns what may be asked for; the storing is ``queries``' and ``recipients``'.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Response
+
+from leadfeed_api.db.session import Connection
+from leadfeed_api.errors import MailDisabled, MailNotFound
+from leadfeed_api.organizations.auth import Administrator, Data, Reader, Rep
+from leadfeed_api.organizations.identity import Caller
+from leadfeed_api.organizations.queries import settings_of
+from leadfeed_api.subscriptions import consent, outbox, queries, recipients
+from leadfeed_api.subscriptions.match import Rule
+from leadfeed_api.subscriptions.queries import Subscription, Wanted
+from leadfeed_api.subscriptions.recipients import Recipient
+from leadfeed_api.subscriptions.schemas import (
+    Delivery,
+    MailPreferences,
+    MailPreferencesPatch,
+    MatchOut,
+    Outbox,
+    SetAside,
+    SubscriptionIn,
+    SubscriptionOut,
+    SubscriptionPatch,
+    Subscriptions,
+)
+from leadfeed_api.wire import StrictRoute
+
+router = APIRouter(prefix="/v1", tags=["Subscriptions"], route_class=StrictRoute)
+SubscriptionId = Annotated[UUID, Path(description="The subscription's id.")]
+Answers = dict[int | str, dict[str, Any]]
+_UNKNOWN: Answers = {404: {"description": "I have no such subscription (`unknown-subscription`)."}}
+_OFF: Answers = {403: {"description": "Mail is switched off in this organisation (`mail-disabled`)."}}
+_FULL: Answers = {409: {"description": "I have as many subscriptions as one user may (`subscription-limit`)."}}
+
+
+@router.get("/subscriptions", summary="List my subscriptions")
+async def list_subscriptions(who: Reader, data: Data) -> Subscriptions:
+    """What I am mailed about, oldest first, and whether each recipient is mailed now."""
+    async with data.read() as connection:
+        stored = await queries.subscriptions_of(connection, who.org_id, who.user_id or "")
+        return Subscriptions(items=await _shown(connection, who, stored))
+
+
+@router.post("/subscriptions", summary="Subscribe", status_code=201, responses={**_OFF, **_FULL})
+async def subscribe(wanted: SubscriptionIn, who: Rep, data: Data, response: Response) -> SubscriptionOut:
+    """From now on, moments that match are mailed to the recipients: to me, if none are named.
+
+    A lead or an account is followed whoever owns it; a type or a description is about leads I own, or, with
+    `"scope": "feed"`, about those I watch too. Words match as whole words in any order, whatever their case. A
+    recipient is a user of the organisation, or somebody outside, who is asked first.
+    """
+    now, user_id = datetime.now(UTC), who.user_id or ""
+    async with data.write() as connection:
+        await _demand_mail(connection, who)
+        ids = await _recipients(connection, who, wanted.recipients, now)
+        rule = Rule(wanted.match.kind, wanted.match.value, wanted.scope)
+        made = Wanted(rule, ids, wanted.frequency, wanted.paused)
+        subscription_id = await queries.insert(connection, who.org_id, user_id, made, now)
+        stored = await queries.find(connection, who.org_id, user_id, subscription_id)
+        (shown,) = await _shown(connection, who, [stored])
+    response.headers["Location"] = f"/v1/subscriptions/{subscription_id}"
+    return shown
+
+
+@router.get("/subscriptions/{subscription_id}", summary="Show a subscription", responses=_UNKNOWN)
+async def show_subscription(subscription_id: SubscriptionId, who: Reader, data: Data) -> SubscriptionOut:
+    """One of my subscriptions, whether paused or not."""
+    async with data.read() as connection:
+        stored = await queries.find(connection, who.org_id, who.user_id or "", subscription_id)
+        (shown,) = await _shown(connection, who, [stored])
+    return shown
+
+
+@router.patch(
+    "/subscriptions/{subscription_id}", summary="Change, pause or resume a subscription", responses={**_UNKNOWN, **_OFF}
+)
+async def change_subscription(
+    subscription_id: SubscriptionId, change: SubscriptionPatch, who: Rep, data: Data
+) -> SubscriptionOut:
+    """Changes what the body names and leaves the rest.
+
+    What it is about counts from now on; so does everything when it is resumed: what happened while it was paused is in
+    my feed, not in my mail.
+    """
+    now, user_id = datetime.now(UTC), who.user_id or ""
+    async with data.write() as connection:
+        await _demand_mail(connection, who)
+        before = await queries.find(connection, who.org_id, user_id, subscription_id)
+        ids = before.recipient_ids
+        if change.recipients is not None:
+            ids = await _recipients(connection, who, change.recipients, now)
+        await queries.update(connection, who.org_id, user_id, before, _changed(before, change, ids), now)
+        if change.paused is False:
+            await consent.readmit(connection, who.org_id, ids)
+        stored = await queries.find(connection, who.org_id, user_id, subscription_id)
+        (shown,) = await _shown(connection, who, [stored])
+    return shown
+
+
+@router.delete(
+    "/subscriptions/{subscription_id}",
+    summary="Unsubscribe",
+    status_code=204,
+    response_class=Response,
+    responses=_UNKNOWN,
+)
+async def delete_subscription(subscription_id: SubscriptionId, who: Rep, data: Data) -> None:
+    """Ends it, also for the mail that waits because of it alone."""
+    async with data.write() as connection:
+        await queries.delete(connection, who.org_id, who.user_id or "", subscription_id)
+
+
+@router.get("/mail-preferences", summary="Show how I am mailed")
+async def show_mail_preferences(who: Rep, data: Data) -> MailPreferences:
+    """My language and clock, the hour of my daily digest, my quiet hours, and whether mail reaches me."""
+    async with data.write() as connection:
+        me = await recipients.of_user(connection, who.org_id, who.user_id or "", datetime.now(UTC))
+    return _preferences(me)
+
+
+@router.patch("/mail-preferences", summary="Change how I am mailed")
+async def change_mail_preferences(change: MailPreferencesPatch, who: Rep, data: Data) -> MailPreferences:
+    """Changes what the body names and leaves the rest; it holds for mail that waits already."""
+    now, user_id = datetime.now(UTC), who.user_id or ""
+    async with data.write() as connection:
+        me = await recipients.of_user(connection, who.org_id, user_id, now)
+        await recipients.lock(connection, who.org_id, [me.recipient_id])
+        await recipients.save_wishes(connection, who.org_id, me.recipient_id, _wishes(change))
+        if change.unsubscribed is True:
+            await consent.unsubscribe(connection, who.org_id, me.recipient_id, now)
+        elif change.unsubscribed is False:
+            await consent.resubscribe(connection, who.org_id, me.recipient_id)
+        await recipients.look_at(connection, who.org_id, [me.recipient_id], now)
+        return _preferences(await recipients.of_user(connection, who.org_id, user_id, now))
+
+
+@router.get("/outbox", summary="Show mails on their way and set aside", tags=["Administration"])
+async def show_outbox(who: Administrator, data: Data) -> Outbox:
+    """How many mails of the organisation are on their way, since when, and which were set aside and why."""
+    async with data.read() as connection:
+        queued, oldest_at = await outbox.on_their_way(connection, who.org_id)
+        aside = await outbox.set_aside(connection, who.org_id)
+    return Outbox(queued=queued, oldest_at=oldest_at, set_aside=[SetAside(**one) for one in aside])
+
+
+@router.post(
+    "/outbox/{mail_id}/retry",
+    summary="Try a mail again that was set aside",
+    status_code=204,
+    response_class=Response,
+    tags=["Administration"],
+    responses={404: {"description": "No such mail was set aside, or its recipient has one on its way."}},
+)
+async def retry_mail(mail_id: UUID, who: Administrator, data: Data) -> None:
+    """Puts it back among those on their way, composed as things are by then."""
+    async with data.write() as connection:
+        if not await outbox.try_again(connection, who.org_id, mail_id, datetime.now(UTC)):
+            raise MailNotFound
+
+
+async def _demand_mail(connection: Connection, who: Caller) -> None:
+    if not (await settings_of(connection, who.org_id)).get("mail_enabled"):
+        raise MailDisabled
+
+
+async def _recipients(connection: Connection, who: Caller, addresses: list[str], now: datetime) -> list[UUID]:
+    """Who is named. Naming oneself takes one's own unsubscribing back; somebody outside is asked."""
+    user_id = who.user_id or ""
+    ids = await recipients.named(connection, who.org_id, user_id, addresses, now)
+    for one in (await recipients.by_id(connection, who.org_id, ids)).values():
+        if one.user_id == user_id and one.standing == "unsubscribed":
+            await consent.resubscribe(connection, who.org_id, one.recipient_id)
+    await consent.ask_unconfirmed(connection, who.org_id, ids, now)
+    return ids
+
+
+def _changed(before: Subscription, change: SubscriptionPatch, ids: Sequence[UUID]) -> Wanted:
+    match = change.match or before.rule
+    return Wanted(
+        rule=Rule(match.kind, match.value, change.scope or before.rule.scope),
+        recipient_ids=ids,
+        frequency=change.frequency or before.frequency,
+        paused=before.paused if change.paused is None else change.paused,
+    )
+
+
+async def _shown(connection: Connection, who: Caller, stored: list[Subscription]) -> list[SubscriptionOut]:
+    wanted = {recipient_id for one in stored for recipient_id in one.recipient_ids}
+    known = await recipients.by_id(connection, who.org_id, sorted(wanted))
+    return [_out(one, [known[recipient_id] for recipient_id in one.recipient_ids]) for one in stored]
+
+
+def _out(stored: Subscription, named: list[Recipient]) -> SubscriptionOut:
+    return SubscriptionOut(
+        id=stored.id,
+        match=MatchOut(kind=stored.rule.kind, value=stored.rule.value),
+        label=stored.label,
+        scope=stored.rule.scope,
+        recipients=[one.address for one in named if one.address is not None],
+        deliveries=[Delivery(address=one.address, status=one.standing, reason=one.reason) for one in named],
+        frequency=stored.frequency,
+        paused=stored.paused,
+        created_at=stored.created_at,
+    )
+
+
+def _preferences(me: Recipient) -> MailPreferences:
+    quiet_from, quiet_until = (None, None) if me.wishes.quiet is None else map(_on_the_clock, me.wishes.quiet)
+    return MailPreferences(
+        address=me.address,
+        status=me.standing,
+        reason=me.reason,
+        language=me.language,
+        time_zone=me.wishes.zone.key,
+        daily_hour=me.wishes.daily_hour,
+        quiet_from=quiet_from,
+        quiet_until=quiet_until,
+        daily_cap=me.wishes.daily_cap,
+        unsubscribed=me.unsubscribed,
+    )
+
+
+def _wishes(change: MailPreferencesPatch) -> dict[str, object]:
+    """The columns to set. What cannot be null stays when it is."""
+    given = change.model_dump(include=change.model_fields_set - {"unsubscribed"})
+    fixed = {"daily_hour", "daily_cap"}
+    kept = {name: value for name, value in given.items() if value is not None or name not in fixed}
+    return {name: _minutes(value) if name.startswith("quiet_") else value for name, value in kept.items()}
+
+
+def _on_the_clock(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def _minutes(clock: str | None) -> int | None:
+    return None if clock is None else int(clock[:2]) * 60 + int(clock[3:])

@@ -1,0 +1,236 @@
+"""Subscriptions and mail preferences on the wire."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    Strict,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from leadfeed_api.feed.words import words_of
+from leadfeed_api.subscriptions.addresses import mail_address
+from leadfeed_api.subscriptions.digest import Frequency
+from leadfeed_api.subscriptions.match import Kind, Scope
+from leadfeed_api.wire import Flag, Incoming, TimeZone, clean, example
+
+MAX_RECIPIENTS = 10
+_ID = "019ab1de-8c3e-7d4b-9f0a-2b6f2f1f8a01"
+_CLOCK = re.compile(r"^([01]\d|2[0-3]):(00|15|30|45)$")
+_SUBSCRIPTION: dict[str, Any] = {
+    "id": _ID,
+    "match": {"kind": "description", "value": "pricing"},
+    "label": None,
+    "scope": "owned",
+    "recipients": ["nora@crm.example"],
+    "deliveries": [{"address": "nora@crm.example", "status": "active", "reason": None}],
+    "frequency": "instant",
+    "paused": False,
+    "created_at": "2026-11-23T09:12:00Z",
+}
+FREQUENCY = Field(description="At once (within 30 s), on the hour, or once a day at the recipient's hour.")
+SCOPE = Field(description="A type or a description is about leads I own, or about my whole feed.")
+
+
+def _address(value: object) -> object:
+    if isinstance(value, str) and mail_address(value) is None:
+        raise PydanticCustomError("address", "expected an e-mail address in ASCII, like nora@crm.example")
+    return value.strip() if isinstance(value, str) else value
+
+
+def _clock(value: object) -> object:
+    if isinstance(value, str) and not _CLOCK.match(value):
+        raise PydanticCustomError("clock", "expected a quarter of an hour on the clock, like 20:00 or 06:45")
+    return value
+
+
+MailAddress = Annotated[
+    str, Strict(), BeforeValidator(_address), WithJsonSchema({"type": "string", "format": "email", "maxLength": 254})
+]
+Clock = Annotated[str, Strict(), BeforeValidator(_clock), WithJsonSchema({"type": "string", "pattern": _CLOCK.pattern})]
+Recipients = Annotated[list[MailAddress], Field(max_length=MAX_RECIPIENTS)]
+
+
+class Match(Incoming):
+    """What moments have to be: of one person, of one company, of one type, or with these words in the description."""
+
+    kind: Kind
+    value: Annotated[str, Strict(), Field(min_length=1, max_length=200)]
+
+    @field_validator("value")
+    @classmethod
+    def _of_its_kind(cls, value: str, about: ValidationInfo) -> str:
+        kind = about.data.get("kind")
+        if kind in {"lead", "account"} and (len(value) > 128 or not value.isprintable()):
+            raise PydanticCustomError("identifier", "1-128 printable characters")
+        if kind == "type" and value not in {"web", "email", "milestone"}:
+            raise PydanticCustomError("moment_type", "web, email or milestone")
+        if kind == "description":
+            value = clean(value)
+            if not words_of(value):
+                raise PydanticCustomError("words", "at least one word: letters or digits")
+        return value
+
+
+class SubscriptionIn(Incoming):
+    """What I want to be mailed about, and who else should be."""
+
+    model_config = example(
+        match={"kind": "description", "value": "pricing"},
+        recipients=["nora@crm.example"],
+        frequency="instant",
+        paused=False,
+    )
+
+    match: Match
+    recipients: Recipients = Field(
+        default_factory=list, description="My own address, if left out. One outside has to be confirmed by its owner."
+    )
+    frequency: Frequency = Field("instant", description=FREQUENCY.description)
+    scope: Scope = Field("owned", description=SCOPE.description)
+    paused: Flag = False
+
+
+class SubscriptionPatch(Incoming):
+    """What to change; what is left out stays."""
+
+    model_config = example(frequency="daily")
+
+    match: Match | None = None
+    recipients: Recipients | None = Field(None, description="All of them; an empty list is my own address.")
+    frequency: Frequency | None = None
+    scope: Scope | None = None
+    paused: Flag | None = Field(
+        None, description="False resumes it from now on, and tries addresses again that a mail server refused."
+    )
+
+
+class MatchOut(BaseModel):
+    """What moments have to be."""
+
+    kind: Kind
+    value: str
+
+
+class Delivery(BaseModel):
+    """Whether one recipient is mailed; ``reason`` says in words why not."""
+
+    address: str | None
+    status: Literal["active", "pending", "unsubscribed", "refused", "not-allowed", "no-address", "disabled", "off"]
+    reason: str | None
+
+
+class SubscriptionOut(BaseModel):
+    """A subscription of mine."""
+
+    model_config = example(**_SUBSCRIPTION)
+
+    id: UUID
+    match: MatchOut
+    label: str | None = Field(description="The person's or the company's name.")
+    scope: Scope = SCOPE
+    recipients: list[str] = Field(description="The addresses as they are now; a user's follows the CRM.")
+    deliveries: list[Delivery] = Field(description="The same recipients, and whether each is mailed.")
+    frequency: Frequency = FREQUENCY
+    paused: bool
+    created_at: datetime
+
+
+class Subscriptions(BaseModel):
+    """All my subscriptions, oldest first."""
+
+    model_config = example(items=[_SUBSCRIPTION])
+
+    items: list[SubscriptionOut]
+
+
+class MailPreferences(BaseModel):
+    """How I am mailed."""
+
+    model_config = example(
+        address="nora@crm.example",
+        status="active",
+        reason=None,
+        language="en",
+        time_zone="Europe/Paris",
+        daily_hour=8,
+        quiet_from="20:00",
+        quiet_until="07:00",
+        daily_cap=30,
+        unsubscribed=False,
+    )
+
+    address: str | None = Field(description="My address, as the CRM knows it.")
+    status: Literal["active", "pending", "unsubscribed", "refused", "not-allowed", "no-address", "disabled", "off"]
+    reason: str | None
+    language: Literal["en", "fr"]
+    time_zone: str
+    daily_hour: int = Field(description="The hour of the daily digest on my clock.")
+    quiet_from: str | None = Field(description="No mail from then on, on my clock; null: never quiet.")
+    quiet_until: str | None
+    daily_cap: int = Field(description="Instant and hourly mails a day; what comes after waits for the daily digest.")
+    unsubscribed: bool = Field(description="I get no mail at all, whoever subscribed me.")
+
+
+class MailPreferencesPatch(Incoming):
+    """What to change; what is left out stays. `language` and `time_zone` are the CRM's again when null."""
+
+    model_config = example(time_zone="Europe/Paris", quiet_from="20:00", quiet_until="07:00")
+
+    language: Literal["en", "fr"] | None = None
+    time_zone: TimeZone | None = None
+    daily_hour: Annotated[int, Strict(), Field(ge=0, le=23)] | None = None
+    quiet_from: Clock | None = None
+    quiet_until: Clock | None = None
+    daily_cap: Annotated[int, Strict(), Field(ge=1, le=200)] | None = None
+    unsubscribed: Flag | None = None
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        given = {"quiet_from", "quiet_until"} & self.model_fields_set
+        if given and (len(given) == 1 or (self.quiet_from is None) != (self.quiet_until is None)):
+            raise PydanticCustomError("quiet_hours", "give quiet_from and quiet_until together")
+        if self.quiet_from is not None and self.quiet_from == self.quiet_until:
+            raise PydanticCustomError("quiet_hours", "quiet hours begin and end at different times")
+        return self
+
+
+class SetAside(BaseModel):
+    """A mail that was not sent, and will not be until somebody asks for it."""
+
+    id: UUID
+    address: str | None
+    created_at: datetime
+    set_aside_at: datetime
+    reason: str
+
+
+class Outbox(BaseModel):
+    """The organisation's mails on their way, and those that were set aside."""
+
+    model_config = example(
+        queued=2,
+        oldest_at="2026-11-23T09:12:00Z",
+        set_aside=[
+            {
+                "id": _ID,
+                "address": "nora@crm.example",
+                "created_at": "2026-11-23T08:00:00Z",
+                "set_aside_at": "2026-11-23T08:00:02Z",
+                "reason": "ValueError: the header To cannot be written",
+            }
+        ],
+    )
+
+    queued: int
+    oldest_at: datetime | None
+    set_aside: list[SetAside] = Field(description="The latest 200.")

@@ -1,0 +1,225 @@
+"""The mail server: one address, a few connections kept open, and a careful hand-over (RFC 5321, by aiosmtplib).
+
+Owns the reading of ``LEADFEED_SMTP_URL``, connections and timeouts, and what each answer means. A password never
+travels in the clear, except to this machine itself.
+"""
+
+import asyncio
+import re
+from collections import deque
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from aiosmtplib import SMTP, SMTPException, SMTPResponseException
+
+from leadfeed_api.settings import is_loopback
+from leadfeed_api.subscriptions.mailer import HandOver, Refused, Uncertain, Unreachable
+from leadfeed_api.subscriptions.message import Envelope
+
+CONNECTIONS = 4
+COMMAND_S = 30.0  # for one answer before the message
+UP_TO_HAND_OVER_S = 90.0  # for all of them together
+ANSWER_S = 300.0  # for the answer to the message: servers scan it first, and who gives up early sends it twice
+MESSAGES = 100  # on one connection: servers cut longer ones
+_ADDRESS_REFUSED = {550, 551, 553}  # said of a message too: some servers judge the recipient only then
+_DOT = re.compile(rb"(?m)^\.")
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where ``smtp://`` or ``smtps://`` leads. ``tls``: from the first byte, by STARTTLS, if offered, or never."""
+
+    host: str
+    port: int
+    tls: str
+    username: str | None
+    password: str | None
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        """Reads ``smtps://user:password@host:465``, or ``smtp://host:587?starttls=required|optional|never``.
+
+        STARTTLS is required when there is a password and the host is another machine, else taken if offered. Raises
+        ``ValueError`` with what is wrong, never with the password.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+            raise ValueError("expected smtp://host:25, smtp://user:password@host:587 or smtps://user:password@host:465")
+        asked = parse_qs(parts.query).get("starttls", [None])[-1]
+        if asked not in {None, "required", "optional", "never"} or (asked and parts.scheme == "smtps"):
+            raise ValueError("starttls is required, optional or never, and smtps needs none")
+        exposed = parts.username is not None and not is_loopback(parts.hostname)
+        if exposed and asked in {"optional", "never"}:
+            raise ValueError("a password to another machine travels encrypted only: smtps://, or starttls=required")
+        tls = "wrapped" if parts.scheme == "smtps" else asked or ("required" if exposed else "optional")
+        return cls(
+            host=parts.hostname,
+            port=parts.port or (465 if tls == "wrapped" else 587 if parts.username else 25),
+            tls=tls,
+            username=unquote(parts.username) if parts.username is not None else None,
+            password=unquote(parts.password or "") if parts.username is not None else None,
+        )
+
+
+class Smtp:
+    """A carrier over one mail server."""
+
+    def __init__(self, server: MailServer, *, answer_s: float = ANSWER_S, command_s: float = COMMAND_S) -> None:
+        self._server = server
+        self._answer_s = answer_s
+        self._command_s = command_s
+        self._idle: deque[_Line] = deque()
+        self._room = asyncio.Semaphore(CONNECTIONS)
+
+    async def carry(self, envelope: Envelope, hand_over: HandOver) -> None:
+        """Sends one message; ``hand_over`` is called when the server is ready for it."""
+        async with self._room:
+            line = await self._offered(envelope)
+            try:
+                await hand_over()
+                await line.send(envelope.message, self._answer_s)
+            except Refused:
+                await self._keep(line, clean=False)
+                raise
+            except BaseException:
+                line.cut()
+                raise
+            await self._keep(line)
+
+    async def close(self) -> None:
+        """Says goodbye on every idle connection."""
+        while self._idle:
+            await self._idle.pop().leave()
+
+    async def _offered(self, envelope: Envelope) -> "_Line":
+        """A connection on which the server waits for this message."""
+        while self._idle:
+            kept = self._idle.pop()
+            try:
+                await self._offer(kept, envelope)
+            except Unreachable:
+                continue  # it had been closed over there meanwhile; a fresh one will tell how things are
+            return kept
+        fresh = await self._open()
+        await self._offer(fresh, envelope)
+        return fresh
+
+    async def _offer(self, line: "_Line", envelope: Envelope) -> None:
+        try:
+            async with asyncio.timeout(UP_TO_HAND_OVER_S):
+                await line.offer(envelope)
+        except Refused:
+            await self._keep(line, clean=False)
+            raise
+        except (SMTPException, TimeoutError, OSError) as error:
+            line.cut()
+            raise Unreachable(_said(error)) from error
+        except BaseException:
+            line.cut()
+            raise
+
+    async def _keep(self, line: "_Line", *, clean: bool = True) -> None:
+        if not clean:
+            await line.forget()
+        if line.is_good and line.carried < MESSAGES:
+            self._idle.append(line)
+        else:
+            await line.leave()
+
+    async def _open(self) -> "_Line":
+        server = self._server
+        client = SMTP(
+            hostname=server.host,
+            port=server.port,
+            username=server.username,
+            password=server.password,
+            use_tls=server.tls == "wrapped",
+            start_tls={"required": True, "optional": None}.get(server.tls, False),
+            # Unasked-for encryption is better than none, whoever's certificate it is.
+            validate_certs=server.tls != "optional",
+            timeout=self._command_s,
+        )
+        try:
+            async with asyncio.timeout(UP_TO_HAND_OVER_S):
+                await client.connect()
+        except (SMTPException, TimeoutError, OSError, ValueError) as error:
+            client.close()
+            raise Unreachable(_said(error)) from error
+        return _Line(client)
+
+
+class _Line:
+    """One connection, for one message after the other."""
+
+    def __init__(self, client: SMTP) -> None:
+        self._client = client
+        self.carried = 0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether another message may be tried on it."""
+        return self._client.is_connected
+
+    async def offer(self, envelope: Envelope) -> None:
+        """Everything before the message. Raises ``Refused`` for the recipient, ``Unreachable`` for all else."""
+        try:
+            await self._client.mail(envelope.sender)
+        except SMTPResponseException as error:
+            # The sender is the same for every message: this is about us and the server, not about this one.
+            raise Unreachable(_said(error)) from error
+        try:
+            await self._client.rcpt(envelope.recipient)
+        except SMTPResponseException as error:
+            raise _refusal(error.code, error.message, of_address=error.code >= 500) from error
+        answer = await self._client.execute_command(b"DATA")
+        if answer.code != 354:
+            raise _refusal(answer.code, answer.message, of_address=answer.code in _ADDRESS_REFUSED)
+
+    async def send(self, message: bytes, answer_s: float) -> None:
+        """The message itself. Raises ``Uncertain`` when no answer comes."""
+        protocol = self._client.protocol
+        if protocol is None:
+            raise Unreachable("the connection was lost before the message")
+        end = b".\r\n" if message.endswith(b"\r\n") else b"\r\n.\r\n"
+        try:
+            protocol.write(_DOT.sub(b"..", message) + end)
+            answer = await protocol.read_response(timeout=answer_s)
+        except (SMTPException, OSError) as error:
+            raise Uncertain(_said(error)) from error
+        self.carried += 1
+        if answer.code >= 400:
+            raise _refusal(answer.code, answer.message, of_address=answer.code in _ADDRESS_REFUSED)
+        if answer.code // 100 != 2:
+            raise Uncertain(f"{answer.code} is no answer to a message")
+
+    async def forget(self) -> None:
+        """Back to where a message may begin, after a refusal."""
+        try:
+            await self._client.rset()
+        except (SMTPException, OSError):
+            self.cut()
+
+    async def leave(self) -> None:
+        """QUIT, if the server still listens."""
+        try:
+            await self._client.quit(timeout=5)
+        except (SMTPException, OSError):
+            self.cut()
+
+    def cut(self) -> None:
+        """Without a word."""
+        self._client.close()
+
+
+def _refusal(code: int, answer: str, *, of_address: bool) -> Exception:
+    said = f"{code} {' '.join(answer.split())}"[:300]
+    if code == 421:
+        return Unreachable(said)
+    return Refused(said, final=code >= 500, of_address=of_address)
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, SMTPResponseException):
+        return f"{error.code} {' '.join(error.message.split())}"[:300]
+    return " ".join(str(error).split())[:300] or type(error).__name__

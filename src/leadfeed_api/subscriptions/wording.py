@@ -1,0 +1,185 @@
+"""The words of mails and of the pages behind their links, in English and French. Pure.
+
+Owns every sentence a reader meets, how times are written, and how a subscription is called. A text with ``|`` has a
+singular and a plural, chosen by ``n``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from leadfeed_api.subscriptions.match import Rule
+
+Code = Literal["en", "fr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One language's texts, and the names of its days and months."""
+
+    code: Code
+    texts: Mapping[str, str]
+    days: Sequence[str]
+    months: Sequence[str]
+
+    def say(self, key: str, *, n: int = 1, **values: object) -> str:
+        """The text of that key, filled in."""
+        singular, _, plural = self.texts[key].partition("|")
+        return (plural if plural and self._is_plural(n) else singular).format(n=n, **values)
+
+    def _is_plural(self, n: int) -> bool:
+        return n >= 2 if self.code == "fr" else n != 1
+
+    def when(self, instant: datetime, zone: ZoneInfo, now: datetime) -> str:
+        """``Mon 23 Nov, 10:12`` on the clock of ``zone``; with the year, where it is not this one."""
+        local = instant.astimezone(zone)
+        year = "" if local.year == now.astimezone(zone).year else f" {local.year}"
+        day, month = self.days[local.weekday()], self.months[local.month - 1]
+        return f"{day} {local.day} {month}{year}, {local:%H:%M}"
+
+    def listed(self, names: Sequence[str]) -> str:
+        """``A, B and C``."""
+        if len(names) < 2:
+            return "".join(names)
+        return f"{', '.join(names[:-1])} {self.texts['and']} {names[-1]}"
+
+    def called(self, rule: Rule, label: str | None, *, mine: bool) -> str:
+        """What a subscription of the reader (``mine``), or of a colleague of theirs, is to; part of a sentence."""
+        if rule.kind in {"lead", "account"}:
+            return self.say(f"to_{rule.kind}", name=label or rule.value)
+        whose = self.texts[f"{'my' if mine else 'their'}_{rule.scope}"]
+        if rule.kind == "type":
+            return self.say(f"to_{rule.value}", whose=whose)
+        return self.say("to_words", words=rule.value, whose=whose)
+
+
+_ENGLISH = {
+    "and": "and",
+    "product": "Lead feed",
+    "title_instant": "New moments",
+    "title_hourly": "Hourly digest",
+    "title_daily": "Daily digest",
+    "web": "Web",
+    "email": "Email",
+    "milestone": "Milestone",
+    "star": "Best bet",
+    "at": "{title} at {account}",
+    "who": "{name} ({account})",
+    "subject_one": "{who}: {what}",
+    "subject_person": "{who}: {what} (and {n} more)",
+    "subject_people": "{n} moment from {names}|{n} moments from {names}",
+    "others": "{n} other|{n} others",
+    "more_moments": "and {n} more|and {n} more",
+    "more_people": "One more person did something: see your feed.|{n} more people did something: see your feed.",
+    "open": "Open {name}",
+    "feed": "See your feed",
+    "times": "Times are those of {zone}.",
+    "why_mine": "You subscribed {to}.",
+    "why_theirs": "{name} subscribed you {to}.",
+    "why_more": "And {n} more subscription.|And {n} more subscriptions.",
+    "to_lead": "to {name}",
+    "to_account": "to everyone at {name}",
+    "to_web": "to web moments {whose}",
+    "to_email": "to email moments {whose}",
+    "to_milestone": "to milestones {whose}",
+    "to_words": "to moments {whose} that mention “{words}”",
+    "my_owned": "of your leads",
+    "my_feed": "of the leads in your feed",
+    "their_owned": "of their leads",
+    "their_feed": "of the leads in their feed",
+    "stop": "Stop all these mails",
+    "sent_to": "Sent to {address} on behalf of {organization}.",
+    "question_subject": "May {organization} mail you moments of its leads?",
+    "question": "{name} of {organization} wants to have moments of leads mailed to {address}.",
+    "question_somebody": "Somebody at {organization} wants to have moments of leads mailed to {address}.",
+    "question_what": "Moments are what leads just did: a visit, an answered mail, a milestone.",
+    "question_how": "Nothing is mailed before you agree. If you do nothing, it stays that way.",
+    "agree": "I agree",
+    "refuse": "I do not want this, ever",
+    "page_stop_title": "Stop these mails?",
+    "page_stop": "{address} will get no more mail about moments from {organization}.",
+    "page_stop_button": "Stop these mails",
+    "page_stopped_title": "Done",
+    "page_stopped": "{address} gets no more mail about moments from {organization}.",
+    "page_again_button": "That was a mistake: mail me again",
+    "page_again_title": "Welcome back",
+    "page_again": "{address} is mailed again when something matches.",
+    "page_confirm_title": "May we mail you?",
+    "page_confirm": "{organization} may mail moments of its leads to {address}.",
+    "page_confirm_button": "I agree",
+    "page_confirmed_title": "Thank you",
+    "page_confirmed": "{organization} may now mail moments of its leads to {address}. Each has a link to stop it.",
+}
+_FRENCH = {
+    "and": "et",
+    "product": "Fil des prospects",
+    "title_instant": "Nouveaux moments",
+    "title_hourly": "Résumé de l’heure",
+    "title_daily": "Résumé du jour",
+    "web": "Web",
+    "email": "E-mail",
+    "milestone": "Étape clé",
+    "star": "Meilleur espoir",
+    "at": "{title}, {account}",
+    "who": "{name} ({account})",
+    "subject_one": "{who} : {what}",
+    "subject_person": "{who} : {what} (et {n} de plus)",
+    "subject_people": "{n} moment de {names}|{n} moments de {names}",
+    "others": "{n} autre|{n} autres",
+    "more_moments": "et {n} autre|et {n} autres",
+    "more_people": "Une autre personne a agi : voyez votre fil.|{n} autres personnes ont agi : voyez votre fil.",
+    "open": "Ouvrir {name}",
+    "feed": "Voir votre fil",
+    "times": "Les heures sont celles de {zone}.",
+    "why_mine": "Vous recevez cet e-mail par votre abonnement {to}.",
+    "why_theirs": "{name} vous l’envoie par son abonnement {to}.",
+    "why_more": "Et {n} autre abonnement.|Et {n} autres abonnements.",
+    "to_lead": "à {name}",
+    "to_account": "à toute l’équipe de {name}",
+    "to_web": "aux moments web {whose}",
+    "to_email": "aux moments e-mail {whose}",
+    "to_milestone": "aux étapes clés {whose}",
+    "to_words": "aux moments {whose} qui citent « {words} »",
+    "my_owned": "de vos prospects",
+    "my_feed": "des prospects de votre fil",
+    "their_owned": "de ses prospects",
+    "their_feed": "des prospects de son fil",
+    "stop": "Arrêter tous ces e-mails",
+    "sent_to": "Envoyé à {address} pour le compte de {organization}.",
+    "question_subject": "{organization} peut-elle vous écrire au sujet de ses prospects ?",
+    "question": "{name}, de {organization}, souhaite faire envoyer des moments de prospects à {address}.",
+    "question_somebody": "Quelqu’un chez {organization} souhaite faire envoyer des moments de prospects à {address}.",
+    "question_what": "Un moment est ce qu’un prospect vient de faire : une visite, une réponse, une étape clé.",
+    "question_how": "Rien n’est envoyé sans votre accord. Sans réponse, cela restera ainsi.",
+    "agree": "J’accepte",
+    "refuse": "Je n’en veux pas, jamais",
+    "page_stop_title": "Arrêter ces e-mails ?",
+    "page_stop": "{address} ne recevra plus d’e-mails sur les moments de {organization}.",
+    "page_stop_button": "Arrêter ces e-mails",
+    "page_stopped_title": "C’est fait",
+    "page_stopped": "{address} ne reçoit plus d’e-mails sur les moments de {organization}.",
+    "page_again_button": "C’était une erreur : écrivez-moi de nouveau",
+    "page_again_title": "Heureux de vous revoir",
+    "page_again": "{address} recevra de nouveau un e-mail quand quelque chose correspond.",
+    "page_confirm_title": "Pouvons-nous vous écrire ?",
+    "page_confirm": "{organization} pourra envoyer les moments de ses prospects à {address}.",
+    "page_confirm_button": "J’accepte",
+    "page_confirmed_title": "Merci",
+    "page_confirmed": "{organization} peut envoyer les moments de ses prospects à {address}.",
+}
+LANGUAGES: Mapping[Code, Language] = {
+    "en": Language(
+        "en",
+        _ENGLISH,
+        ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    ),
+    "fr": Language(
+        "fr",
+        _FRENCH,
+        ("lun.", "mar.", "mer.", "jeu.", "ven.", "sam.", "dim."),
+        ("janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."),
+    ),
+}

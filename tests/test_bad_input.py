@@ -1,0 +1,324 @@
+"""Whatever a caller sends is answered as a problem of theirs: 4xx, one shape, no echo, and never our failure."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from addresses import Operation, operations
+from leadfeed_api import wire
+from leadfeed_api.settings import Settings
+from world import Service, World, ok, served
+
+pytestmark = pytest.mark.anyio
+
+MARK = "zq-offending-value-zq"  # no message of ours contains it
+JSON = "application/json"
+WITH_BODY = [operation for operation in operations() if operation.body_schema() is not None]
+# Envelopes and batches judge an item at a time; the rest are read whole.
+WHOLE = [operation for operation in WITH_BODY if operation.path not in {"/v1/moments", "/v1/sync"}]
+
+
+def address(operation: Operation) -> str:
+    """Its path with names filled in; whether they lead anywhere does not matter here."""
+    fill = dict.fromkeys(operation.names("path"), "nobody") | {"key_id": str(uuid4()), "type": "web"}
+    return operation.path.format(**fill)
+
+
+@pytest.fixture
+async def acme(world: World) -> World:
+    await world.people("ana", leads={"l1": "ana"})
+    return world
+
+
+def everything(world: World) -> dict[str, str]:
+    """Headers that reach every address: an administrator's key on behalf of a user."""
+    return {**world.machine, "Leadfeed-User": "ana"}
+
+
+async def send(world: World, operation: Operation, content: bytes, content_type: str = JSON) -> httpx2.Response:
+    headers = {**everything(world), "Content-Type": content_type}
+    return await world.client.request(operation.method, address(operation), headers=headers, content=content)
+
+
+def empty_body(operation: Operation) -> bytes | None:
+    """An object without fields, for an operation that takes a body."""
+    return None if operation.body_schema() is None else b"{}"
+
+
+def refused(answer: httpx2.Response) -> dict[str, Any]:
+    """The problem document of a refusal, which must be well formed and repeat nothing."""
+    assert 400 <= answer.status_code < 500, f"{answer.status_code}: {answer.text}"
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json()
+    assert answer.content.isascii()
+    assert set(document) <= {"type", "title", "status", "detail", "instance", "request_id", "errors"}
+    assert document["status"] == answer.status_code
+    assert all(document[name] for name in ("type", "title", "detail"))
+    assert document["request_id"] == answer.headers["x-request-id"]
+    assert MARK not in answer.text
+    return document
+
+
+# --- bodies --------------------------------------------------------------------------------------------------------
+
+UNREADABLE = {
+    "cut": b'{"x": "zq-offending-value-zq"',
+    "text": b"zq-offending-value-zq",
+    "two documents": b"{} {}",
+    "duplicate keys": b'{"zq-offending-value-zq": 1, "zq-offending-value-zq": 2}',
+    "NaN": b'{"x": NaN}',
+    "Infinity": b'{"x": -Infinity}',
+    "1e999": b'{"x": 1e999}',
+    "endless digits": b'{"x": ' + b"9" * 5_000 + b"}",
+    "deep": b'{"x": ' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+    "UTF-16": '{"x": "zq-offending-value-zq"}'.encode("utf-16"),
+    "byte-order mark": b"\xef\xbb\xbf{}",
+    "no UTF-8": b'{"x": "\xff"}',
+    "encoded surrogate": b'{"x": "\xed\xa0\x80"}',
+    "NUL": b'{"x": "a\x00b"}',
+    "only NUL": b"\x00",
+    "blank": b"   ",
+}
+
+
+@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+async def test_a_body_that_is_no_strict_json_is_400(acme: World, operation: Operation) -> None:
+    for name, body in UNREADABLE.items():
+        document = refused(await send(acme, operation, body))
+        assert (document["status"], document["type"]) == (400, "/problems/invalid-body"), name
+
+
+@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+async def test_a_body_of_another_shape_is_422_with_the_place(acme: World, operation: Operation) -> None:
+    for body in ([], "zq-offending-value-zq", 5, None, True, [{}], {MARK: 1}, {"\ud800": "\ud800"}, {"a\x00": {}}):
+        document = refused(await send(acme, operation, json.dumps(body).encode()))
+        assert (document["status"], document["type"]) == (422, "/problems/invalid")
+        assert all("pointer" in one and one["detail"] for one in document["errors"])
+        assert document["errors"]
+
+
+@pytest.mark.parametrize("operation", WHOLE, ids=str)
+async def test_an_empty_body_where_one_is_needed_is_refused(acme: World, operation: Operation) -> None:
+    if operation.document["requestBody"].get("required"):
+        refused(await send(acme, operation, b""))
+
+
+@pytest.mark.parametrize("operation", WHOLE, ids=str)
+async def test_every_field_refuses_every_wrong_kind_of_value(acme: World, operation: Operation) -> None:
+    schema = operation.body_schema() or {}
+    for name in schema["properties"]:
+        for value in (MARK, "\ud800", "a\x00b", 2**63, -(2**70), 1.5, {MARK: 1}, [MARK], [[]], [None], [True], ""):
+            answer = await send(acme, operation, json.dumps({name: value}).encode())
+            if answer.is_success:
+                assert _takes(schema["properties"][name], value), f"{operation} took {value!r} as {name}"
+            else:
+                refused(answer)
+
+
+def _takes(schema: Any, value: object) -> bool:
+    """Whether the document says, roughly, that such a value may be taken: a text where a text stands, and so on."""
+    kinds = {one.get("type") for one in [schema, *schema.get("anyOf", ())]}
+    return {str: "string", float: "number", list: "array", dict: "object"}.get(type(value)) in kinds
+
+
+@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+async def test_another_content_type_is_415(acme: World, operation: Operation) -> None:
+    for content_type in ("text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data",
+                         "application/json; charset=utf-16", "application/jsonp", "zq-offending-value-zq"):  # fmt: skip
+        document = refused(await send(acme, operation, b"{}", content_type))
+        assert (document["status"], content_type) == (415, content_type)
+
+
+@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+async def test_a_body_without_a_content_type_is_415(acme: World, operation: Operation) -> None:
+    answer = await acme.client.request(operation.method, address(operation), headers=everything(acme), content=b"{}")
+    assert "content-type" not in answer.request.headers
+    assert refused(answer)["status"] == 415
+
+
+# --- addresses -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted({operation.path for operation in operations()}))
+async def test_another_method_is_405_and_says_which_there_are(acme: World, path: str) -> None:
+    here = [operation for operation in operations() if operation.path == path]
+    offered = {operation.method for operation in here}
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - offered | {"TRACE", "PROPFIND"}:
+        answer = await acme.client.request(method, address(here[0]), headers=everything(acme))
+        assert refused(answer)["type"] == "/problems/method-not-allowed"
+        assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == offered
+    answer = await acme.client.head(address(here[0]), headers=everything(acme))
+    assert answer.content == b""
+    if answer.status_code == 405:
+        assert set(answer.headers["allow"].split(", ")) == offered
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/v1", "/v2/feed", "/v1/feeds", "/v1/feed/", "/v1//feed", "/v1/watchlist/", "/V1/feed",
+     "/v1/feed/x", "/v1/leads//owner", "/problems/nothing",
+     "/feeds/x/rss", "/%00", "/%ff", "/v1/watchlist/..%2f..%2fetc/x", "/é"],
+)  # fmt: skip
+async def test_an_address_that_is_none_is_404(acme: World, path: str) -> None:
+    assert refused(await acme.client.get(path, headers=everything(acme)))["status"] == 404
+
+
+@pytest.mark.parametrize("operation", [one for one in operations() if one.names("path")], ids=str)
+async def test_a_name_in_a_path_may_be_anything_and_harms_nothing(acme: World, operation: Operation) -> None:
+    texts = ("%00", "a%00b", "%ff", "%ED%A0%80", "%0d%0aX-Injected:1", "x" * 129, "x" * 5_000, "%E2%80%AE", "-1", "*")
+    headers = {**everything(acme), "Content-Type": JSON}
+    for text in texts:
+        path = operation.path.format(**dict.fromkeys(operation.names("path"), text))
+        answer = await acme.client.request(operation.method, path, headers=headers, content=empty_body(operation))
+        assert answer.status_code < 500, f"{path}: {answer.text}"
+        assert "x-injected" not in answer.headers
+        if answer.status_code >= 400:
+            refused(answer)
+
+
+@pytest.mark.parametrize("operation", [one for one in operations() if one.names("query")], ids=str)
+async def test_a_parameter_may_be_anything_and_harms_nothing(acme: World, operation: Operation) -> None:
+    values = (
+        "", "\x00", "a\x00b", MARK, "x" * 5_000, "-1", "1e999", "NaN", "9" * 30, "true", "\u202e", "1790000000",
+        "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00Z",
+    )  # fmt: skip
+    headers = {**everything(acme), "Content-Type": JSON}
+    queries = [{name: value} for name in operation.names("query") for value in values]
+    queries += [{MARK: "1"}, {"": ""}, {"a\x00": "b"}]
+    for query in queries:
+        if operation.path == "/v1/feed/stream" and "token" not in query:
+            continue  # a position that is not valid is answered in the stream, by a reset
+        answer = await acme.client.request(
+            operation.method, address(operation), headers=headers, params=query, content=empty_body(operation)
+        )
+        assert answer.status_code < 500, f"{query}: {answer.text}"
+        if answer.status_code >= 400:
+            refused(answer)
+
+
+async def test_an_unknown_parameter_of_the_feed_is_refused_without_its_name(acme: World) -> None:
+    document = refused(await acme.client.get("/v1/feed", headers=everything(acme), params={MARK: "1"}))
+    assert document["errors"] == [{"parameter": "", "detail": "an unknown field"}]
+
+
+async def test_a_header_may_be_anything_and_harms_nothing(acme: World) -> None:
+    await acme.report(acme.moment("l1"))
+    for name in ("Leadfeed-User", "Last-Event-ID", "X-Request-ID", "Host", "Authorization", "If-None-Match", "Accept",
+                 "Origin", "Forwarded", "X-Forwarded-Host", "Range", "Cookie", "Expect"):  # fmt: skip
+        for value in (b"", b"\x00", b"\xff\xfe", "é".encode(), b"x" * 9_000, b"[::1", b"//", b"Bearer", b"Bearer \x00"):
+            headers = [(key.encode(), text.encode()) for key, text in everything(acme).items() if key != name]
+            answer = await acme.client.get("/v1/feed", headers=[*headers, (name.encode(), value)])
+            assert answer.status_code < 500, f"{name}: {value!r}: {answer.text}"
+            if answer.status_code >= 400:
+                refused(answer)
+
+
+async def test_the_place_in_a_problem_is_a_uri(acme: World) -> None:
+    answer = await acme.client.put("/v1/watchlist/a%20b%00%22%C3%A9?x=1", headers=everything(acme))
+    assert refused(answer)["instance"] == "/v1/watchlist/a%20b%00%22%C3%A9"
+
+
+# --- sizes, on the wire --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def wired(server: Service) -> World:
+    """An organisation behind a real server."""
+    world = await server.new_world()
+    await world.people("ana", leads={"l1": "ana"})
+    return world
+
+
+@pytest.mark.parametrize("path", ["/v1/moments", "/v1/sync", "/v1/watchlist"])
+async def test_a_body_beyond_the_limit_is_413_whether_announced_or_not(wired: World, path: str) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b" " * 1_000_000
+
+    headers = {**everything(wired), "Content-Type": JSON}
+    for body in (b" " * (wire.MAX_BODY_BYTES + 1), chunks()):
+        answer = await wired.client.post(path, headers=headers, content=body)
+        assert refused(answer)["type"] == "/problems/body-too-large"
+
+
+async def test_a_body_at_the_limit_is_read(wired: World) -> None:
+    body = json.dumps({"moments": [wired.moment("l1")]}).encode()
+    filled = body + b" " * (wire.MAX_BODY_BYTES - len(body))
+    headers = {**wired.machine, "Content-Type": JSON}
+    assert ok(await wired.client.post("/v1/moments", headers=headers, content=filled))["accepted"] == 1
+
+
+async def exchange(wired: World, *parts: bytes) -> bytes:
+    """What the server says, byte by byte, to these; the connection stays open until it closes it."""
+    url = httpx2.URL(wired.service.base_url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        async with asyncio.timeout(10):
+            said = await reader.readuntil(b"\r\n\r\n")
+            length = int(said.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+            return said + await reader.readexactly(length)
+    finally:
+        writer.close()
+
+
+def request_head(wired: World, *lines: str, line: str = "POST /v1/moments HTTP/1.1") -> bytes:
+    fixed = ["Host: leads.example", f"Authorization: Bearer {wired.key}", "Content-Type: application/json"]
+    return "\r\n".join([line, *fixed, *lines, "", ""]).encode("latin-1")
+
+
+async def test_a_body_that_is_announced_too_large_is_not_asked_for(wired: World) -> None:
+    said = await exchange(wired, request_head(wired, f"Content-Length: {10**12}", "Expect: 100-continue"))
+    assert said.startswith(b"HTTP/1.1 413 ")
+    assert b"application/problem+json" in said
+
+
+async def test_a_body_that_does_not_arrive_is_408_and_the_connection_ends(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire.BoundedBodies.__init__, "__kwdefaults__", {"limit": wire.MAX_BODY_BYTES, "seconds": 0.2})
+    async with served(settings) as service:
+        world = await service.new_world()
+        for headers, part in (("Content-Length: 100", b'{"mom'), ("Transfer-Encoding: chunked", b'5\r\n{"mom\r\n')):
+            said = await exchange(world, request_head(world, headers), part)
+            assert said.startswith(b"HTTP/1.1 408 ")
+            assert b"/problems/body-too-slow" in said
+            assert b"connection: close" in said.lower()
+
+
+async def test_a_caller_who_leaves_in_the_middle_of_a_body_harms_nobody(wired: World) -> None:
+    url = httpx2.URL(wired.service.base_url)
+    for _ in range(5):
+        _, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(request_head(wired, "Content-Length: 100") + b'{"mom')
+        await writer.drain()
+        writer.transport.abort()
+    await wired.report(wired.moment("l1"))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /v1/feed?q=\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/watchlist/\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/feed HTTP/1.1\r\nHost: x\r\nLeadfeed-User: a\x00b\r\n\r\n",
+        b"GET /v1/feed HTTP/1.1\r\nHost: [::1\r\n\r\n",
+        b"GET http://[::1/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET  HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"POST /v1/moments HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"POST /v1/moments HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+)
+async def test_what_is_hardly_http_is_refused_by_whoever_reads_it_first(wired: World, head: bytes) -> None:
+    said = await exchange(wired, head)
+    assert said.startswith(b"HTTP/1.1 4"), said
+    await wired.report(wired.moment("l1"))

@@ -1,0 +1,227 @@
+"""How streams end, and how many there may be: limits, credentials taken back, old age, clients that do not read."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from leadfeed_api.settings import Settings
+from leadfeed_api.stream import rounds
+from stream_client import following, until
+from world import Service, World, ok, problem, served
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def world_on(settings: Settings, **changes: object) -> AsyncIterator[World]:
+    """An organisation with a rep who owns a lead, on a service with these settings changed."""
+    async with served(settings.model_copy(update=changes)) as service:
+        world = await service.new_world()
+        await world.people("ana", "bob", leads={"l1": "ana"})
+        yield world
+
+
+def open_streams(service: Service) -> int:
+    return len(service.app.state.live.connections)
+
+
+@asynccontextmanager
+async def stalled(world: World, user_id: str) -> AsyncIterator[socket.socket]:
+    """A client that opens a stream and never reads from it, with as little room for unread bytes as it can have."""
+    address = urlsplit(world.service.base_url)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.connect((address.hostname, address.port))
+        lines = ["GET /v1/feed/stream HTTP/1.1", "Host: test", f"Authorization: {world.rep(user_id)['Authorization']}"]
+        before = open_streams(world.service)
+        client.sendall("\r\n".join([*lines, "", ""]).encode())
+        await until(lambda: open_streams(world.service) > before)
+        yield client
+
+
+async def test_a_user_may_have_so_many_streams_and_is_told_when_there_is_no_more(settings: Settings) -> None:
+    async with world_on(settings, streams_per_user=2) as world:
+        async with following(world, "ana") as one, following(world, "ana") as two:
+            await one.ready()
+            await two.ready()
+            refused = await world.client.get("/v1/feed/stream", headers=world.rep("ana"))
+            problem(refused, 429, "too-many")
+            assert int(refused.headers["retry-after"]) > 0
+            async with following(world, "bob") as other:
+                await other.ready()
+        await until(lambda: open_streams(world.service) == 0)
+        async with following(world, "ana") as again:
+            await again.ready()
+
+
+async def test_a_process_may_have_so_many_streams(settings: Settings) -> None:
+    async with world_on(settings, streams_per_process=1) as world, following(world, "ana") as one:
+        await one.ready()
+        refused = await world.client.get("/v1/feed/stream", headers=world.rep("bob"))
+        assert "retry-after" in refused.headers
+        problem(refused, 429, "too-many")
+
+
+async def test_a_client_that_leaves_is_forgotten_at_once(settings: Settings) -> None:
+    async with world_on(settings) as world:
+        async with following(world, "ana") as stream:
+            await stream.ready()
+            assert open_streams(world.service) == 1
+        await until(lambda: open_streams(world.service) == 0, within=1)
+
+
+async def test_a_revoked_key_ends_its_streams_within_five_seconds(settings: Settings) -> None:
+    async with world_on(settings) as world:
+        key = await world.key_for("read")
+        async with (
+            following(world, "ana", headers={**key, "Leadfeed-User": "ana"}) as stream,
+            following(world, "ana") as other,
+        ):
+            await stream.ready()
+            await other.ready()
+            (newest,) = [
+                one for one in ok(await world.client.get("/v1/api-keys", headers=world.machine))["items"]
+                if one["name"] == "of a test"
+            ]  # fmt: skip
+            await world.client.delete(f"/v1/api-keys/{newest['id']}", headers=world.machine)
+            revoked_at = time.monotonic()
+            events = await stream.rest()
+            assert time.monotonic() - revoked_at < 5
+            await world.report(world.moment("l1"))
+            assert (await other.next()).name == "moment"
+
+    assert [(one.name, one.data) for one in events] == [("expired", {"reason": "revoked"})]
+
+
+async def test_a_disabled_user_is_out_within_five_seconds(settings: Settings) -> None:
+    async with world_on(settings) as world, following(world, "ana") as stream, following(world, "bob") as other:
+        await stream.ready()
+        await other.ready()
+        await world.sync(users=[{"id": "ana", "name": "Ana", "active": False}])
+        disabled_at = time.monotonic()
+        events = await stream.rest()
+        assert time.monotonic() - disabled_at < 5
+        assert open_streams(world.service) == 1
+        problem(await world.client.get("/v1/feed/stream", headers=world.rep("ana")), 403, "user-disabled")
+
+    assert [(one.name, one.data) for one in events] == [("expired", {"reason": "revoked"})]
+
+
+async def test_an_old_stream_is_closed_with_a_time_to_come_back_and_resumes(settings: Settings) -> None:
+    async with world_on(settings, stream_lifetime=1) as world:
+        async with world.client.stream("GET", "/v1/feed/stream", headers=world.rep("ana")) as response:
+            body = await response.aread()
+        began = body.split(b"id: ")[1].split(b"\r\n")[0].decode()
+        (missed,) = await world.report(world.moment("l1"))
+        async with following(world, "ana", at=began) as stream:
+            assert (await stream.next()).data["id"] == missed
+
+    assert body.count(b"retry: ") == 2
+    farewell = int(body.rsplit(b"retry: ", 1)[1])
+    assert rounds.OLD_AGE_WAIT_MS[0] <= farewell <= rounds.OLD_AGE_WAIT_MS[1]
+
+
+async def test_a_silent_stream_shows_a_sign_of_life_every_so_often(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "HEARTBEAT_S", 0.0)
+    monkeypatch.setattr(rounds, "ROUND_S", 0.02)
+    async with world_on(settings) as world:
+        connection = world.service.app.state.live.connect
+        monkeypatch.setattr(world.service.app.state.live, "connect", lambda who: _impatient(connection(who)))
+        async with world.client.stream("GET", "/v1/feed/stream", headers=world.rep("ana")) as response:
+            body = b""
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if body.count(b":\r\n") >= 3:
+                    break
+    assert body.split(b"\r\n\r\n")[-1] == b":\r\n" * 3
+
+
+def _impatient(connection: object) -> object:
+    connection.beat_at = 0.0  # type: ignore[attr-defined]
+    return connection
+
+
+def test_signs_of_life_come_at_least_every_fifteen_seconds() -> None:
+    assert rounds.HEARTBEAT_S + rounds.ROUND_S <= 15
+
+
+async def test_a_client_that_does_not_read_is_cut_and_harms_nobody(settings: Settings) -> None:
+    async with (
+        world_on(settings, stream_send_timeout=0.5) as world,
+        following(world, "ana") as reading,
+    ):
+        await reading.ready()
+        received: list[str] = []
+        sent: list[str] = []
+
+        async def read() -> None:
+            while True:
+                received.append((await reading.next()).data["id"])
+
+        reader = asyncio.create_task(read())
+        async with stalled(world, "ana"):
+            async with asyncio.timeout(20):
+                while open_streams(world.service) == 2:
+                    sent += await world.report(*(world.moment("l1", description="x" * 900) for _ in range(20)))
+            await until(lambda: len(received) == len(sent))
+        reader.cancel()
+        exposition = (await world.client.get("/metrics")).text
+
+    assert received == sent
+    assert "leadfeed_stream_slow_disconnects_total 1.0" in exposition
+
+
+async def test_a_client_slower_than_the_feed_gets_everything_in_the_end(settings: Settings) -> None:
+    """More than its buffer holds waits for it: the rest comes from the log, each event once, in order."""
+    async with world_on(settings) as world, following(world, "ana") as stream:
+        await stream.ready()
+        sent: list[str] = []
+        for _ in range(10):
+            sent += await world.report(*(world.moment("l1", description="y" * 900) for _ in range(100)))
+        events = await stream.take(len(sent))
+
+    assert [one.data["id"] for one in events] == sent
+    positions = [one.position for one in events]
+    assert positions == sorted(set(positions))
+
+
+async def test_idle_streams_hold_no_database_connection(settings: Settings) -> None:
+    async with world_on(settings, pool_size=3) as world:
+        streams = [following(world, "ana") for _ in range(3 + 5)]
+        for stream in streams:
+            await (await stream.__aenter__()).ready()
+        try:
+            database = world.service.app.state.database
+            await until(lambda: database.checked_out == 0)
+            started = time.monotonic()
+            await world.page("ana")
+            assert time.monotonic() - started < 1
+        finally:
+            for stream in streams:
+                await stream.__aexit__(None, None, None)
+
+
+async def test_when_all_have_gone_no_task_and_no_registration_is_left(settings: Settings) -> None:
+    async with world_on(settings) as world:
+        await world.page("ana")
+        before = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
+        for _ in range(5):
+            async with following(world, "ana") as stream, following(world, "bob") as other:
+                await stream.ready()
+                await other.ready()
+        live = world.service.app.state.live
+        await until(lambda: len(live.connections) == 0)
+
+        def left() -> set[str]:
+            return {task.get_coro().__qualname__ for task in asyncio.all_tasks()} - before  # type: ignore[union-attr]
+
+        await until(lambda: not left())
+        assert live.connections._audiences == {}
+        await until(lambda: live.tail._logs == {})

@@ -1,0 +1,124 @@
+"""Positions that cannot be served: each is answered by a reset with a position to go on from."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from leadfeed_api.feed.history import trim
+from leadfeed_api.feed.log import FLOOD
+from statements import BY_A_TEST
+from stream_client import following
+from world import Service, World
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def live(server: Service) -> World:
+    """An organisation with a rep who owns a lead and missed a moment, on a service that can be streamed from."""
+    world = await server.new_world()
+    await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
+    await world.report(world.moment("l1"), world.moment("l2"))
+    return world
+
+
+async def assert_reset(world: World, at: str, reason: str) -> None:
+    """The first event is the reset, its id serves, and what comes after it comes."""
+    async with following(world, "ana", at=at) as stream:
+        reset = await stream.next()
+        assert (reset.name, reset.data) == ("reset", {"reason": reason})
+        page = await world.page("ana")
+        (after,) = await world.report(world.moment("l1"))
+        assert (await stream.next()).data["id"] == after
+    assert after not in [item["id"] for item in page["items"]]
+    async with following(world, "ana", at=reset.id) as stream:
+        assert (await stream.next()).data["id"] == after
+
+
+@pytest.mark.parametrize("position", ["nonsense", "1042", "-5", "q3Zx0a1b-1", "a" * 3_000, "%00", "-"])
+async def test_a_malformed_position_is_reset(live: World, position: str) -> None:
+    await assert_reset(live, position, "unknown-position")
+
+
+async def test_an_empty_position_in_the_query_is_reset(live: World) -> None:
+    async with following(live, "ana", params={"last_event_id": ""}) as stream:
+        assert (await stream.next()).data == {"reason": "unknown-position"}
+
+
+async def test_another_users_position_is_reset(live: World) -> None:
+    await assert_reset(live, (await live.page("bob"))["live_cursor"], "unknown-position")
+
+
+async def test_another_organisations_position_is_reset(live: World) -> None:
+    other = await live.service.new_world()
+    await other.people("ana", leads={"l1": "ana"})
+    await assert_reset(live, (await other.page("ana"))["live_cursor"], "unknown-position")
+
+
+async def test_a_position_of_the_future_is_reset(live: World) -> None:
+    tag, _, number = (await live.page("ana"))["live_cursor"].rpartition("-")
+    await assert_reset(live, f"{tag}-{int(number) + 1}", "future-position")
+    await assert_reset(live, f"{tag}-{10**18 - 1}", "future-position")
+
+
+async def test_a_position_older_than_the_kept_history_is_reset(live: World) -> None:
+    old = (await live.page("ana"))["live_cursor"]
+    await live.client.put("/v1/watchlist/l2", headers=live.rep("ana"))
+    await live.client.delete("/v1/watchlist/l2", headers=live.rep("ana"))
+    await trim(live.service.app.state.database, live.org_id, datetime.now(UTC) + timedelta(seconds=1))
+
+    await assert_reset(live, old, "old-position")
+
+
+async def test_the_newest_position_is_served_though_everything_before_it_was_trimmed(live: World) -> None:
+    await trim(live.service.app.state.database, live.org_id, datetime.now(UTC) + timedelta(seconds=1))
+    newest = (await live.page("ana"))["live_cursor"]
+
+    async with following(live, "ana", at=newest) as stream:
+        (after,) = await live.report(live.moment("l1"))
+        assert (await stream.next()).data["id"] == after
+
+
+async def test_trimming_keeps_what_is_younger(live: World) -> None:
+    await live.client.put("/v1/watchlist/l2", headers=live.rep("ana"))
+    start = (await live.page("ana"))["live_cursor"]
+    boundary = datetime.now(UTC)
+    await live.client.delete("/v1/watchlist/l2", headers=live.rep("ana"))
+    await live.report(live.moment("l1"))
+
+    await trim(live.service.app.state.database, live.org_id, boundary)
+
+    async with following(live, "ana", at=start) as stream:
+        assert [one.name for one in await stream.take(2)] == ["changed", "moment"]
+
+
+async def test_trimming_never_makes_a_feed_look_older_than_it_is(live: World) -> None:
+    """A feed's version is its highest position: were the last change of a user trimmed, an old ETag would fit again."""
+    await live.sync(leads=[{"id": "l1", "name": "Renamed"}])
+    database = live.service.app.state.database
+    await trim(database, live.org_id, datetime.now(UTC) + timedelta(seconds=1))
+
+    async with database.read() as connection:
+        left = await connection.fetchval(
+            f"{BY_A_TEST} SELECT max(position) FROM feed_change WHERE org_id = $1 AND user_id = 'ana'", live.org_id
+        )
+    assert left == int((await live.page("ana"))["live_cursor"].rpartition("-")[2])
+
+
+async def test_many_changes_at_once_are_one_reset(live: World) -> None:
+    leads = [{"id": f"x{n}", "name": f"X{n}", "owner_id": "ana"} for n in range(FLOOD + 1)]
+    async with following(live, "ana") as stream:
+        await stream.ready()
+        await live.sync(leads=leads)
+        (after,) = await live.report(live.moment("x7"))
+        reset, moment = await stream.take(2)
+
+    assert (reset.name, reset.data) == ("reset", {"reason": "many-changes"})
+    assert moment.data["id"] == after
+
+
+async def test_resets_are_counted_by_reason(live: World) -> None:
+    async with following(live, "ana", at="nonsense") as stream:
+        await stream.next()
+        exposition = (await live.client.get("/metrics")).text
+    assert 'leadfeed_stream_resets_total{reason="unknown-position"} 1.0' in exposition

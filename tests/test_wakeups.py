@@ -1,0 +1,265 @@
+"""Wake-ups between processes: sent after the commit, gathered, heard by everyone, and no loss when they are lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import httpx2
+import pytest
+
+from leadfeed_api.db import postgres_channel
+from leadfeed_api.db.channels import channel_for
+from leadfeed_api.db.session import Database
+from leadfeed_api.db.wakeups import Origin, Wakeups, announcing
+from leadfeed_api.feed.log import appending
+from leadfeed_api.settings import Settings
+from leadfeed_api.stream import live
+from neighbours import free_port, nats_server, pgbouncer, wire
+from stream_client import following, until
+from world import World, served
+
+pytestmark = pytest.mark.anyio
+
+
+class Listener:
+    """A process that hears, without more."""
+
+    def __init__(self, wakeups: Wakeups) -> None:
+        self.heard: list[tuple[int, int, Origin]] = []
+        self.begun = 0
+        wakeups.heard = lambda *wakeup: self.heard.append(wakeup)
+        wakeups.resumed = self._resumed
+
+    def _resumed(self) -> None:
+        self.begun += 1
+
+    @property
+    def from_others(self) -> list[tuple[int, int]]:
+        """What came by the channel."""
+        return [(org_id, position) for org_id, position, origin in self.heard if origin == "channel"]
+
+
+@asynccontextmanager
+async def process(settings: Settings, *, awaited: bool = True) -> AsyncIterator[tuple[Database, Listener]]:
+    """A process's database and its end of the channel; it listens when the block begins, if ``awaited``."""
+    pooled_outside = settings.listen_url is not None
+    async with Database(settings.database_url or "", pool_size=2, pooled_outside=pooled_outside) as database:
+        wakeups = Wakeups(database, channel_for(settings, database))
+        listener = Listener(wakeups)
+        async with wakeups:
+            await until(lambda: listener.begun == 1 or not awaited)
+            yield database, listener
+
+
+async def test_a_commit_wakes_its_own_process_before_the_next_step_and_the_others_by_the_channel(
+    settings: Settings,
+) -> None:
+    async with process(settings) as (writing, own), process(settings) as (_, other):
+        writing.announce(7, 42)
+        assert own.heard == [(7, 42, "local")]
+        await until(lambda: (7, 42) in other.from_others)
+
+
+async def test_wake_ups_of_a_moment_are_gathered_into_the_last_of_each_organisation(settings: Settings) -> None:
+    async with process(settings) as (writing, _), process(settings) as (_, other):
+        for position in range(1, 200):
+            writing.announce(7, position)
+            writing.announce(8, position + 1_000)
+        await until(lambda: {(7, 199), (8, 1_199)} <= set(other.from_others))
+        assert len(other.from_others) == 2
+
+
+async def test_a_transaction_that_moves_the_log_is_announced_after_its_commit_and_a_rollback_is_not(
+    settings: Settings, database: Database
+) -> None:
+    async with served(settings) as service:
+        world = await service.new_world()
+    told: list[tuple[int, int]] = []
+    database.announce = lambda org_id, position: told.append((org_id, position))
+
+    async with appending(database, world.org_id) as log:
+        await log.advance(3)
+        assert told == []
+    assert told == [(world.org_id, 3)]
+    with suppress(RuntimeError):
+        async with appending(database, world.org_id) as log:
+            await log.advance(1)
+            raise RuntimeError
+    assert told == [(world.org_id, 3)]
+
+
+async def test_a_command_that_writes_and_ends_has_said_its_last_word(settings: Settings) -> None:
+    async with process(settings) as (_, serving), Database(settings.database_url or "", pool_size=1) as database:
+        async with announcing(database, channel_for(settings, database)):
+            database.announce(7, 42)
+        await until(lambda: serving.from_others == [(7, 42)])
+
+
+async def test_what_somebody_else_shouts_on_the_channel_is_not_heard(settings: Settings) -> None:
+    async with process(settings) as (database, listener):
+        async with database.read() as connection:
+            for nonsense in ("", "7", "7:", ":7", "x:y", "7:8:9", "9" * 5_000, "\N{SNOWMAN}:1"):
+                await connection.execute("SELECT pg_notify('leadfeed', $1)", nonsense)
+            await connection.execute("SELECT pg_notify('leadfeed', '7:42')")
+        await until(lambda: (7, 42) in listener.from_others)
+        assert listener.from_others == [(7, 42)]
+
+
+async def test_a_killed_listening_connection_is_made_again_and_says_so(settings: Settings, database: Database) -> None:
+    async with process(settings) as (writing, listener):
+        async with database.read() as connection:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND (query LIKE 'LISTEN %' OR query = 'SELECT 1')"
+            )
+        await until(lambda: listener.begun == 2)
+        writing.announce(7, 42)
+        await until(lambda: (7, 42) in listener.from_others)
+
+
+async def test_a_listening_connection_that_went_dead_without_a_word_is_noticed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_channel, "CHECK_EVERY_S", 0.2)
+    monkeypatch.setattr(postgres_channel, "CHECK_TIMEOUT_S", 0.3)
+    async with (
+        wire(settings.database_url or "") as (line, through_wire),
+        process(settings.model_copy(update={"listen_url": through_wire})) as (writing, listener),
+    ):
+        line.dead = True
+        await until(lambda: line.accepted >= 2)
+        line.dead = False
+        await until(lambda: listener.begun == 2)
+        writing.announce(7, 42)
+        await until(lambda: (7, 42) in listener.from_others)
+
+
+def test_a_dead_listening_connection_is_noticed_within_twenty_seconds() -> None:
+    assert postgres_channel.CHECK_EVERY_S + postgres_channel.CHECK_TIMEOUT_S <= 20
+
+
+async def test_wake_ups_travel_by_nats_where_its_url_is_set(settings: Settings) -> None:
+    async with nats_server() as url:
+        by_nats = settings.model_copy(update={"nats_url": url})
+        async with process(by_nats) as (writing, _), process(by_nats) as (_, other), process(settings) as (_, deaf):
+            writing.announce(7, 42)
+            await until(lambda: (7, 42) in other.from_others)
+            assert deaf.heard == []
+
+
+async def test_a_nats_server_that_comes_late_or_again_is_heard_and_says_so(settings: Settings) -> None:
+    port = free_port()
+    by_nats = settings.model_copy(update={"nats_url": f"nats://127.0.0.1:{port}"})
+    async with process(by_nats, awaited=False) as (writing, listener):
+        writing.announce(7, 1)  # nobody can be told: no error
+        for position in (42, 43):
+            begun = listener.begun
+            async with nats_server(port):
+                await until(lambda begun=begun: listener.begun > begun)
+                writing.announce(7, position)
+                await until(lambda position=position: (7, position) in listener.from_others)
+
+
+# --- the same, as streams show it --------------------------------------------------------------------------------
+
+
+class Dead:
+    """A channel on which nothing is ever heard: what is left of one after a crash between commit and wake-up."""
+
+    async def send(self, payloads: Sequence[str]) -> None:
+        """Says nothing."""
+
+    async def listen(self, heard: object, resumed: object) -> None:
+        """Hears nothing."""
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        """Has nothing to close."""
+
+
+@asynccontextmanager
+async def two_instances(settings: Settings) -> AsyncIterator[tuple[World, str]]:
+    """An organisation as one instance serves it, and another instance's address."""
+    async with served(settings) as one, served(settings) as other:
+        world = await one.new_world()
+        await world.people("ana", leads={"l1": "ana"})
+        yield world, other.base_url
+
+
+async def wakeups_by(base_url: str, origin: str) -> float:
+    """How many wake-ups of an origin an instance has heard."""
+    async with httpx2.AsyncClient(base_url=base_url) as client:
+        exposition = (await client.get("/metrics")).text
+    lines = [line for line in exposition.splitlines() if f'wakeups_total{{origin="{origin}"}}' in line]
+    return float(lines[0].rsplit(" ", 1)[1]) if lines else 0.0
+
+
+async def test_a_moment_reported_to_one_instance_arrives_on_another(settings: Settings) -> None:
+    async with two_instances(settings) as (world, other), following(world, "ana", base_url=other) as stream:
+        await stream.ready()
+        (moment_id,) = await world.report(world.moment("l1"))
+        assert (await stream.next()).data["id"] == moment_id
+        assert await wakeups_by(other, "poll") == 0
+
+
+async def test_a_client_cut_on_one_instance_resumes_on_another(settings: Settings) -> None:
+    async with two_instances(settings) as (world, other):
+        async with following(world, "ana") as stream:
+            await stream.ready()
+            ids = await world.report(world.moment("l1"))
+            await stream.next()
+        ids += await world.report(world.moment("l1"), world.moment("l1"))
+        async with following(world, "ana", at=stream.last_id, base_url=other) as resumed:
+            ids += await world.report(world.moment("l1"))
+            assert [one.data["id"] for one in await resumed.take(3)] == ids[1:]
+
+
+async def test_a_wake_up_that_was_lost_costs_two_seconds_at_most(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "channel_for", lambda *_: Dead())
+    async with two_instances(settings) as (world, other), following(world, "ana", base_url=other) as stream:
+        await stream.ready()
+        (moment_id,) = await world.report(world.moment("l1"))
+        async with asyncio.timeout(2):
+            assert (await stream.next()).data["id"] == moment_id
+        assert await wakeups_by(other, "poll") == 1
+
+
+async def test_behind_a_transaction_pooler_everything_works_with_a_direct_connection_to_listen_on(
+    settings: Settings,
+) -> None:
+    direct = settings.database_url or ""
+    async with pgbouncer(direct) as pooled:
+        behind = settings.model_copy(update={"database_url": pooled, "listen_url": direct})
+        async with two_instances(behind) as (world, other), following(world, "ana", base_url=other) as stream:
+            await stream.ready()
+            ids = [(await world.report(world.moment("l1")))[0] for _ in range(20)]
+            assert [one.data["id"] for one in await stream.take(20)] == ids
+            assert await wakeups_by(other, "channel") > 0
+            assert [item["id"] for item in await world.feed("ana")] == ids[::-1]
+
+
+async def test_streams_outlive_the_loss_of_every_database_connection(settings: Settings, database: Database) -> None:
+    async with served(settings) as service:
+        world = await service.new_world()
+        await world.people("ana", leads={"l1": "ana"})
+        async with following(world, "ana") as stream:
+            await stream.ready()
+            async with database.read() as connection:
+                await connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            (moment_id,) = await persistently(world)
+            assert (await stream.next()).data["id"] == moment_id
+
+
+async def persistently(world: World) -> list[str]:
+    """Reports a moment, again if the service cannot just now."""
+    moment = world.moment("l1")
+    while True:
+        answer = await world.client.post("/v1/moments", headers=world.machine, json={"moments": [moment]})
+        if answer.status_code == 200:
+            return [result["id"] for result in answer.json()["results"]]
+        assert answer.status_code == 503, answer.text
