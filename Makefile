@@ -73,7 +73,7 @@ lock: $(VENV)/.stamp-python ## rewrites requirements/*.txt and package-lock.json
 	@$(COMPILE) requirements/uv.in --output-file requirements/uv.txt
 	@$(COMPILE) requirements/build.in --output-file requirements/build.txt
 	@$(COMPILE) pyproject.toml --extra nats --output-file requirements/runtime.txt
-	@$(COMPILE) pyproject.toml requirements/build.in --extra embedded \
+	@$(COMPILE) pyproject.toml requirements/build.in --extra embedded --extra nats \
 		--constraints requirements/runtime.txt --constraints requirements/build.txt --output-file requirements/local.txt
 	@$(COMPILE) pyproject.toml requirements/build.in --extra embedded --extra nats --group dev \
 		--constraints requirements/local.txt --output-file requirements/dev.txt

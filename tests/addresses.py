@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 from leadfeed_api.app import create_app
 from leadfeed_api.settings import Settings
@@ -32,6 +33,11 @@ class Operation:
         """The names of its parameters in ``path``, ``query`` or ``header``."""
         return [one["name"] for one in self.document.get("parameters", ()) if one["in"] == place]
 
+    def address(self) -> str:
+        """Its path with every name filled in by something that fits it and that nobody has."""
+        schemas = {one["name"]: resolved(one["schema"]) for one in self.document.get("parameters", ())}
+        return self.path.format(**{name: _some(schemas[name]) for name in self.names("path")})
+
     def body_schema(self, media_type: str = "application/json") -> Mapping[str, Any] | None:
         """The schema of its body, with references followed one step; None when it takes none of that type."""
         content = self.document.get("requestBody", {}).get("content", {})
@@ -51,6 +57,12 @@ def resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
         found: Mapping[str, Any] = openapi()["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]
         return found
     return schema
+
+
+def _some(schema: Mapping[str, Any]) -> str:
+    if schema.get("format") == "uuid":
+        return str(uuid4())
+    return str(schema["enum"][0]) if "enum" in schema else "nobody"
 
 
 def operations() -> Iterator[Operation]:

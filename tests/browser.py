@@ -1,14 +1,21 @@
 """A real browser on the panel: Debian's Chromium, driven in this loop, and the page as its reader sees it.
 
-Owns how a browser is started and where things are on the screen; tests say what must be true of them.
+Owns how a browser is started, where things are on the screen, the pages of other sites that embed the panel, and the
+proxy between browser and service that breaks on demand. Tests say what must be true.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
+import uvicorn
 from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
 from tools import needs
 from world import World
@@ -17,8 +24,10 @@ SWITCHES = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-# What Chromium itself writes to the console when a request fails: about the network, not about the panel.
-NETWORK_NOISE = ("Failed to load resource", "net::ERR_")
+# What Chromium itself writes to the console when a request fails or is refused: about the network, not the panel.
+NETWORK_NOISE = ("Failed to load resource", "net::ERR_", "has been blocked by CORS policy")
+PATIENCE_MS = 15_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @asynccontextmanager
@@ -31,6 +40,16 @@ async def chromium() -> AsyncIterator[Browser]:
             yield browser
         finally:
             await browser.close()
+
+
+@asynccontextmanager
+async def desk(**options: Any) -> AsyncIterator[BrowserContext]:
+    """A browser window of one rep, with English settings unless told otherwise."""
+    async with chromium() as browser:
+        wanted = {"viewport": {"width": 1000, "height": 800}, "locale": "en-GB", **options}
+        context = await browser.new_context(**wanted)
+        context.set_default_timeout(PATIENCE_MS)
+        yield context
 
 
 @dataclass
@@ -74,9 +93,38 @@ class Panel:
         return self.rows.filter(has_text=text)
 
     @property
+    def focused(self) -> Locator:
+        """The row that has the focus."""
+        return self.feed.locator("article:focus")
+
+    @property
     def status(self) -> Locator:
         """Whether it is live, in words."""
         return self.element.locator("[data-state]")
+
+    @property
+    def pill(self) -> Locator:
+        """What waits above."""
+        return self.element.locator(".pill")
+
+    @property
+    def toast(self) -> Locator:
+        """What was just done."""
+        return self.element.locator(".toast")
+
+    @property
+    def sheet(self) -> Locator:
+        """The sheet that is open."""
+        return self.element.get_by_role("dialog")
+
+    @property
+    def count(self) -> Locator:
+        """How much is unread, in words."""
+        return self.element.locator(".count")
+
+    def button(self, name: str) -> Locator:
+        """A button of the panel by its name."""
+        return self.element.get_by_role("button", name=name, exact=True)
 
     async def live(self) -> "Panel":
         """Waits until the stream is open."""
@@ -87,13 +135,134 @@ class Panel:
         """Waits until the rows are exactly these, newest first."""
         await expect(self.rows.locator(".what")).to_have_text(list(descriptions))
 
-    async def shown_ids(self) -> list[str]:
-        """The ids of the rows, from the top."""
-        ids: list[str] = await self.rows.evaluate_all("rows => rows.map((row) => row.dataset.id)")
-        return ids
+    async def waits_for(self, *ids: str) -> None:
+        """Waits until the rows are exactly these items."""
+        await self.page.wait_for_function(
+            """ids => {
+              const rows = [...document.querySelector("lead-feed").shadowRoot.querySelectorAll("article")];
+              return JSON.stringify(rows.map((row) => row.dataset.id)) === JSON.stringify(ids);
+            }""",
+            arg=list(ids),
+        )
+
+    async def do(self, row: str, action: str) -> None:
+        """Presses one of the buttons that a row has for the hand that is over it."""
+        await self.row(row).hover()
+        await self.row(row).get_by_role("button", name=action, exact=True).click()
+
+    async def menu(self, entry: str) -> None:
+        """Chooses from the panel's own menu."""
+        await self.button("Menu").click()
+        await self.element.get_by_role("menu").get_by_text(entry).click()
 
 
 def panel_url(world: World, user: str, **more: str) -> str:
     """The page at /panel for a user, with the credential in the fragment."""
     extra = "".join(f"&{name}={value}" for name, value in more.items())
     return f"{world.service.base_url}/panel#token={world.token(user)}{extra}"
+
+
+@dataclass
+class Site:
+    """Somebody else's web site, which embeds the panel."""
+
+    origin: str
+    pages: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
+
+    def embed(
+        self,
+        service: str,
+        token: str,
+        *,
+        attributes: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: str = "",
+    ) -> str:
+        """Puts up a page with the panel of a service on it; returns its address."""
+        path = f"/{len(self.pages)}"
+        text = (
+            f'<!doctype html><html lang="en"><title>A CRM</title>'
+            f'<script type="module" src="{service}/panel/lead-feed.js"></script>'
+            f'<h1>A record</h1>{body}<lead-feed src="{service}" token="{token}" {attributes}></lead-feed></html>'
+        )
+        self.pages[path] = (text, dict(headers or {}))
+        return f"{self.origin}{path}"
+
+
+@asynccontextmanager
+async def site() -> AsyncIterator[Site]:
+    """A web server of another origin, in this loop."""
+
+    async def serve(request: Any) -> HTMLResponse:
+        text, headers = there.pages.get(request.url.path, ("", {}))
+        return HTMLResponse(text, status_code=200 if text else 404, headers=headers)
+
+    app = Starlette(routes=[Route("/{path:path}", serve)])
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", log_config=None))
+    running = asyncio.create_task(server._serve())
+    while not server.started:
+        assert not running.done(), running
+        await asyncio.sleep(0.005)
+    there = Site(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
+    try:
+        yield there
+    finally:
+        server.should_exit = True
+        await running
+
+
+class Proxy:
+    """What stands between browser and service, and breaks on demand: the address stays, what is behind it changes."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.mode: Literal["open", "refusing", "unavailable"] = "open"
+        self.origin = ""
+        self._links: set[asyncio.StreamWriter] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.origin = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.cut()
+
+    def cut(self, mode: Literal["open", "refusing", "unavailable"] | None = None) -> None:
+        """Drops every connection, as a killed server would, and answers new ones so from now on."""
+        self.mode = mode or self.mode
+        for writer in list(self._links):
+            writer.transport.abort()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._links.add(writer)
+        with suppress(OSError):
+            if self.mode == "open":
+                await self._pass_on(reader, writer)
+            elif self.mode == "unavailable":
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                await writer.drain()
+        self._links.discard(writer)
+        writer.close()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        parts = urlsplit(self.target)
+        back, forth = await asyncio.open_connection(parts.hostname, parts.port)
+        self._links.add(forth)
+        try:
+            await asyncio.wait(
+                [asyncio.ensure_future(_copy(reader, forth)), asyncio.ensure_future(_copy(back, writer))],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            self._links.discard(forth)
+            forth.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()

@@ -70,24 +70,29 @@ def _socket(dsn: str) -> Path:
 async def pgbouncer(dsn: str) -> AsyncIterator[str]:
     """A pgbouncer in transaction mode before the server behind ``dsn``; yields the DSN that leads through it."""
     parts, port = urlsplit(dsn), free_port()
-    database = parts.path.lstrip("/")
+    config = _pgbouncer_config(dsn, port)
+    # The server's own user, because nobody else may use the server's socket.
+    owner = _socket(dsn).stat().st_uid if os.geteuid() == 0 else None
+    try:
+        with program([str(needs("pgbouncer")), str(config)], user=owner):
+            await accepts(port)
+            yield f"postgresql://{parts.username}@127.0.0.1:{port}{parts.path}"
+    finally:
+        shutil.rmtree(config.parent)
+
+
+def _pgbouncer_config(dsn: str, port: int) -> Path:
+    parts, database = urlsplit(dsn), urlsplit(dsn).path.lstrip("/")
     folder = Path(tempfile.mkdtemp(prefix="leadfeed-pgbouncer-"))
-    folder.chmod(0o755)  # it runs as the server's own user, because nobody else may use the server's socket
-    users = folder / "users.txt"
+    folder.chmod(0o755)
+    users, config = folder / "users.txt", folder / "pgbouncer.ini"
     users.write_text(f'"{parts.username}" ""\n')
-    config = folder / "pgbouncer.ini"
     config.write_text(
         f"[databases]\n{database} = host={_socket_folder(dsn)} port={_socket(dsn).suffix[1:]} dbname={database}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         f"auth_type = trust\nauth_file = {users}\npool_mode = transaction\ndefault_pool_size = 5\n"
     )
-    owner = _socket(dsn).stat().st_uid if os.geteuid() == 0 else None
-    try:
-        with program([str(needs("pgbouncer")), str(config)], user=owner):
-            await accepts(port)
-            yield f"postgresql://{parts.username}@127.0.0.1:{port}/{database}"
-    finally:
-        shutil.rmtree(folder)
+    return config
 
 
 @dataclass

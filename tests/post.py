@@ -97,7 +97,9 @@ class Post:
 
 
 @asynccontextmanager
-async def open_post(settings: Settings, box: Letterbox | None = None, clock: Clock | None = None) -> AsyncIterator[Post]:
+async def open_post(
+    settings: Settings, box: Letterbox | None = None, clock: Clock | None = None
+) -> AsyncIterator[Post]:
     """A post office on the tests' database."""
     box, clock, metrics = box or Letterbox(), clock or Clock(), Metrics()
     async with Database(settings.database_url or "", pool_size=6) as database:

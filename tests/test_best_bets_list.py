@@ -85,8 +85,11 @@ async def test_the_scope_feed_adds_the_leads_i_watch_each_once(world: World) -> 
         await world.client.put(f"/v1/watchlist/{lead}", headers=world.rep("ana"))
 
     assert ids(await best_bets(world, "ana")) == ["both", "own"]
-    items = await best_bets(world, "ana", scope="feed", limit=1)
-    assert [(item["lead"]["id"], item["owned"]) for item in items] == [("both", True), ("seen", False), ("own", True)]
+    for limit in (1, 2, 50):
+        items = [
+            (item["lead"]["id"], item["owned"]) for item in await best_bets(world, "ana", scope="feed", limit=limit)
+        ]
+        assert items == [("both", True), ("seen", False), ("own", True)]
 
 
 async def test_starred_narrows_to_best_bets(world: World) -> None:

@@ -19,8 +19,8 @@ from leadfeed_api.best_bets.lease import Superseded, next_night
 from leadfeed_api.best_bets.night import NightShift
 from leadfeed_api.best_bets.retier import Pace, Progress
 from leadfeed_api.best_bets.telling import Audience
-from leadfeed_api.best_bets.tiers import place
-from leadfeed_api.db.session import Database
+from leadfeed_api.best_bets.tiers import Rules, place
+from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.feed.log import FLOOD
 from leadfeed_api.settings import Settings
 from leadfeed_api.telemetry import Metrics
@@ -36,6 +36,8 @@ SELECT l.lead_id, l.score, l.stars, l.flames, l.starred,
 FROM lead l WHERE l.org_id = $1
 """
 TIERING = f"{BY_A_TEST} SELECT * FROM tiering WHERE org_id = $1"
+WAITING = f"""{BY_A_TEST} SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%tiering t%'"""
 CHANGES = f"{BY_A_TEST} SELECT user_id, kind, count(*) FROM feed_change WHERE org_id = $1 GROUP BY 1, 2"
 
 
@@ -201,6 +203,46 @@ async def test_a_later_run_takes_over_and_the_earlier_one_stops(world: World) ->
         await tiering.Run(database, claimed, lambda _: None, tiering.utc_now).carry_out()
 
     assert set(standing(await best_bets(world, "ana")).values()) == {(0, 0, False)}
+
+
+async def test_a_batch_of_an_overtaken_run_writes_nothing(world: World, database: Database) -> None:
+    await own(world, "ana", {"l1": 1, "l2": 2})
+    async with database.write() as connection:
+        overtaken = await lease.claim(connection, world.org_id, datetime.now(UTC), whether_due_or_not=True)
+    async with database.write() as connection:
+        await lease.claim(connection, world.org_id, datetime.now(UTC), whether_due_or_not=True)
+    assert overtaken is not None
+    run = tiering.Run(database, overtaken, lambda _: None, tiering.utc_now)
+    stale = Rules((0, 0, 0), (0, 0, 0), starred_from=1)
+
+    with pytest.raises(Superseded):
+        await run._place(stale, datetime.now(UTC).date(), ["l1", "l2"])
+
+    assert set(standing(await best_bets(world, "ana")).values()) == {(0, 0, False)}
+
+
+async def test_of_two_claims_at_once_the_second_finds_nothing_due(world: World, database: Database) -> None:
+    await own(world, "ana", {"l1": 1, "l2": 2})
+
+    async def claim() -> object:
+        async with database.write() as connection:
+            return await lease.claim(connection, world.org_id, datetime.now(UTC))
+
+    async with database.write() as connection:
+        first = await lease.claim(connection, world.org_id, datetime.now(UTC))
+        second = asyncio.create_task(claim())
+        async with database.read() as other:
+            await until_waiting(other)
+
+    assert first is not None
+    assert await second is None
+
+
+async def until_waiting(connection: Connection) -> None:
+    """Waits until a claim waits for another's row."""
+    async with asyncio.timeout(10):
+        while not await connection.fetchval(WAITING):
+            await asyncio.sleep(0.01)
 
 
 async def test_several_processes_do_a_due_organisation_once(world: World, database: Database) -> None:

@@ -136,6 +136,7 @@ async def test_the_crms_own_priority_stands_whatever_the_score_does(world: World
     await world.sync(leads=[{"id": "l1", "stars": 2, "flames": 3}, {"id": "l2", "starred": False}])
     expected = {"l1": (2, 3, True), "l2": (0, 0, False)}
     assert standing(await best_bets(world, "ana")) == expected
+    assert await history(world) == [], "no score moved"
 
     await score(world, l1=0, l2=1)
     await night(world)

@@ -1,12 +1,14 @@
-"""The panel in a real browser: what a rep sees, and that it stays equal to a fresh page."""
+"""The panel in a real browser: what a rep sees, and that it is at once what a fresh page would show."""
 
+import gzip
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from browser import Panel, chromium, panel_url
-from world import Service, World
+from browser import Panel, desk, panel_url
+from world import MONDAY, Service, World, ok
 
 pytestmark = pytest.mark.anyio
 
@@ -18,10 +20,12 @@ async def world(server: Service) -> World:
 
 @pytest.fixture
 async def context() -> AsyncIterator[BrowserContext]:
-    async with chromium() as browser:
-        context = await browser.new_context(viewport={"width": 1000, "height": 800}, locale="en-GB")
-        context.set_default_timeout(10_000)
-        yield context
+    async with desk() as opened:
+        yield opened
+
+
+def hours_ago(hours: float) -> str:
+    return (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
 
 
 async def test_the_panel_lists_the_feed_newest_first(world: World, context: BrowserContext) -> None:
@@ -36,6 +40,39 @@ async def test_the_panel_lists_the_feed_newest_first(world: World, context: Brow
     assert panel.complaints == []
 
 
+async def test_a_row_says_who_where_when_what_and_why(world: World, context: BrowserContext) -> None:
+    await world.people("ana", leads={"mia": "ana"})
+    await world.client.put("/v1/watchlist/mia", headers=world.rep("ana"))
+    await world.sync(
+        leads=[{"id": "mia", "name": "Mia Wong", "title": "CTO", "account_id": "acme", "owner_id": "ana",
+                "stars": 3, "flames": 1, "starred": True}]
+    )  # fmt: skip
+    await world.report(
+        world.moment(
+            "mia", type="email", description="Clicked a link", bot="likely a mail scanner", occurred_at=hours_ago(2.5)
+        )
+    )
+
+    panel = await Panel.open(context, panel_url(world, "ana"))
+    row = panel.row("Clicked a link")
+
+    await expect(row.locator(".name")).to_have_text("Mia Wong")
+    await expect(row.locator(".account")).to_have_text("Acme")
+    await expect(row.locator("time > [aria-hidden]")).to_have_text("2 h")
+    await expect(row).to_contain_text("you own and watch")
+    await expect(row).to_contain_text("likely a mail scanner")
+    await expect(row.get_by_role("img", name="Relative score: 3 stars of 3")).to_be_visible()
+    await expect(row.get_by_role("img", name="Urgency: 1 flame of 3")).to_be_visible()
+    name = await row.evaluate(
+        """row => row.getAttribute("aria-labelledby").split(" ")
+                 .map((id) => row.getRootNode().getElementById(id).textContent).join(" ")"""
+    )
+    assert name.startswith("Mia Wong Acme E-mail, unread, Best bet")
+    year = str(datetime.now(UTC).year)
+    assert year in await row.locator("time").get_attribute("title")
+    assert year in name, "the exact time is for screen readers too"
+
+
 async def test_what_happens_elsewhere_appears_by_itself(world: World, context: BrowserContext) -> None:
     await world.people("ana", "bob", leads={"mia": "ana", "leo": "bob", "zoe": "bob"})
     await world.report(world.moment("mia", description="first"), world.moment("zoe", description="of Zoe"))
@@ -44,11 +81,10 @@ async def test_what_happens_elsewhere_appears_by_itself(world: World, context: B
     await world.report(world.moment("mia", description="second"))
     await panel.shows("second", "first")
 
-    ok_ = await world.client.put("/v1/watchlist/zoe", headers=world.rep("ana"))
-    assert ok_.status_code == 204
+    await world.client.put("/v1/watchlist/zoe", headers=world.rep("ana"))
     await panel.shows("second", "of Zoe", "first")
 
-    await world.sync(leads=[{"id": "mia", "name": "Mia Renamed", "owner_id": "ana"}])
+    await world.sync(leads=[{"id": "mia", "name": "Mia Renamed", "account_id": "acme", "owner_id": "ana"}])
     await expect(panel.row("first").locator(".name")).to_have_text("Mia Renamed")
 
     await world.client.put("/v1/leads/mia/owner", headers=world.machine, json={"owner_id": "bob"})
@@ -56,4 +92,191 @@ async def test_what_happens_elsewhere_appears_by_itself(world: World, context: B
 
     await world.client.delete("/v1/leads/zoe", headers=world.machine)
     await panel.shows()
+    await expect(panel.element).to_contain_text("Nothing yet")
     assert panel.complaints == []
+
+
+async def test_new_moments_wait_behind_a_pill_while_somebody_reads(world: World, context: BrowserContext) -> None:
+    await world.people("ana", leads={f"lead-{n}": "ana" for n in range(40)})
+    await world.report(*(world.moment(f"lead-{n}", description=f"old {n}") for n in range(40)))
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await panel.row("old 10").scroll_into_view_if_needed()
+    before = await panel.row("old 10").bounding_box()
+
+    await world.report(world.moment("lead-1", description="new 1"), world.moment("lead-2", description="new 2"))
+
+    await expect(panel.pill).to_have_text("2 new")
+    assert await panel.row("old 10").bounding_box() == before
+    await expect(panel.row("new 1")).to_have_count(0)
+    await panel.pill.click()
+    await expect(panel.rows.first).to_contain_text("new 2")
+    await expect(panel.rows.nth(1)).to_contain_text("new 1")
+    await expect(panel.pill).to_be_hidden()
+
+
+async def test_a_live_update_never_takes_the_focus_away(world: World, context: BrowserContext) -> None:
+    await world.people("ana", "bob", leads={"mia": "ana", "leo": "ana", "zoe": "ana"})
+    await world.report(*(world.moment(lead, description=f"of {lead}") for lead in ("zoe", "leo", "mia")))
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await panel.row("of leo").focus()
+
+    await world.report(world.moment("mia", description="newer"))
+    await expect(panel.pill).to_have_text("1 new")
+    await expect(panel.focused).to_contain_text("of leo")
+
+    await world.client.put("/v1/leads/leo/owner", headers=world.machine, json={"owner_id": "bob"})
+    await expect(panel.row("of leo")).to_have_count(0)
+    await expect(panel.focused).to_contain_text("of zoe")
+
+    await world.client.put("/v1/leads/zoe/owner", headers=world.machine, json={"owner_id": "bob"})
+    await expect(panel.focused).to_contain_text("of mia")
+
+
+async def test_times_stay_right_though_the_laptops_clock_is_wrong_and_jumps(
+    world: World, context: BrowserContext
+) -> None:
+    await world.people("ana", leads={"mia": "ana"})
+    await world.report(world.moment("mia", description="a while ago", occurred_at=hours_ago(0.5)))
+    # A laptop that believes it is three hours later, and then, all at once, a day earlier.
+    await context.add_init_script(
+        """const real = Date.now;
+           let wrong = 3 * 3600e3;
+           Date.now = () => real() + wrong;
+           globalThis.jump = (to) => { wrong = to; };"""
+    )
+
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+
+    await expect(panel.row("a while ago").locator("time > [aria-hidden]")).to_have_text("30 min")
+    await panel.page.evaluate("jump(-24 * 3600e3)")
+    await world.report(world.moment("mia", type="email", description="just now", occurred_at=hours_ago(0)))
+    await expect(panel.row("just now").locator("time > [aria-hidden]")).to_have_text("now")
+    await expect(panel.row("a while ago").locator("time > [aria-hidden]")).to_have_text("30 min")
+
+
+async def test_repeats_fold_and_unfold_in_place_and_keep_their_read_state(
+    world: World, context: BrowserContext
+) -> None:
+    await world.people("ana", leads={"mia": "ana", "leo": "ana"})
+    ids = await world.report(
+        *(world.moment("mia", description=f"page {n}") for n in range(2)),
+        world.moment("leo", description="in between"),
+        *(world.moment("mia", description=f"page {n}") for n in range(2, 4)),
+        world.moment("mia", type="email", description="another type"),
+        world.moment("mia", description="hours before", occurred_at=(MONDAY - timedelta(hours=3)).isoformat()),
+    )
+    await world.client.post("/v1/feed/read", headers=world.rep("ana"), json={"ids": [ids[0]]})
+    panel = await Panel.open(context, panel_url(world, "ana"))
+
+    await panel.shows("another type", "page 3", "in between", "hours before")
+    fold = panel.row("page 3").locator(".fold")
+    await expect(fold).to_have_text("+3 more")
+    await expect(fold).to_have_attribute("aria-label", "+3 more, 2 unread")
+    await fold.click()
+    await panel.shows("another type", "page 3", "page 2", "page 1", "page 0", "in between", "hours before")
+    await expect(panel.row("page 0")).to_have_class("read member")
+    await expect(panel.row("page 1")).to_have_class("unread member")
+    await panel.row("page 3").locator(".fold").click()
+    await panel.shows("another type", "page 3", "in between", "hours before")
+
+
+async def test_older_pages_come_while_one_scrolls_to_the_very_end(world: World, context: BrowserContext) -> None:
+    await world.people("ana", leads={f"lead-{n}": "ana" for n in range(230)})
+    await world.report(*(world.moment(f"lead-{n}", description=f"number {n}.") for n in range(230)))
+    panel = await Panel.open(context, panel_url(world, "ana"))
+
+    while await panel.row("number 0.").count() == 0:
+        await panel.rows.last.scroll_into_view_if_needed()
+
+    await expect(panel.element.locator(".end")).to_contain_text("That is everything since")
+    assert await panel.rows.locator(".what").all_text_contents() == [f"number {n}." for n in reversed(range(230))]
+
+
+HOSTILE = [
+    '<img src=x onerror="document.title=1"><script>document.title=2</script>',
+    "</p></article><style>*{display:none}</style>",
+    "\u202ereversed\u202c and \u2066isolated",
+    "𝕱𝖔𝖚𝖗 bytes 👩🏽‍💻 e\u0301 \u200bzero",
+    "javascript:document.title=3",
+]
+
+
+async def test_hostile_text_is_inert_and_readable(world: World, context: BrowserContext) -> None:
+    await world.sync(
+        users=[{"id": "ana", "name": "Ana"}],
+        accounts=[{"id": "acme", "name": "<b>Acme</b>"}],
+        leads=[
+            {"id": f"l{n}", "name": f"<i>{text[:60]}", "account_id": "acme", "owner_id": "ana"}
+            for n, text in enumerate(HOSTILE)
+        ],
+    )
+    await world.report(*(world.moment(f"l{n}", description=text, bot=text[:100]) for n, text in enumerate(HOSTILE)))
+
+    panel = await Panel.open(context, panel_url(world, "ana"))
+
+    await panel.shows(*reversed(HOSTILE))
+    assert await panel.feed.locator("img, script, style, b, i").count() == 0
+    assert await panel.page.title() not in {"1", "2", "3"}
+    await expect(panel.row("reversed").locator(".what")).to_be_visible()
+    assert panel.complaints == []
+
+
+async def test_opening_a_person_tells_the_host_and_marks_the_moment_read(world: World, context: BrowserContext) -> None:
+    await world.people("ana", leads={"mia": "ana"})
+    await world.report(world.moment("mia", description="worth a call"))
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await panel.page.evaluate(
+        "addEventListener('leadfeed:open', (event) => { globalThis.opened = event.detail.lead.id; })"
+    )
+
+    await panel.row("worth a call").locator(".name").click()
+
+    await panel.page.wait_for_function("globalThis.opened === 'mia'")
+    await expect(panel.row("worth a call")).to_have_class("read")
+    assert ok(await world.client.get("/v1/feed/unread", headers=world.rep("ana")))["unread"] == 0
+
+
+async def test_the_page_makes_a_moment_happen_only_with_a_key_for_it(world: World, context: BrowserContext) -> None:
+    await world.people("ana", leads={"mia": "ana"})
+    await world.report(world.moment("mia", description="the first"))
+    without = await Panel.open(context, panel_url(world, "ana"))
+    await without.shows("the first")
+    await expect(without.page.get_by_role("button", name="Make a moment happen")).to_be_hidden()
+
+    with_key = await (await Panel.open(context, panel_url(world, "ana", ingest=world.key, lead="mia"))).live()
+    await with_key.page.get_by_role("button", name="Make a moment happen").click()
+
+    await expect(with_key.rows).to_have_count(2)
+    await expect(without.rows).to_have_count(2)
+
+
+@pytest.mark.parametrize("path", ["/panel", "/panel/lead-feed.js", "/panel/lead-feed.sheets.js", "/panel/page.css"])
+async def test_files_are_revalidated_compressed_and_answer_head(world: World, path: str) -> None:
+    plain = await world.client.get(path, headers={"Accept-Encoding": "identity"})
+    small = await world.client.get(path)
+    again = await world.client.get(path, headers={"If-None-Match": small.headers["etag"]})
+    head = await world.client.head(path)
+
+    assert (plain.status_code, small.status_code, again.status_code, head.status_code) == (200, 200, 304, 200)
+    assert small.headers["content-encoding"] == "gzip"
+    assert plain.text == small.text
+    assert plain.headers["etag"] != small.headers["etag"]
+    assert again.content == head.content == b""
+
+
+async def test_any_origin_may_load_the_module_and_only_named_ones_may_frame_the_page(world: World) -> None:
+    module = await world.client.get("/panel/lead-feed.js", headers={"Origin": "https://crm.example"})
+    page = await world.client.get("/panel")
+
+    assert module.headers["access-control-allow-origin"] == "*"
+    assert module.headers["content-type"].startswith("text/javascript")
+    policy = page.headers["content-security-policy"]
+    assert "frame-ancestors 'self'" in policy
+    assert "unsafe" not in policy
+    assert (await world.client.get("/panel/panel.html")).status_code == 404
+    assert (await world.client.get("/panel/..%2froutes.py")).status_code == 404
+
+
+async def test_the_module_is_small(world: World) -> None:
+    module = (await world.client.get("/panel/lead-feed.js")).content
+    assert len(gzip.compress(module, 9)) <= 25_000

@@ -67,6 +67,9 @@ class Problem(Exception):
 class InternalError(Problem):
     """The service failed. The request id identifies the failure in the operator's log."""
 
+    # uvicorn ends the connection of a request that failed; a client that is not told would send its next one into it.
+    headers: ClassVar[Mapping[str, str]] = {"Connection": "close"}
+
 
 class BadRequest(Problem):
     """The request cannot be read."""

@@ -7,7 +7,8 @@ Those who see changed leads are told at the end, many changes as one ``reset``.
 Running it again changes nothing. A run that ends early (a crash, newer settings) is done again as a whole.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from time import perf_counter
@@ -18,7 +19,7 @@ from leadfeed_api.best_bets.telling import AT_A_TIME, Audience, tell_cards, tell
 from leadfeed_api.best_bets.tiers import Rules
 from leadfeed_api.db.session import Database
 from leadfeed_api.feed import entries
-from leadfeed_api.feed.log import appending
+from leadfeed_api.feed.log import Log, appending
 
 COUNT = "SELECT count(*) FROM lead WHERE org_id = $1"
 RANGE = """
@@ -112,6 +113,7 @@ class Run:
         self._progress = Progress()
         self._audience = Audience()
         self._pace = Pace()
+        self._held_s = 0.0
 
     async def carry_out(self) -> Retiered:
         """All of it. Raises ``lease.Superseded``."""
@@ -128,11 +130,20 @@ class Run:
             then = await lease.finish(connection, self._claim, self._progress.leads, self._clock())
         return Retiered(self._progress, rules, perf_counter() - began, then)
 
-    async def _save(self, rules: Rules) -> None:
-        """Under the lock: who stores a score after this places it by the new cut-offs, who did before is in range."""
+    @asynccontextmanager
+    async def _locked(self) -> AsyncIterator[Log]:
+        """The organisation's lock, held for as long as the block and its commit take, which is measured."""
         async with appending(self._database, self._org_id) as log:
             await log.lock()
+            granted = perf_counter()
             await lease.confirm(log.connection, self._claim)
+            yield log
+        self._held_s = perf_counter() - granted
+        self._progress.longest_lock_s = max(self._progress.longest_lock_s, self._held_s)
+
+    async def _save(self, rules: Rules) -> None:
+        """Under the lock: who stores a score after this places it by the new cut-offs, who did before is in range."""
+        async with self._locked() as log:
             await log.connection.execute(cutoffs.SAVE_RULES, self._org_id, self._claim.run, cutoffs.stored(rules))
 
     async def _place_everyone(self, rules: Rules, today: date) -> None:
@@ -154,15 +165,9 @@ class Run:
             self._watch(self._progress)
 
     async def _place(self, rules: Rules, today: date, batch: Sequence[str]) -> None:
-        locked = perf_counter()
-        async with appending(self._database, self._org_id) as log:
-            await log.lock()
-            locked = perf_counter()
-            await lease.confirm(log.connection, self._claim)
+        async with self._locked() as log:
             changed = await placing.place_leads(log.connection, self._org_id, rules, today, batch)
-        held = perf_counter() - locked
-        self._pace.observe(held)
-        self._progress.longest_lock_s = max(self._progress.longest_lock_s, held)
+        self._pace.observe(self._held_s)
         self._progress.changed += len(changed)
         # Without the lock: who comes to see a lead in between is told of that, and loads the lead as it is by then.
         async with self._database.read() as connection:
@@ -174,7 +179,7 @@ class Run:
             await self._reset_everyone()
             return
         for pairs in self._audience.cards():
-            async with appending(self._database, self._org_id) as log:
+            async with self._locked() as log:
                 await tell_cards(log, pairs)
             self._progress.told += len(pairs)
         for users in self._audience.resets():
@@ -191,6 +196,6 @@ class Run:
             after = rows[-1]["user_id"]
 
     async def _reset(self, users: Sequence[str]) -> None:
-        async with appending(self._database, self._org_id) as log:
+        async with self._locked() as log:
             await tell_resets(log, users)
         self._progress.resets += len(users)

@@ -8,7 +8,7 @@ from itertools import islice
 
 from leadfeed_api.feed.log import FLOOD, Change, Log
 
-AT_A_TIME = 500  # told in one transaction: what they hold the organisation's lock for stays short
+AT_A_TIME = 200  # told in one transaction: what they hold the organisation's lock for stays short
 
 
 async def tell_cards(log: Log, seen: Sequence[tuple[str, str]]) -> None:

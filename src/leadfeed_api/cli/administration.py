@@ -16,7 +16,7 @@ from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import NotFound
 from leadfeed_api.feed import audit
 from leadfeed_api.organizations import queries
-from leadfeed_api.organizations.identity import SCOPES, is_org_name, org_number
+from leadfeed_api.organizations.identity import SCOPES, is_org_name, is_user_id, org_number
 from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.settings import DEVELOPMENT_SECRET
 
@@ -40,8 +40,7 @@ def create_organization(
     as_json: AsJson = False,
 ) -> None:
     """Makes an organisation and prints an admin API key, once."""
-    if not is_org_name(org):
-        fail("an organisation's name is 1-63 of a-z, 0-9 and inner hyphens, such as acme or acme-eu.")
+    _demand_name(org)
 
     async def create(url: str) -> str:
         async with opened(url) as database, database.write() as connection:
@@ -86,14 +85,17 @@ def token(
     as_json: AsJson = False,
 ) -> None:
     """Signs a user token, for development and tests: elsewhere the CRM signs its own."""
+    _demand_name(org)
+    if not is_user_id(user):
+        fail("a user's id is 1-128 printable characters.")
     settings = load_settings()
     if settings.jwks_url is not None:
         fail("LEADFEED_JWKS_URL is set: user tokens come from the identity provider, and ours would be refused.")
+    signed, expires_at = Tokens(settings).for_user(org, user, role=role, ttl=duration(ttl))
     if settings.jwt_secret == DEVELOPMENT_SECRET:
         print(
             "leadfeed: signed with the development secret; set LEADFEED_JWT_SECRET for anything else.", file=sys.stderr
         )
-    signed, expires_at = Tokens(settings).for_user(org, user, role=role, ttl=duration(ttl))
     shown = expires_at.isoformat().replace("+00:00", "Z")
     _show(as_json, {"token": signed, "expires_at": shown}, f"{signed}\n", None)
 
@@ -137,6 +139,11 @@ def duration(text: str) -> timedelta:
     if found is None or int(found[1]) == 0:
         fail("a time to live is a number and a unit: 90s, 30m, 1h, 7d.")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _demand_name(org: str) -> None:
+    if not is_org_name(org):
+        fail("an organisation's name is 1-63 of a-z, 0-9 and inner hyphens, such as acme or acme-eu.")
 
 
 async def demand_organization(connection: Connection, org: str) -> None:

@@ -4,12 +4,14 @@ On the embedded PostgreSQL a command attaches to the running server of the same 
 duration.
 """
 
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
+import asyncpg
 import typer
 from pydantic import ValidationError
 
@@ -28,6 +30,18 @@ from leadfeed_api.settings import Settings
 P = ParamSpec("P")
 R = TypeVar("R")
 EXPECTED = (AlreadyRunning, DataFolderUnusable, PostgresUnavailable, StartFailed, Problem)
+UNUSABLE = (
+    ConnectionError,
+    TimeoutError,
+    socket.gaierror,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.TooManyConnectionsError,
+)
+UNMIGRATED = (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError)
 
 
 def fail(reason: str) -> NoReturn:
@@ -45,6 +59,10 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except EXPECTED as error:
             fail(str(error))
+        except UNUSABLE as error:
+            fail(f"the database cannot be used: {error}")
+        except UNMIGRATED:
+            fail("the database's schema is not this version's. Run `leadfeed migrate`.")
 
     return spoken
 
@@ -77,3 +95,9 @@ async def opened(url: str) -> AsyncIterator[Database]:
     """A small pool for one command."""
     async with Database(url, pool_size=4) as database:
         yield database
+
+
+async def reach(url: str) -> None:
+    """Connects once, so that what is wrong with a database is said before anything starts on it."""
+    async with opened(url):
+        pass

@@ -1,6 +1,9 @@
 """``leadfeed serve``: the service, on the embedded PostgreSQL or on one of yours, in one process or several."""
 
+import asyncio
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -10,10 +13,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from leadfeed_api.app import create_app
-from leadfeed_api.cli.context import load_settings, plain_errors
+from leadfeed_api.cli.context import load_settings, plain_errors, reach
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.settings import Settings
+from leadfeed_api.stream.capacity import make_room
+from leadfeed_api.stream.protocol import LendingProtocol
 from leadfeed_api.telemetry import configure_logging
 
 GRACE_S = 10  # for requests under way when the service is told to stop
@@ -42,6 +47,7 @@ def own_database(settings: Settings) -> Iterator[str]:
     Raises ``AlreadyRunning`` when another process has the embedded data folder.
     """
     if settings.database_url is not None:
+        asyncio.run(reach(settings.database_url))
         yield settings.database_url
         return
     with EmbeddedPostgres(settings.data_dir, pg_bin=settings.pg_bin) as postgres:
@@ -52,6 +58,9 @@ def own_database(settings: Settings) -> Iterator[str]:
 def run(app: FastAPI, settings: Settings) -> None:
     """Serves ``app`` in this process until a signal ends it."""
     configure_logging(settings.log_format)
+    make_room()
+    # When it has ended well, uvicorn raises the signal that told it to again: it must not kill the process, exit code 0.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(app, **server_options(settings))
 
 
@@ -59,6 +68,7 @@ def app_from_environment() -> FastAPI:
     """What each of several worker processes serves; the parent left the database's address in the environment."""
     settings = load_settings()
     configure_logging(settings.log_format)
+    make_room()
     return create_app(settings)
 
 
@@ -73,6 +83,7 @@ def _run_several(settings: Settings, workers: int) -> None:
 def server_options(settings: Settings) -> dict[str, Any]:
     """How uvicorn serves, here and in the demo."""
     return {
+        "http": LendingProtocol,
         "host": settings.host,
         "port": settings.port,
         "log_config": None,

@@ -73,7 +73,7 @@ WHERE c.org_id = $1 AND c.user_id = ANY($2::text[]) AND c.position > $3 AND c.po
 # The same two from the side of the log: each event once, with everyone it is for. The cheaper side when many follow.
 MOMENTS_BETWEEN = f"""
 SELECT m.position, m.moment_id, m.type, m.description, m.occurred_at, m.url, m.source, m.bot, {_CARDS},
-  s.user_ids, s.views
+  s.user_ids, s.views, s.listening
 FROM moment m
 JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
 LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id

@@ -18,7 +18,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import InsufficientScope, InvalidToken, NotAuthenticated, NoUser, UnknownUser, UserDisabled
 from leadfeed_api.organizations import queries
-from leadfeed_api.organizations.identity import KEY_PREFIX, Caller, Scope, digest, org_number
+from leadfeed_api.organizations.identity import KEY_PREFIX, Caller, Scope, digest, is_user_id, org_number
 from leadfeed_api.organizations.tokens import Claims, Tokens
 from leadfeed_api.settings import Settings
 
@@ -82,7 +82,7 @@ async def caller_by_key(data: Database, key_hash: bytes, user_id: str | None) ->
         org = await queries.organization_name(connection, org_id) or ""
         if user_id is not None:
             # What is no id the database might not even take as a question.
-            _admit((await queries.standing(connection, org, user_id))[1] if user_id.isprintable() else None)
+            _admit((await queries.standing(connection, org, user_id))[1] if is_user_id(user_id) else None)
     return Caller(org_id, org, user_id, frozenset(scopes), key_hash)
 
 

@@ -40,6 +40,11 @@ def is_org_name(name: str) -> bool:
     return bool(_ORG.match(name))
 
 
+def is_user_id(text: str) -> bool:
+    """Whether ``text`` can be a CRM's id of a user: 1-128 printable characters."""
+    return 1 <= len(text) <= 128 and text.isprintable()
+
+
 def org_number(name: str) -> int:
     """The organisation's number: 63 bits of its name's SHA-256.
 

@@ -13,8 +13,9 @@ from typing import Any
 import jwt
 
 from leadfeed_api.errors import ExpiredToken, InvalidToken, Unavailable
-from leadfeed_api.organizations.identity import is_org_name
+from leadfeed_api.organizations.identity import is_org_name, is_user_id
 from leadfeed_api.settings import Settings
+from leadfeed_api.telemetry import log
 
 ASYMMETRIC = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 REQUIRED = ["exp", "iat", "sub", "aud", "iss"]
@@ -22,6 +23,8 @@ STREAM_AUDIENCE = "leadfeed-stream"
 STREAM_ISSUER = "leadfeed-stream"
 LEEWAY_S = 5
 ROLES = frozenset({"rep", "admin"})
+# What the library raises for a token that is not good, and for one that was made to break its reader.
+UNVERIFIABLE = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class Tokens:
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
         self._stream_ttl = settings.stream_token_ttl
-        self._jwks = jwt.PyJWKClient(settings.jwks_url, cache_keys=True, timeout=5) if settings.jwks_url else None
+        # The library keeps the key set for 5 minutes: a key that the provider withdraws is refused from then on.
+        self._jwks = jwt.PyJWKClient(settings.jwks_url, timeout=5) if settings.jwks_url else None
 
     def for_user(self, org: str, user_id: str, *, role: str, ttl: timedelta) -> tuple[str, datetime]:
         """A signed user token and when it ends. For development and tests: elsewhere the CRM signs its own."""
@@ -77,11 +81,20 @@ class Tokens:
         if self._jwks is None:
             raise InvalidToken
         try:
+            self._jwks.get_jwk_set()  # from memory, mostly; whatever fails here is the provider's fault
+        except (jwt.PyJWTError, OSError, ValueError) as error:
+            raise _unfetched(error) from error
+        try:
             return self._jwks.get_signing_key_from_jwt(token)
         except jwt.PyJWKClientConnectionError as error:
-            raise Unavailable("The identity provider's keys cannot be fetched now. Try again shortly.") from error
-        except jwt.PyJWTError as error:
+            raise _unfetched(error) from error
+        except UNVERIFIABLE as error:
             raise InvalidToken from error
+
+
+def _unfetched(error: Exception) -> Unavailable:
+    log.warning("keys-unfetched", reason=repr(error))
+    return Unavailable("The identity provider's keys cannot be fetched now. Try again shortly.")
 
 
 def _decode(token: str, key: Any, algorithms: list[str], audience: str, issuer: str) -> dict[str, Any]:
@@ -97,7 +110,7 @@ def _decode(token: str, key: Any, algorithms: list[str], audience: str, issuer: 
         )
     except jwt.ExpiredSignatureError as error:
         raise ExpiredToken from error
-    except (jwt.PyJWTError, ValueError, TypeError) as error:
+    except UNVERIFIABLE as error:
         raise InvalidToken from error
 
 
@@ -105,6 +118,6 @@ def _claims(payload: dict[str, Any]) -> Claims:
     org, user_id, role = payload.get("org"), payload["sub"], payload.get("role", "rep")
     if not (isinstance(org, str) and is_org_name(org) and isinstance(role, str) and role in ROLES):
         raise InvalidToken
-    if not (isinstance(user_id, str) and 1 <= len(user_id) <= 128 and user_id.isprintable()):
+    if not (isinstance(user_id, str) and is_user_id(user_id)):
         raise InvalidToken
     return Claims(org, user_id, role, int(payload["exp"]))

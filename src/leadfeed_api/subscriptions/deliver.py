@@ -30,7 +30,10 @@ GAUGES_S = 10.0
 STEPS = 50  # of one organisation in a row, before the next one has its turn
 AT_ONCE = CONNECTIONS  # mails under way in one worker
 POOL_SIZE = AT_ONCE + 2
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=1)  # while the mail server cannot be used
+# While the mail server cannot be used: from the first pause to the longest. One that swallows messages is tried far
+# less often, because each try may cost a copy: within an hour it gets seven.
+AWAY = (timedelta(seconds=1), timedelta(minutes=1))
+SWALLOWING = (timedelta(seconds=30), timedelta(hours=1))
 TRIM_EVERY = timedelta(days=1)
 STOP_S = 20.0  # for mails under way when the worker is told to stop
 # Two at once touched the same rows, or something was deleted in between: nothing was done, and the next turn does it.
@@ -129,22 +132,23 @@ class Deliverer:
                 self._pause = timedelta(0)
         except Unreachable as error:
             self._metrics.mails_failed.labels("unreachable").inc()
-            self._rest(str(error))
+            self._rest(AWAY, str(error))
             with suppress(Unavailable):
                 await outbox.put_off(self._database, mail, self._clock(), str(error))
         except Uncertain as error:
-            self._rest(str(error))
+            self._rest(SWALLOWING, str(error))
         except Unavailable as error:
             log.warning("mail: the database left", org_id=mail.org_id, mail_id=str(mail.id), why=error.detail)
         except Exception as error:  # Intentional: a fault of ours ends this attempt, not the worker
             log.error("mail: failure", org_id=mail.org_id, mail_id=str(mail.id), exc_info=error)
 
-    def _rest(self, why: str) -> None:
+    def _rest(self, bounds: tuple[timedelta, timedelta], why: str) -> None:
         """No mail is begun for a while, twice as long each time; one answer of the server ends it."""
         now = self._clock()
         if now < self._paused_until:
             return  # begun before the pause
-        self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+        first, longest = bounds
+        self._pause = min(max(self._pause * 2, first), longest)
         self._paused_until = now + self._pause
         log.warning("mail: the server cannot be used", why=why, seconds=self._pause.total_seconds())
 

@@ -42,9 +42,9 @@ def envelope(
     content["To"] = Address(clean(reader.name), addr_spec=reader.address)
     content["Subject"] = clean(rendered.subject)
     content["Date"] = format_datetime(now)
-    content["Content-Language"] = reader.language
     content.set_content(rendered.text, cte="quoted-printable")
     content.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
+    content["Content-Language"] = reader.language  # last: whatever describes content moves into the parts
     # These by hand: folded by the library, a long URL would become an encoded word, and no link any more.
     fixed = {
         "Message-ID": f"<{mail_id}@{domain}>",

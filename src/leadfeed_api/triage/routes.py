@@ -71,7 +71,13 @@ async def list_mutes(who: Reader, data: Data, response: Response) -> Mutes:
     )
 
 
-@router.put("/mutes/leads/{lead_id}", summary="Mute a person", status_code=204, response_class=Response)
+@router.put(
+    "/mutes/leads/{lead_id}",
+    summary="Mute a person",
+    status_code=204,
+    response_class=Response,
+    responses={404: {"description": "There is no such lead (`unknown-lead`)."}},
+)
 async def mute_person(lead_id: LeadId, wanted: MuteIn, who: Rep, data: Data) -> None:
     """Leaves a person's moments out of my feed until a date. They stay in it, and `muted=show` shows them."""
     async with data.write() as connection:

@@ -94,7 +94,7 @@ export class LeadFeed extends HTMLElement {
     const clock = new Clock();
     const base = (this.getAttribute("src") || new URL("..", import.meta.url).href).replace(/\/+$/, "");
     const client = new Client(base, this.#credential, clock);
-    const times = new Times(words.language, words, clock);
+    const times = new Times(localeFor(words.language), words, clock);
     this.#memory = new Memory(this.getAttribute("fragment"), this.getAttribute("storage-key"));
     this.#who = identity(token);
     this.#panel = new Panel(this, root, { words, times, memory: this.#memory });
@@ -121,6 +121,11 @@ export class LeadFeed extends HTMLElement {
     if (refused) this.tell("token", { refused });
     return this.getAttribute("token");
   }
+}
+
+/** The language as the reader's own country writes it, where the browser says so: "en" alone would mean American dates. */
+function localeFor(language) {
+  return navigator.languages.find((one) => one.startsWith(`${language}-`)) ?? language;
 }
 
 /** Whose feed it is, as far as a token tells: its claims if it is a JWT, else the token itself. */

@@ -14,6 +14,7 @@ const MANY_LEADS = 5;
 const LOST_MS = 8_000; // after this long without a stream it is called offline
 const AT_ONCE = 1_000; // ids in one mark
 const RECOUNT_MS = 20_000;
+const ASKED_MS = 5_000; // what changes this soon after a rep's action is its effect
 
 export class Feed {
   #turn = 0;
@@ -28,6 +29,7 @@ export class Feed {
   #undo = [];
   #gone = new AbortController();
   #side = null;
+  #asked = 0;
 
   /**
    * `view`: draw(), reading (whether somebody would be disturbed), arrived(item), said(key, values, undoable),
@@ -221,6 +223,7 @@ export class Feed {
   }
 
   #did(key, values, back) {
+    this.#asked = performance.now() + ASKED_MS;
     if (back) this.#undo.push(back);
     this.view.said(key, values, Boolean(back));
   }
@@ -232,6 +235,7 @@ export class Feed {
   }
 
   async #try(action) {
+    this.#asked = performance.now() + ASKED_MS;
     try {
       await action();
     } catch (error) {
@@ -357,9 +361,14 @@ export class Feed {
     return this.view.draw();
   }
 
+  /** Whether what a change brings has to wait: not when the reader has just asked for it. */
+  get #holds() {
+    return this.view.reading && performance.now() > this.#asked;
+  }
+
   #reloadAll() {
     const shown = this.items.shown();
-    const top = this.view.reading && shown.length ? keyOf(shown[0]) : null;
+    const top = this.#holds && shown.length ? keyOf(shown[0]) : null;
     return this.#readAll(++this.#turn, Math.min(Math.max(this.items.list.length, PAGE), KEPT), top);
   }
 
@@ -373,7 +382,7 @@ export class Feed {
   async #reloadLead(lead) {
     const query = this.query();
     if (query.lead_id && query.lead_id !== lead) return;
-    await this.#read(Infinity, { lead_id: lead }, this.items.end, this.#turn, (items) => this.items.replaceLead(lead, items, this.view.reading));
+    await this.#read(Infinity, { lead_id: lead }, this.items.end, this.#turn, (items) => this.items.replaceLead(lead, items, this.#holds));
   }
 
   /** Reads up to `wanted` items, or down to the key `end`, and hands them over if the list is still the same one. */

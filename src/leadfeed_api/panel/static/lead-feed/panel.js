@@ -17,6 +17,7 @@ export class Panel {
   #toast = 0;
   #calm = 0;
   #ticking = 0;
+  #gone = new AbortController();
   #settling = 0;
   #announced = -Infinity;
   #sheets = null;
@@ -46,11 +47,13 @@ export class Panel {
     this.feed = feed;
     this.#ticking = setInterval(() => this.list.tick(), TICK_MS);
     this.root.replaceChildren(this.section);
+    if (this.memory.fragment) addEventListener("hashchange", () => this.narrow(this.memory.read()), { signal: this.#gone.signal });
     const idle = globalThis.requestIdleCallback ?? setTimeout;
     setTimeout(() => idle(() => this.#fetchSheets().catch(() => (this.#sheets = null))), SHEETS_MS);
   }
 
   stop() {
+    this.#gone.abort();
     clearInterval(this.#ticking);
     for (const timer of [this.#toast, this.#calm, this.#settling]) clearTimeout(timer);
     cancelAnimationFrame(this.#frame);
@@ -164,8 +167,10 @@ export class Panel {
 
   #fetchSheets() {
     this.#sheets ??= import(new URL("lead-feed.sheets.js", import.meta.url).href).then((sheets) => {
+      if (this.#gone.signal.aborted) return sheets;
       this.root.adoptedStyleSheets = [...this.root.adoptedStyleSheets, sheets.sheetStyle];
       this.attention = new sheets.Attention(this.host, this);
+      this.#below = "";
       this.counted();
       return sheets;
     });
@@ -254,7 +259,9 @@ export class Panel {
   #failure({ code, detail }) {
     const { words, feed } = this;
     const values = { page: location.origin, service: feed.client.base };
-    const key = words.has(`failed.${code}`) ? `failed.${code}` : "failed.other";
+    const known = words.has(`failed.${code}`);
+    if (!known && !this.attention) this.#fetchSheets().catch(() => {}); // its words come with it
+    const key = known ? `failed.${code}` : "failed.other";
     const text = words.has(`${key}.text`) ? words(`${key}.text`, values) : detail;
     return [this.#state("bot", words(key), text, this.#button(words("retry"), () => feed.load()))];
   }

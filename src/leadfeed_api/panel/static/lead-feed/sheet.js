@@ -28,6 +28,7 @@ export function openSheet(panel, title, fill) {
 
 /** A menu at an element. Entries are `{label, icon, run, checked}`; null leaves a line between. */
 export function openMenu(panel, anchor, entries) {
+  const before = panel.root.activeElement ?? anchor;
   const items = entries.map((entry) =>
     entry
       ? h(
@@ -51,12 +52,11 @@ export function openMenu(panel, anchor, entries) {
   const menu = h("div", { class: "menu", role: "menu", popover: "auto", "aria-label": panel.words("do.menu"), part: "menu" }, items);
   const choices = items.filter((item) => item.matches("button"));
   menu.addEventListener("keydown", (event) => walk(event, choices, panel.root));
-  menu.addEventListener("toggle", (event) => {
-    if (event.newState !== "closed") return;
-    // Intentional: only if nothing else took the focus, such as a sheet that the entry opened.
-    if (menu.contains(panel.root.activeElement) || !panel.root.activeElement) anchor.focus({ preventScroll: true });
-    menu.remove();
+  // Intentional: before it closes, while it can be seen whether the focus is in it or went elsewhere.
+  menu.addEventListener("beforetoggle", (event) => {
+    if (event.newState === "closed" && menu.contains(panel.root.activeElement)) before.focus({ preventScroll: true });
   });
+  menu.addEventListener("toggle", (event) => event.newState === "closed" && menu.remove());
   panel.section.append(menu);
   menu.showPopover();
   beside(menu, anchor);

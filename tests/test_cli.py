@@ -1,0 +1,265 @@
+"""The commands, as operators and their scripts run them: what is printed, where, and with which exit code."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import jwt
+import pytest
+from typer.testing import CliRunner, Result
+
+from addresses import openapi
+from leadfeed_api.cli import app
+from leadfeed_api.db.embedded import EmbeddedPostgres
+from leadfeed_api.db.migrate import migrate
+from leadfeed_api.feed import queries
+from leadfeed_api.settings import DEVELOPMENT_SECRET
+from neighbours import free_port
+from postgres import clone_database, drop_database
+from world import Service, World, ok
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, database_url: str) -> pytest.MonkeyPatch:
+    """The worker's database, and no setting of the machine's own."""
+    for name in [name for name in os.environ if name.startswith("LEADFEED_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("LEADFEED_DATABASE_URL", database_url)
+    return monkeypatch
+
+
+@pytest.fixture
+def empty_database(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
+    """A database that was never migrated."""
+    name = f"never_migrated_{worker_id}_{uuid4().hex[:6]}"
+    yield clone_database(postgres[0], "template1", name)
+    drop_database(postgres[0], name)
+
+
+def script(*words: str) -> "subprocess.CompletedProcess[str]":
+    """A command as a script runs it, in a process of its own."""
+    command = [sys.executable, "-m", "leadfeed_api", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+async def leadfeed(*words: str) -> Result:
+    """A command in this process: quicker, and all that most tests need. In a thread, for its event loop is its own."""
+    return await asyncio.to_thread(CliRunner().invoke, app, words)
+
+
+async def said(*words: str, code: int = 1) -> str:
+    """The one line on stderr that a command ends with."""
+    done = await leadfeed(*words)
+    assert (done.exit_code, done.stdout) == (code, ""), done.output
+    assert re.fullmatch(r"leadfeed: .+\n", done.stderr), done.stderr
+    return done.stderr
+
+
+def new_org() -> str:
+    return f"cli-{uuid4().hex[:12]}"
+
+
+# --- what scripts rely on ------------------------------------------------------------------------------------------
+
+
+async def test_a_script_makes_an_organisation_a_key_and_a_token_that_work(service: Service) -> None:
+    org = new_org()
+
+    made = await asyncio.to_thread(script, "org", "create", org, "--name", "Acme Ltd", "--json")
+    assert (made.returncode, made.stderr) == (0, "")
+    first = json.loads(made.stdout)
+    assert first.keys() == {"org", "api_key"}
+    assert first["org"] == org
+    world = World(service, org, first["api_key"])
+    await world.people("ana", leads={"l1": "ana"})
+
+    key, token = await asyncio.gather(
+        asyncio.to_thread(script, "key", "create", org, "--scope", "ingest", "--scope", "sync", "--json"),
+        asyncio.to_thread(script, "token", org, "ana", "--json"),
+    )
+    second = json.loads(key.stdout)
+    assert (key.returncode, key.stderr, second.keys()) == (0, "", {"id", "key"})
+    listed = ok(await world.client.get("/v1/api-keys", headers=world.machine))["items"]
+    assert {one["id"]: one["scopes"] for one in listed}[second["id"]] == ["ingest", "sync"]
+    machine = {"Authorization": f"Bearer {second['key']}"}
+    ok(await world.client.post("/v1/moments", headers=machine, json={"moments": [world.moment("l1")]}))
+    assert (await world.client.get("/v1/settings", headers=machine)).status_code == 403
+
+    third = json.loads(token.stdout)
+    assert (token.returncode, third.keys()) == (0, {"token", "expires_at"})
+    assert "development secret" in token.stderr
+    feed = ok(await world.client.get("/v1/feed", headers={"Authorization": f"Bearer {third['token']}"}))
+    assert len(feed["items"]) == 1
+    assert third["expires_at"].endswith("Z")
+    assert _claims(third["token"])["exp"] == datetime.fromisoformat(third["expires_at"]).timestamp()
+
+
+def _claims(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(token, DEVELOPMENT_SECRET, algorithms=["HS256"], audience="leadfeed")
+    return claims
+
+
+async def test_without_json_the_secret_alone_is_on_stdout() -> None:
+    org = new_org()
+    assert re.fullmatch(r"lfk_[\w-]{43}\n", (await leadfeed("org", "create", org)).stdout)
+    assert re.fullmatch(r"lfk_[\w-]{43}\n", (await leadfeed("key", "create", org, "--scope", "read")).stdout)
+    token = (await leadfeed("token", org, "ana")).stdout
+    assert token.endswith("\n")
+    assert _claims(token.strip())["sub"] == "ana"
+
+
+@pytest.mark.parametrize(("ttl", "seconds"), [("90s", 90), ("30m", 1_800), ("1h", 3_600), ("7d", 604_800)])
+async def test_a_token_lives_as_long_as_it_is_told(ttl: str, seconds: int) -> None:
+    claims = _claims((await leadfeed("token", "acme", "ana", "--role", "admin", "--ttl", ttl)).stdout.strip())
+    assert (claims["exp"] - claims["iat"], claims["role"], claims["org"]) == (seconds, "admin", "acme")
+    assert abs(claims["iat"] - datetime.now(UTC).timestamp()) < 60
+
+
+async def test_an_hour_and_a_rep_are_what_a_token_is_for_by_default(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("LEADFEED_JWT_SECRET", DEVELOPMENT_SECRET + "!")
+    done = await leadfeed("token", "acme", "ana")
+    claims = jwt.decode(done.stdout.strip(), DEVELOPMENT_SECRET + "!", algorithms=["HS256"], audience="leadfeed")
+    assert (claims["exp"] - claims["iat"], claims["role"]) == (3_600, "rep")
+    assert done.stderr == "", "the development secret was not in use"
+
+
+async def test_openapi_prints_the_document_without_a_database(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("LEADFEED_DATABASE_URL")
+    done = await asyncio.to_thread(script, "openapi")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == json.loads(json.dumps(openapi()))
+
+
+# --- what is said when something is wrong --------------------------------------------------------------------------
+
+
+async def test_a_wrong_word_is_answered_in_one_line() -> None:
+    org = new_org()
+    await leadfeed("org", "create", org)
+    assert f"There is an organisation named {org} already" in await said("org", "create", org)
+    for name in ("Acme", "-acme", "a_b", "a" * 64, "é", ""):
+        assert "1-63 of a-z, 0-9 and inner hyphens" in await said("org", "create", "--", name)
+        assert "1-63 of a-z, 0-9 and inner hyphens" in await said("token", "--", name, "ana")
+    assert "no such scope: root" in await said("key", "create", org, "--scope", "root")
+    for words in (("key", "create", "nobody", "--scope", "read"), ("check", "nobody")):
+        assert "There is no organisation named nobody. Make it with `leadfeed org create nobody`" in await said(*words)
+    for ttl in ("0s", "1w", "", "1.5h", "h", "-1h", "1 h", "9999999d"):
+        assert "90s, 30m, 1h, 7d" in await said("token", org, "ana", f"--ttl={ttl}")
+    for user in ("", "a\x00b", "x" * 129):
+        assert "1-128 printable characters" in await said("token", org, user)
+
+
+@pytest.mark.parametrize("words", [("key", "create", "acme"), ("token", "acme", "ana", "--role", "king"), ("fly",)])
+async def test_a_wrong_usage_ends_with_code_2_and_what_was_expected(words: tuple[str, ...]) -> None:
+    done = await leadfeed(*words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "Usage:" in done.stderr
+
+
+async def test_a_setting_that_is_not_valid_is_named(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("LEADFEED_DATABASE_URL", "mysql://db.example/secret-name")
+    line = await said("check", "acme", code=2)
+    assert "LEADFEED_DATABASE_URL: expected a URL like postgresql://" in line
+    assert "secret-name" not in line
+
+
+@pytest.mark.parametrize(
+    "words", [("serve", "--host", "192.0.2.1"), ("serve", "--host", ""), ("demo", "--port", "70000")]
+)
+async def test_an_unsafe_or_impossible_combination_does_not_start(words: tuple[str, ...]) -> None:
+    reason = "LEADFEED_PORT: Input should be less than or equal to 65535" if "demo" in words else "LEADFEED_JWT_SECRET"
+    assert reason in await said(*words, code=2)
+
+
+@pytest.mark.parametrize("words", [("org", "create", "acme"), ("check", "acme"), ("migrate",), ("serve",)])
+async def test_a_database_that_cannot_be_reached_is_said_to_be(
+    environment: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    environment.setenv("LEADFEED_DATABASE_URL", f"postgresql://ana:pa55word@127.0.0.1:{free_port()}/leads")
+    line = await said(*words)
+    assert "the database cannot be used" in line
+    assert "pa55word" not in line
+
+
+async def test_a_database_that_is_not_there_is_said_to_be(environment: pytest.MonkeyPatch, database_url: str) -> None:
+    environment.setenv("LEADFEED_DATABASE_URL", database_url.replace("/leadfeed_template", "/no_such_template"))
+    line = await said("check", "acme")
+    assert "the database cannot be used" in line
+    assert "does not exist" in line
+
+
+async def test_a_database_that_was_never_migrated_is_sent_to_migrate_and_then_works(
+    environment: pytest.MonkeyPatch, empty_database: str
+) -> None:
+    environment.setenv("LEADFEED_DATABASE_URL", empty_database)
+    for words in (("org", "create", "acme"), ("key", "create", "acme", "--scope", "read"), ("check", "acme")):
+        assert "Run `leadfeed migrate`" in await said(*words)
+    for _ in range(2):
+        done = await leadfeed("migrate")
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert re.fullmatch(r"The schema is at revision \d{4}\.\n", done.stdout)
+    assert (await leadfeed("org", "create", "acme")).exit_code == 0
+
+
+# --- the inbox's proof ---------------------------------------------------------------------------------------------
+
+
+async def test_check_finds_what_was_tampered_with_and_repairs_it(world: World) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
+    await world.report(*(world.moment(lead) for lead in ("l1", "l1", "l2")))
+    feeds = await world.feed("ana"), await world.feed("bob")
+
+    async def check(*options: str) -> tuple[int, dict[str, Any]]:
+        done = await leadfeed("check", world.org, "--json", *options)
+        return done.exit_code, json.loads(done.stdout)
+
+    sound = {"org": world.org, "entries": 3, "missing": 0, "surplus": 0, "repaired": False}
+    assert await check() == (0, sound)
+    assert await check("--repair") == (0, sound)
+
+    async with world.service.app.state.database.write() as connection:
+        where = "WHERE org_id = $1 AND user_id = 'ana'"
+        await connection.execute(
+            f"/* by a test */ DELETE FROM feed_entry {where} AND moment_id = $2", world.org_id, feeds[0][0]["id"]
+        )
+        await connection.execute(
+            f"/* by a test */ UPDATE feed_entry SET user_id = 'bob' {where} AND moment_id = $2",
+            world.org_id,
+            feeds[0][1]["id"],
+        )
+    tampered = {**sound, "entries": 2, "missing": 2, "surplus": 1}
+    assert await check() == (1, tampered)
+    assert "2 entries, 2 missing, 1 surplus.\n" in (await leadfeed("check", world.org)).stdout
+    assert await check("--repair") == (0, {**tampered, "repaired": True})
+    assert await check() == (0, sound)
+    assert (await world.feed("ana"), await world.feed("bob")) == feeds
+    async with world.service.app.state.database.read() as connection:
+        told = await queries.changes_since(connection, world.org_id, ["ana", "bob"], 0, 10**9)
+    assert sorted((one.user_id, one.kind) for one in told)[-1:] == [("bob", "reset")]
+    assert ("ana", "reset") in {(one.user_id, one.kind) for one in told}
+
+
+# --- the embedded server -------------------------------------------------------------------------------------------
+
+
+async def test_a_command_attaches_to_the_running_server_of_its_folder_or_starts_it_for_as_long_as_it_takes(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.delenv("LEADFEED_DATABASE_URL")
+    environment.setenv("LEADFEED_DATA_DIR", str(tmp_path))
+    assert (await leadfeed("org", "create", "alone")).exit_code == 0
+
+    with EmbeddedPostgres(tmp_path) as server:
+        await asyncio.to_thread(migrate, server.dsn)
+        assert (await leadfeed("key", "create", "alone", "--scope", "read")).exit_code == 0
+        assert "is already running" in await said("serve")

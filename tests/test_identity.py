@@ -1,0 +1,321 @@
+"""Who is asking: user tokens with every way to forge one, API keys and how far they reach, and what is said of it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from addresses import Operation, operations
+from forging import base64url, encoded, signed
+from leadfeed_api.settings import DEVELOPMENT_SECRET, Settings
+from world import World, ok, problem, running_app
+
+pytestmark = pytest.mark.anyio
+
+# Who may reach an address. A reader or a rep is a signed-in user, or a key of that scope on behalf of one.
+REACH = {
+    "open": {
+        "GET /healthz", "GET /readyz", "GET /metrics", "GET /feeds/{token}/rss.xml", "GET /feeds/{token}/atom.xml",
+        "GET /feeds/{token}/feed.json", "GET /mail/{token}/unsubscribe", "POST /mail/{token}/unsubscribe",
+        "POST /mail/{token}/resubscribe", "GET /mail/{token}/confirm", "POST /mail/{token}/confirm",
+    },
+    "read": {
+        "GET /v1/feed", "GET /v1/feed/stream", "POST /v1/stream-tokens", "GET /v1/watchlist", "GET /v1/feed/unread",
+        "GET /v1/mutes", "GET /v1/best-bets", "GET /v1/subscriptions", "GET /v1/subscriptions/{subscription_id}",
+    },
+    "rep": {
+        "POST /v1/watchlist", "PUT /v1/watchlist/{lead_id}", "DELETE /v1/watchlist/{lead_id}", "GET /v1/feed-link",
+        "PATCH /v1/feed-link", "DELETE /v1/feed-link", "POST /v1/feed-link/rotate", "POST /v1/feed/read",
+        "POST /v1/feed/unread", "PUT /v1/mutes/leads/{lead_id}", "DELETE /v1/mutes/leads/{lead_id}",
+        "PUT /v1/mutes/types/{type}", "DELETE /v1/mutes/types/{type}", "PUT /v1/leads/{lead_id}/hidden",
+        "DELETE /v1/leads/{lead_id}/hidden", "POST /v1/subscriptions", "PATCH /v1/subscriptions/{subscription_id}",
+        "DELETE /v1/subscriptions/{subscription_id}", "GET /v1/mail-preferences", "PATCH /v1/mail-preferences",
+    },
+    "ingest": {"POST /v1/moments"},
+    "sync": {
+        "POST /v1/sync", "PUT /v1/leads/{lead_id}/owner", "DELETE /v1/leads/{lead_id}",
+        "POST /v1/leads/{lead_id}/score",
+    },
+    "admin": {
+        "GET /v1/settings", "PATCH /v1/settings", "GET /v1/api-keys", "POST /v1/api-keys",
+        "DELETE /v1/api-keys/{key_id}", "GET /v1/settings/tiers", "POST /v1/settings/tiers/preview",
+        "POST /v1/settings/tiers/retier", "GET /v1/outbox", "POST /v1/outbox/{mail_id}/retry",
+    },
+}  # fmt: skip
+NEEDED = {label: need for need, labels in REACH.items() for label in labels}
+REFUSALS = {"not-authenticated", "invalid-token", "expired-token", "insufficient-scope", "user-needed", "unknown-user"}
+
+
+@pytest.fixture
+async def acme(world: World) -> World:
+    await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
+    return world
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def claims(world: World, **changed: Any) -> dict[str, Any]:
+    """Good claims, but for what is changed; None leaves one out."""
+    now = int(datetime.now(UTC).timestamp())
+    good = {"sub": "ana", "org": world.org, "role": "rep", "iss": "leadfeed", "aud": "leadfeed"}
+    whole = {**good, "iat": now, "exp": now + 600, **changed}
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+def sign(payload: Mapping[str, Any], **header: Any) -> str:
+    """A token under our secret."""
+    return signed(payload, DEVELOPMENT_SECRET, **header)
+
+
+async def ask(world: World, headers: Mapping[str, str], path: str = "/v1/feed") -> httpx2.Response:
+    return await world.client.get(path, headers=dict(headers))
+
+
+async def refused(world: World, token: str, code: str = "invalid-token") -> dict[str, Any]:
+    """The refusal of a credential."""
+    answer = await ask(world, bearer(token))
+    document = problem(answer, 401, code)
+    assert answer.headers["www-authenticate"] == 'Bearer realm="leadfeed", error="invalid_token"'
+    assert len(token) < 12 or token not in answer.text
+    return document
+
+
+# --- user tokens ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_good_token_opens_its_users_feed_and_no_other(acme: World) -> None:
+    await acme.report(acme.moment("l1"), acme.moment("l2"))
+    answer = ok(await ask(acme, bearer(sign(claims(acme)))))
+    assert [item["lead"]["id"] for item in answer["items"]] == ["l1"]
+    assert ok(await ask(acme, {"Authorization": f"bearer {sign(claims(acme))}"}))["items"] == answer["items"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"exp": None}, {"iat": None}, {"sub": None}, {"aud": None}, {"iss": None}, {"org": None},
+        {"iss": "somebody-else"}, {"iss": ["leadfeed"]}, {"iss": ""}, {"iss": 5},
+        {"aud": "somebody-else"}, {"aud": []}, {"aud": {}}, {"aud": [[]]}, {"aud": 5},
+        {"aud": "leadfeed-stream", "iss": "leadfeed-stream"},
+        {"exp": "soon"}, {"exp": [1]}, {"exp": {}}, {"exp": float("inf")}, {"exp": float("nan")},
+        {"iat": "now"}, {"iat": 10**11}, {"iat": float("inf")}, {"nbf": 10**11}, {"nbf": "then"}, {"nbf": float("inf")},
+        {"sub": 7}, {"sub": ""}, {"sub": "x" * 129}, {"sub": "a\x00"}, {"sub": "\ud800"}, {"sub": ["ana"]},
+        {"org": 7}, {"org": "nobody-knows-it"}, {"org": ""}, {"org": "ACME"}, {"org": "a" * 64}, {"org": ["x"]},
+        {"role": "root"}, {"role": ["admin"]}, {"role": {}}, {"role": 1}, {"role": True},
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_a_token_whose_claims_are_not_as_they_must_be_is_refused(acme: World, changed: dict[str, Any]) -> None:
+    await refused(acme, sign(claims(acme, **changed)))
+
+
+async def test_a_token_that_has_expired_says_so(acme: World) -> None:
+    now = int(datetime.now(UTC).timestamp())
+    await refused(acme, sign(claims(acme, exp=now - 60)), "expired-token")
+    await refused(acme, sign(claims(acme, exp=-1)), "expired-token")
+    ok(await ask(acme, bearer(sign(claims(acme, exp=now - 2)))))  # clocks differ by a few seconds
+
+
+async def test_a_token_that_was_not_signed_by_us_is_refused(acme: World) -> None:
+    good = sign(claims(acme))
+    header, payload, signature = good.split(".")
+    administrator = encoded(claims(acme, role="admin"))
+    algorithms: list[object] = ["none", "None", "nOnE", "", None, [], 5]
+    unsigned = [f"{encoded({'alg': one, 'typ': 'JWT'})}.{payload}." for one in [*algorithms, "HS256"]]
+    for token in (
+        *unsigned,
+        *(token + signature for token in unsigned[:-1]),
+        signed(claims(acme), "another secret that is long enough to be one"),
+        signed(claims(acme), ""),
+        signed(claims(acme), DEVELOPMENT_SECRET, hashed="sha512", alg="HS512"),
+        sign(claims(acme), alg="RS256"),
+        sign(claims(acme), crit=["unheard"], unheard=1),
+        f"{header}.{administrator}.{signature}",
+        f"{header}.{payload}",
+        good[:-4],
+        good + "AAAA",
+        f"{good}.{signature}",
+    ):
+        await refused(acme, token)
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["x", "..", "a.b.c", "é", "\x00", "lfk_", "lfk_nobody", "null", "e30.e30.", "=" * 300, "x" * 50_000, "[" * 20_000],
+    ids=lambda token: repr(token[:8]),
+)
+async def test_a_credential_that_is_nothing_is_refused(acme: World, token: str) -> None:
+    answer = await acme.client.get("/v1/feed", headers=[(b"Authorization", b"Bearer " + token.encode())])
+    problem(answer, 401, "invalid-token")
+
+
+@pytest.mark.parametrize("part", ["header", "payload"])
+async def test_a_token_nested_to_break_its_reader_is_refused(acme: World, part: str) -> None:
+    deep = base64url(b'{"alg": ' + b"[" * 20_000)
+    header, payload, signature = sign(claims(acme)).split(".")
+    await refused(acme, f"{deep}.{payload}.{signature}" if part == "header" else f"{header}.{deep}.{signature}")
+
+
+async def test_no_credential_and_another_scheme_are_asked_for_one(acme: World) -> None:
+    for headers in ({}, {"Authorization": ""}, {"Authorization": "Bearer"}, {"Authorization": "Basic YW5hOmFuYQ=="}):
+        answer = await ask(acme, headers)
+        problem(answer, 401, "not-authenticated")
+        assert answer.headers["www-authenticate"] == 'Bearer realm="leadfeed"'
+
+
+async def test_an_unknown_user_is_told_so_and_a_disabled_one_is_shut_out(acme: World) -> None:
+    problem(await ask(acme, acme.rep("stranger")), 403, "unknown-user")
+    await acme.sync(users=[{"id": "ana", "active": False}])
+    problem(await ask(acme, acme.rep("ana")), 403, "user-disabled")
+    problem(await ask(acme, bearer(acme.token("ana", role="admin")), "/v1/settings"), 403, "user-disabled")
+    problem(await ask(acme, {**acme.machine, "Leadfeed-User": "ana"}), 403, "user-disabled")
+
+
+async def test_an_administrator_need_not_be_a_user_to_administer(acme: World) -> None:
+    ok(await ask(acme, bearer(acme.token("it-department", role="admin")), "/v1/settings"))
+    problem(await ask(acme, bearer(acme.token("it-department", role="admin"))), 403, "unknown-user")
+
+
+async def test_a_token_without_a_role_is_a_reps(acme: World) -> None:
+    token = sign(claims(acme, role=None))
+    ok(await ask(acme, bearer(token)))
+    problem(await ask(acme, bearer(token), "/v1/settings"), 403, "insufficient-scope")
+
+
+async def test_a_stream_token_is_no_user_token_and_a_user_token_no_stream_token(acme: World) -> None:
+    stream = ok(await acme.client.post("/v1/stream-tokens", headers=acme.rep("ana")), 201)["token"]
+    await refused(acme, stream)
+    problem(await acme.client.post("/v1/stream-tokens", headers=bearer(stream)), 401, "invalid-token")
+    for token in (acme.token("ana"), acme.key, "", "x", stream[:-3]):
+        problem(await acme.client.get("/v1/feed/stream", params={"token": token}), 401, "invalid-token")
+    assert (await acme.client.head("/v1/feed/stream", params={"token": stream})).status_code == 200
+
+
+async def test_tokens_of_one_organisations_user_open_nothing_in_another(acme: World) -> None:
+    other = await acme.service.new_world()
+    await other.people("ana", leads={"theirs": "ana"})
+    await other.report(other.moment("theirs"))
+    assert (await acme.page("ana"))["items"] == []
+    assert [item["lead"]["id"] for item in (await other.page("ana"))["items"]] == ["theirs"]
+
+
+# --- API keys ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_key_is_shown_once_and_listed_without_its_secret(acme: World) -> None:
+    made = ok(
+        await acme.client.post(
+            "/v1/api-keys", headers=acme.machine, json={"name": "tracking", "scopes": ["sync", "ingest", "sync"]}
+        ),
+        201,
+    )
+    assert made["key"].startswith("lfk_")
+    assert len(made["key"]) >= 40
+    assert (made["scopes"], made["hint"]) == (["ingest", "sync"], made["key"][-4:])
+    listed = await ask(acme, acme.machine, "/v1/api-keys")
+    assert made["key"] not in listed.text
+    assert {**made, "key": None} in [{**one, "key": None} for one in ok(listed)["items"]]
+    async with acme.service.app.state.database.read() as connection:
+        stored = await connection.fetch("/* by a test */ SELECT k::text FROM api_key k WHERE org_id = $1", acme.org_id)
+    assert not any(secret[4:] in str(row) for row in stored for secret in (made["key"], acme.key))
+
+
+async def test_a_revoked_key_is_refused_at_once_everywhere(acme: World, settings: Settings) -> None:
+    made = ok(
+        await acme.client.post("/v1/api-keys", headers=acme.machine, json={"name": "x", "scopes": ["admin"]}), 201
+    )
+    async with running_app(settings) as elsewhere:
+        for client in (acme.client, elsewhere.client):
+            ok(await client.get("/v1/settings", headers=bearer(made["key"])))
+        deleted = await acme.client.delete(f"/v1/api-keys/{made['id']}", headers=bearer(made["key"]))
+        assert deleted.status_code == 204
+        for client in (acme.client, elsewhere.client):
+            problem(await client.get("/v1/settings", headers=bearer(made["key"])), 401, "invalid-token")
+    listed = ok(await ask(acme, acme.machine, "/v1/api-keys"))
+    assert made["id"] not in {one["id"] for one in listed["items"]}
+    for key_id in (made["id"], str(uuid4())):
+        answer = await acme.client.delete(f"/v1/api-keys/{key_id}", headers=acme.machine)
+        problem(answer, 404, "unknown-api-key")
+
+
+async def test_a_key_speaks_for_a_user_by_a_header_which_a_users_own_token_ignores(acme: World) -> None:
+    await acme.sync(users=[{"id": "zoë ☺", "name": "Zoë"}])
+    await acme.sync(leads=[{"id": "l3", "name": "L3", "owner_id": "zoë ☺"}])
+    await acme.report(acme.moment("l1"), acme.moment("l2"), acme.moment("l3"))
+    key = await acme.key_for("read")
+
+    async def leads_of(headers: Mapping[bytes, bytes]) -> list[str]:
+        answer = ok(await acme.client.get("/v1/feed", headers=dict(headers)))
+        return [item["lead"]["id"] for item in answer["items"]]
+
+    machine = {b"Authorization": key["Authorization"].encode()}
+    assert await leads_of({**machine, b"Leadfeed-User": b"ana"}) == ["l1"]
+    assert await leads_of({**machine, b"Leadfeed-User": "zoë ☺".encode()}) == ["l3"]
+    ana = {b"Authorization": f"Bearer {acme.token('ana', role='admin')}".encode()}
+    assert await leads_of({**ana, b"Leadfeed-User": b"bob"}) == ["l1"]
+    problem(await ask(acme, key), 403, "user-needed")
+    for stranger in ("nobody", "", "x" * 200):
+        problem(await ask(acme, {**key, "Leadfeed-User": stranger}), 403, "unknown-user")
+
+
+# --- how far each reaches ------------------------------------------------------------------------------------------
+
+
+def verdict(need: str, holder: str) -> str | None:
+    """The refusal that a holder of a credential meets where this is needed; None when let in."""
+    kind, _, of_a_user = holder.partition(" for ")
+    if need == "open":
+        return None
+    if kind == "nobody":
+        return "not-authenticated"
+    if need in {"read", "rep"}:
+        if kind in {"rep", "administrator"}:
+            return None
+        if not of_a_user:
+            return "user-needed"
+        return None if kind == "key admin" or (need, kind) == ("read", "key read") else "insufficient-scope"
+    return None if kind in {f"key {need}", "key admin", "administrator"} else "insufficient-scope"
+
+
+def test_it_is_said_of_every_operation_who_may_reach_it() -> None:
+    assert {str(operation) for operation in operations()} == set(NEEDED)
+    assert all(operation.needs_credential == (NEEDED[str(operation)] != "open") for operation in operations())
+
+
+async def test_each_credential_reaches_what_it_should_and_nothing_else(acme: World) -> None:
+    holders: dict[str, dict[str, str]] = {
+        "nobody": {},
+        "rep": acme.rep("ana"),
+        "administrator": bearer(acme.token("ana", role="admin")),
+    }
+    for scope in ("ingest", "sync", "read", "admin"):
+        holders[f"key {scope}"] = await acme.key_for(scope)
+        holders[f"key {scope} for ana"] = {**holders[f"key {scope}"], "Leadfeed-User": "ana"}
+
+    wrong = []
+    for operation in operations():
+        for holder, headers in holders.items():
+            met = await refusal(acme, operation, headers)
+            if met != verdict(NEEDED[str(operation)], holder):
+                wrong.append((str(operation), holder, met))
+    assert not wrong
+
+
+async def refusal(world: World, operation: Operation, headers: Mapping[str, str]) -> str | None:
+    """The code of the refusal to somebody who asks without any sense; None when they were let in."""
+    path = operation.address()
+    body = None if operation.body_schema() is None else b"{}"
+    sent = {**headers, **({"Content-Type": "application/json"} if body else {})}
+    if path == "/v1/feed/stream" and (await world.client.head(path, headers=sent)).status_code == 200:
+        return None  # a GET that is let in does not end
+    answer = await world.client.request(operation.method, path, headers=sent, content=body)
+    if answer.status_code not in {401, 403}:
+        return None
+    assert answer.status_code == 403 or answer.headers["www-authenticate"].startswith("Bearer ")
+    code: str = answer.json()["type"].rpartition("/")[2]
+    return code if code in REFUSALS else None

@@ -1,0 +1,106 @@
+"""What the service's log says of a request, and what it must never say: whoever reads it could use it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from leadfeed_api.db.session import Database
+from leadfeed_api.organizations.tokens import Tokens
+from leadfeed_api.settings import Settings
+from neighbours import accepts, free_port
+from postgres import clone_database, drop_database
+from world import ok, running_app
+
+pytestmark = pytest.mark.anyio
+
+BREAK = "/* by a test */ ALTER TABLE feed_entry RENAME TO feed_entry_gone"
+
+
+@pytest.fixture
+def own_database(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
+    """A database that a test may break."""
+    name = f"{postgres[1]}_logs_{worker_id}"
+    yield clone_database(*postgres, name)
+    drop_database(postgres[0], name)
+
+
+@contextmanager
+def serving(log: Path, database_url: str, log_format: str) -> Iterator[int]:
+    """The service as an operator runs it; yields its port."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LEADFEED_")}
+    environment |= {"LEADFEED_DATABASE_URL": database_url, "LEADFEED_LOG_FORMAT": log_format}
+    command = [sys.executable, "-m", "leadfeed_api", "serve", "--port", str(port)]
+    with log.open("w") as written:
+        process = subprocess.Popen(command, stdout=written, stderr=written, env=environment)
+        try:
+            yield port
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+async def test_a_log_tells_of_every_request_and_of_no_secret_even_when_the_service_fails(
+    own_database: str, tmp_path: Path, log_format: str
+) -> None:
+    settings = Settings(database_url=own_database)
+    async with running_app(settings) as service:
+        world = await service.new_world()
+        await world.people("ana", leads={"l1": "ana"})
+        ok(await world.client.patch("/v1/settings", headers=world.machine, json={"rss_enabled": True}))
+        link = ok(await world.client.get("/v1/feed-link", headers=world.rep("ana")))["rss"].split("/")[-2]
+        user, stream = world.token("ana"), Tokens(settings).for_stream(world.org, "ana")[0]
+    log = tmp_path / "log"
+
+    with serving(log, own_database, log_format) as port:
+        await accepts(port)
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            machine = {**world.machine, "Leadfeed-User": "ana", "X-Request-ID": f"asked-{uuid4().hex}"}
+            credentials = {"Authorization": f"Bearer {user}"}
+            assert (await client.get(f"/feeds/{link}/rss.xml")).status_code == 200
+            assert (await client.get(f"/feeds/{link}x/rss.xml")).status_code == 404
+            assert (await client.head("/v1/feed/stream", params={"token": stream})).status_code == 200
+            made = ok(await client.post("/v1/api-keys", headers=machine, json={"name": "x", "scopes": ["read"]}), 201)
+            assert (await client.get("/v1/feed", headers=credentials)).status_code == 200
+            assert (await client.get("/v1/feed", headers={"Authorization": f"Bearer {user}x"})).status_code == 401
+            async with Database(own_database) as database, database.write() as connection:
+                await connection.execute(BREAK)
+            for headers in (machine, credentials, {"Authorization": f"Bearer {made['key']}", "Leadfeed-User": "ana"}):
+                assert (await client.get("/v1/feed", headers=headers)).status_code == 500
+            assert (await client.get(f"/feeds/{link}/rss.xml")).status_code == 500
+            feed = {
+                "description": "something private",
+                "source": "s",
+                "external_id": "e",
+                "lead_id": "l1",
+                "type": "web",
+            }
+            assert (await client.post("/v1/moments", headers=machine, json={"moments": [feed]})).status_code == 500
+
+    lines = log.read_text()
+    assert machine["X-Request-ID"] in lines
+    assert "UndefinedTableError" in lines, "a failure of ours was not logged"
+    assert "/feeds/…/rss.xml" in lines.encode().decode("unicode_escape" if log_format == "json" else "utf-8")
+    for name, secret in {
+        "the administrator's key": world.key,
+        "the new key": made["key"],
+        "the user token": user,
+        "the stream token": stream,
+        "the feed link's token": link,
+        "the signing secret": settings.jwt_secret,
+        "what was reported": "something private",
+    }.items():
+        assert secret not in lines, f"{name} is in the log"
+        assert secret.removeprefix("lfk_")[:12] not in lines.replace("\n", ""), f"a part of {name} is in the log"
+    if log_format == "json":
+        ours = [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
+        assert {"request", "failure"} <= {one["event"] for one in ours}

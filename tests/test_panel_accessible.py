@@ -1,0 +1,170 @@
+"""The panel for everybody: the feed pattern, names and contrasts, zoom, calm, high contrast."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from playwright.async_api import BrowserContext, expect
+
+from browser import Panel, desk, panel_url
+from tools import needs
+from world import Service, World, ok
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def world(server: Service) -> World:
+    """A feed with everything in it that a row can show."""
+    world = await server.new_world()
+    await world.people("ana", "bob", leads={"mia": "ana", "leo": "ana", "zoe": "bob"})
+    await world.sync(
+        leads=[{"id": "mia", "name": "Mia Wong", "title": "CTO", "account_id": "acme", "owner_id": "ana",
+                "stars": 3, "flames": 2, "starred": True}]
+    )  # fmt: skip
+    await world.client.put("/v1/watchlist/zoe", headers=world.rep("ana"))
+    ids = await world.report(
+        *(world.moment("mia", description=f"page {n}") for n in range(4)),
+        world.moment("leo", type="email", description="clicked", bot="likely a mail scanner"),
+        world.moment("zoe", type="milestone", description="asked for a demo", url="https://acme.example/demo"),
+        world.moment("leo", description="was read"),
+    )
+    await world.client.post("/v1/feed/read", headers=world.rep("ana"), json={"ids": ids[-1:]})
+    ok(await world.client.patch("/v1/settings", headers=world.machine, json={"rss_enabled": True}))
+    return world
+
+
+@pytest.fixture
+async def context() -> AsyncIterator[BrowserContext]:
+    async with desk() as opened:
+        yield opened
+
+
+async def nothing(_: Panel) -> None:
+    """The panel as it opens."""
+
+
+async def a_focused_row(panel: Panel) -> None:
+    await panel.row("asked for a demo").focus()
+
+
+async def a_filter_that_leaves_nothing(panel: Panel) -> None:
+    await panel.button("Search and filter").click()
+    await panel.element.get_by_role("searchbox").fill("nothing like this")
+    await expect(panel.element).to_contain_text("Nothing matches")
+
+
+async def a_mute(panel: Panel) -> None:
+    await panel.row("clicked").focus()
+    await panel.page.keyboard.press("m")
+    await panel.sheet.get_by_role("button", name="Mute").click()
+    await expect(panel.toast).to_be_visible()
+
+
+async def the_row_menu(panel: Panel) -> None:
+    await panel.do("asked for a demo", "More")
+    await expect(panel.element.get_by_role("menu")).to_be_visible()
+
+
+def a_sheet(*keys: str) -> Callable[[Panel], Awaitable[None]]:
+    async def opened(panel: Panel) -> None:
+        await panel.row("asked for a demo").focus()
+        for key in keys:
+            await panel.page.keyboard.press(key)
+        await expect(panel.sheet).to_be_visible()
+
+    return opened
+
+
+async def the_feed_link(panel: Panel) -> None:
+    await panel.button("RSS feed").click()
+    await expect(panel.sheet.get_by_label("RSS", exact=True)).to_be_visible()
+
+
+async def an_unfolded_group(panel: Panel) -> None:
+    await panel.element.locator(".fold").first.click()
+    await expect(panel.row("page 0")).to_be_visible()
+
+
+STATES = [nothing, a_focused_row, a_filter_that_leaves_nothing, a_mute, the_row_menu, a_sheet("?"), a_sheet("s"),
+          the_feed_link, an_unfolded_group]  # fmt: skip
+AXE = """async () => {
+  const found = await axe.run(document.querySelector("lead-feed"), {resultTypes: ["violations"]});
+  return found.violations.map(({id, nodes}) => `${id}: ${nodes.map((node) => node.html).join(" | ").slice(0, 400)}`);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_in_any_state(world: World, scheme: str) -> None:
+    axe = needs("axe-core").read_text("utf-8")
+    async with desk(color_scheme=scheme, reduced_motion="reduce") as context:
+        for state in STATES:
+            panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+            await expect(panel.rows).to_have_count(4)
+            await state(panel)
+            await panel.page.evaluate(axe)
+            assert await panel.page.evaluate(AXE) == [], state.__name__
+            await world.client.delete("/v1/mutes/leads/leo", headers=world.rep("ana"))
+            await panel.page.close()
+
+
+async def test_it_is_a_feed_of_named_described_and_counted_articles(world: World, context: BrowserContext) -> None:
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await expect(panel.rows).to_have_count(4)
+    await expect(panel.feed).to_have_attribute("aria-busy", "false")
+    await expect(panel.feed).to_have_accessible_name("Interesting moments, newest first")
+    assert await panel.rows.evaluate_all("rows => rows.map((row) => row.getAttribute('aria-posinset'))") == list("1234")
+    assert await panel.rows.evaluate_all("rows => rows.map((row) => row.getAttribute('aria-setsize'))") == ["-1"] * 4
+    await expect(panel.row("asked for a demo")).to_have_accessible_description("asked for a demo")
+    tab_stops = await panel.rows.evaluate_all("rows => rows.filter((row) => row.tabIndex === 0).length")
+    assert tab_stops == 1, "one row is in the order of the Tab key, the others are reached by j and k"
+
+
+async def test_what_arrives_is_announced_politely_and_not_one_by_one(world: World, context: BrowserContext) -> None:
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await panel.page.evaluate(
+        """() => {
+          globalThis.said = [];
+          const speaker = document.querySelector("lead-feed").shadowRoot.querySelector("[role=status]");
+          new MutationObserver(() => said.push(speaker.textContent)).observe(speaker, {childList: true});
+        }"""
+    )
+    await world.report(*(world.moment("leo", type="email", description=f"mail {n}") for n in range(30)))
+    await panel.page.wait_for_function("said.length > 0")
+    assert await panel.page.evaluate("said") == ["36 unread"]
+
+
+async def test_at_200_percent_nothing_is_cut_off_sideways(world: World) -> None:
+    async with desk(viewport={"width": 500, "height": 400}, device_scale_factor=2) as context:
+        panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+        await expect(panel.rows).to_have_count(4)
+        assert await panel.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await panel.row("asked for a demo").focus()
+        await panel.page.keyboard.press("s")
+        box = await panel.sheet.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 500
+        assert box["y"] + box["height"] <= 400
+
+
+async def test_reduced_motion_moves_nothing(world: World) -> None:
+    async with desk(reduced_motion="reduce") as context:
+        await context.add_init_script(
+            "globalThis.moved = 0; const real = Element.prototype.animate;"
+            "Element.prototype.animate = function (...all) { moved += 1; return real.apply(this, all); };"
+        )
+        panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+        await world.report(world.moment("zoe", description="slides in elsewhere"))
+        await expect(panel.rows.first).to_contain_text("slides in elsewhere")
+        running = "document.querySelector('lead-feed').shadowRoot.getAnimations().length"
+        assert await panel.page.evaluate(f"moved + {running}") == 0
+
+
+async def test_forced_colors_keep_what_only_colour_said(world: World) -> None:
+    async with desk(forced_colors="active") as context:
+        panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+        dot = panel.row("asked for a demo").locator(".dot")
+        colours = await dot.evaluate("dot => [getComputedStyle(dot).backgroundColor, getComputedStyle(dot).display]")
+        assert colours == ["rgb(0, 0, 0)", "block"]
+        pressed = panel.button("All")
+        assert await pressed.evaluate("chip => getComputedStyle(chip).outlineStyle") == "solid"

@@ -1,0 +1,222 @@
+"""The panel as a guest on somebody else's page: other origins, strict policies, no traces, the host's wishes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import BrowserContext, expect
+
+from browser import Panel, Site, desk, site
+from leadfeed_api.settings import Settings
+from world import Service, World, served
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def context() -> AsyncIterator[BrowserContext]:
+    async with desk() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def crm() -> AsyncIterator[Site]:
+    async with site() as there:
+        yield there
+
+
+@asynccontextmanager
+async def guest_of(crm: Site, settings: Settings) -> AsyncIterator[World]:
+    """A world whose service lets the CRM's pages in."""
+    async with served(settings.model_copy(update={"cors_origins": [crm.origin]})) as service:
+        world = await service.new_world()
+        await world.people("ana", leads={"mia": "ana", "leo": "ana"})
+        await world.report(world.moment("mia", description="from afar"))
+        yield world
+
+
+def strict(service: Service) -> dict[str, str]:
+    return {
+        "Content-Security-Policy": f"default-src 'none'; script-src {service.base_url}; "
+        f"connect-src {service.base_url}; require-trusted-types-for 'script'; trusted-types 'none'"
+    }
+
+
+async def test_it_lives_on_another_origin_under_a_policy_without_inline_anything(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        url = crm.embed(world.service.base_url, world.token("ana"), headers=strict(world.service))
+        panel = await (await Panel.open(context, url)).live()
+        await panel.shows("from afar")
+        await world.report(world.moment("leo", description="as it happens"))
+        await panel.shows("as it happens", "from afar")
+
+        # Everything that opens, too: sheets and menus have styles and icons of their own.
+        await panel.row("from afar").focus()
+        for key in ("m", "?"):
+            await panel.page.keyboard.press(key)
+            await expect(panel.sheet).to_be_visible()
+            await panel.page.keyboard.press("Escape")
+            await expect(panel.sheet).to_have_count(0)
+        await panel.button("Menu").click()
+        await expect(panel.element.get_by_role("menu")).to_be_visible()
+        assert await panel.element.get_by_role("menu").evaluate("menu => getComputedStyle(menu).position") == "fixed"
+        assert panel.complaints == []
+
+
+async def test_an_origin_that_is_not_allowed_is_told_so_with_what_to_do(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with served(settings) as service:
+        world = await service.new_world()
+        await world.people("ana", leads={})
+        panel = await Panel.open(context, crm.embed(service.base_url, world.token("ana")))
+
+        await expect(panel.element).to_contain_text("This page may not show the lead feed")
+        await expect(panel.element).to_contain_text(f"LEADFEED_CORS_ORIGINS={crm.origin}")
+
+
+async def test_a_user_whom_the_crm_has_not_sent_is_told_so(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        panel = await Panel.open(context, crm.embed(world.service.base_url, world.token("stranger")))
+        await expect(panel.element).to_contain_text("The lead feed does not know you yet")
+
+
+async def test_nothing_of_it_leaks_into_the_page(settings: Settings, crm: Site, context: BrowserContext) -> None:
+    async with guest_of(crm, settings) as world:
+        url = crm.embed(
+            world.service.base_url, world.token("ana"),
+            body="<script>globalThis.before = new Set([...Object.getOwnPropertyNames(globalThis), 'before']);</script>",
+        )  # fmt: skip
+        panel = await (await Panel.open(context, url)).live()
+        await panel.shows("from afar")
+
+        added = await panel.page.evaluate(
+            "Object.getOwnPropertyNames(globalThis).filter((name) => !before.has(name) && !/^__playwright/.test(name))"
+        )
+        assert added == []
+        assert await panel.page.locator("head style, head link, body > :not(h1, script, lead-feed)").count() == 0
+        assert await panel.page.title() == "A CRM"
+        assert await panel.page.evaluate("Object.keys(localStorage).length + Object.keys(sessionStorage).length") == 0
+
+
+async def test_the_host_hears_what_is_opened_unread_and_live_and_may_keep_the_link_from_opening(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        heard = """<script>globalThis.heard = [];
+          for (const what of ["open", "unread", "live"]) addEventListener("leadfeed:" + what, (event) => {
+            if (what === "open") event.preventDefault();
+            heard.push([what, event.detail.lead?.id ?? event.detail.unread ?? event.detail.state]);
+          });</script>"""
+        url = crm.embed(world.service.base_url, world.token("ana"), attributes='lead-href="/leads/{id}"', body=heard)
+        panel = await (await Panel.open(context, url)).live()
+        await expect(panel.row("from afar").locator("a.name")).to_have_attribute("href", f"{crm.origin}/leads/mia")
+
+        await panel.row("from afar").focus()
+        await panel.page.keyboard.press("Enter")
+
+        await panel.page.wait_for_function("heard.some(([what, id]) => what === 'open' && id === 'mia')")
+        await panel.page.wait_for_function("heard.some(([what, unread]) => what === 'unread' && unread === 0)")
+        assert ["live", "live"] in await panel.page.evaluate("heard")
+        assert panel.page.url == url
+        assert await panel.element.evaluate("element => [element.unread, element.live]") == [0, "live"]
+
+
+async def test_a_host_may_move_the_element_and_take_it_out(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        url = crm.embed(world.service.base_url, world.token("ana"))
+        panel = await (await Panel.open(context, url)).live()
+        await panel.page.evaluate(
+            "globalThis.row = document.querySelector('lead-feed').shadowRoot.querySelector('article');"
+            "document.body.prepend(document.querySelector('lead-feed'))"
+        )
+        await panel.live()
+        assert await panel.page.evaluate("row.isConnected"), "moved, not made anew"
+
+        await panel.page.evaluate("globalThis.kept = document.querySelector('lead-feed'); kept.remove()")
+        while "leadfeed_stream_connections 0.0" not in (await world.client.get("/metrics")).text:
+            pass
+        await panel.page.evaluate("document.body.append(kept)")
+        await panel.live()
+        await panel.shows("from afar")
+        assert panel.complaints == []
+
+
+async def test_filters_are_remembered_where_the_host_says(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        await world.report(world.moment("leo", type="email", description="a mail"))
+        stored = crm.embed(world.service.base_url, world.token("ana"), attributes='storage-key="mine"')
+        in_address = crm.embed(world.service.base_url, world.token("ana"), attributes='fragment="feed"')
+        for url in (stored, f"{in_address}#other=kept"):
+            panel = await (await Panel.open(context, url)).live()
+            await panel.button("E-mail").click()
+            await panel.shows("a mail")
+            await panel.page.reload()
+            await panel.shows("a mail")
+            await expect(panel.button("E-mail")).to_have_attribute("aria-pressed", "true")
+        assert "other=kept" in panel.page.url
+        await panel.page.goto(f"{in_address}#feed=q%3Dafar")
+        await panel.shows("from afar")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ('lang="fr"', ["Fil des leads", "En direct", "votre lead", "Tout", "non lu"]),
+        ('lang="fr-CA"', ["Fil des leads"]),
+        ('lang="de"', ["Lead-Feed", "Live", "dein Lead"]),
+        ('lang="tlh"', ["Lead feed", "you own"]),
+    ],
+)
+async def test_it_speaks_the_hosts_language(
+    settings: Settings, crm: Site, context: BrowserContext, attributes: str, expected: list[str]
+) -> None:
+    async with guest_of(crm, settings) as world:
+        url = crm.embed(
+            world.service.base_url, world.token("ana"), attributes=attributes, headers=strict(world.service)
+        )
+        panel = await (await Panel.open(context, url)).live()
+        for words in expected:
+            await expect(panel.element).to_contain_text(words)
+
+
+async def test_the_title_counts_if_the_host_wants_it(settings: Settings, crm: Site, context: BrowserContext) -> None:
+    async with guest_of(crm, settings) as world:
+        url = crm.embed(world.service.base_url, world.token("ana"), attributes="title-count")
+        panel = await (await Panel.open(context, url)).live()
+        await expect(panel.page).to_have_title("(1) A CRM")
+        await panel.do("from afar", "Mark as read")
+        await expect(panel.page).to_have_title("A CRM")
+
+
+@pytest.mark.parametrize("width", [240, 290, 372, 700])
+async def test_it_fits_its_place_in_either_direction(
+    settings: Settings, crm: Site, context: BrowserContext, width: int
+) -> None:
+    async with guest_of(crm, settings) as world:
+        await world.sync(accounts=[{"id": "acme", "name": "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk" * 2}])
+        await world.report(world.moment("leo", description="W" * 300))
+        url = crm.embed(world.service.base_url, world.token("ana"), attributes='lang="fr"')
+        panel = await (await Panel.open(context, url)).live()
+        for direction in ("ltr", "rtl"):
+            await panel.page.evaluate(
+                """([width, direction]) => {
+                  document.documentElement.dir = direction;
+                  document.querySelector("lead-feed").style.cssText = `width: ${width}px; height: 500px`;
+                }""",
+                [width, direction],
+            )
+            wide = await panel.element.evaluate(
+                """element => [...element.shadowRoot.querySelectorAll(".panel, header, .scroller, article, footer")]
+                     .filter((part) => part.scrollWidth > part.clientWidth + 1)
+                     .map((part) => part.outerHTML.slice(0, 80))"""
+            )
+            assert wide == []

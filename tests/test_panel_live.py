@@ -1,0 +1,259 @@
+"""The panel stays live, or says that it is not; whatever happens on the way, it ends equal to a fresh page."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import BrowserContext, expect
+
+from browser import Panel, Proxy, desk, site
+from leadfeed_api.settings import Settings
+from world import Service, World, ok, served
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def context() -> AsyncIterator[BrowserContext]:
+    async with desk() as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def behind_a_proxy(settings: Settings) -> AsyncIterator[tuple[World, Proxy]]:
+    """A world whose panel reaches its service through a proxy."""
+    async with served(settings) as service, Proxy(service.base_url) as proxy:
+        yield await service.new_world(), proxy
+
+
+def through(proxy: Proxy, world: World, user: str) -> str:
+    return f"{proxy.origin}/panel#token={world.token(user)}"
+
+
+async def equals_a_fresh_page(panel: Panel, world: World, user: str) -> None:
+    await panel.waits_for(*[item["id"] for item in await world.feed(user)])
+
+
+async def test_a_server_that_is_killed_and_restarted_is_caught_up_with(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with Proxy("") as proxy:
+        async with served(settings) as first:
+            proxy.target = first.base_url
+            world = await first.new_world()
+            await world.people("ana", "bob", leads={f"l{n}": "ana" for n in range(6)})
+            await world.report(world.moment("l0"), world.moment("l1"))
+            panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+            proxy.cut("refusing")
+            await expect(panel.status).to_have_text("Reconnecting…")
+            await world.report(world.moment("l2"), world.moment("l3"))
+            await world.client.put("/v1/leads/l1/owner", headers=world.machine, json={"owner_id": "bob"})
+        async with served(settings) as second:
+            proxy.target = second.base_url
+            proxy.mode = "open"
+            again = World(second, world.org, world.key, world.numbers)
+            await panel.live()
+            await again.report(again.moment("l4"))
+            await equals_a_fresh_page(panel, again, "ana")
+            assert await panel.page.evaluate("performance.getEntriesByType('navigation').length") == 1
+            assert panel.complaints == []
+
+
+async def test_a_proxy_that_answers_503_for_a_while_is_outlived(settings: Settings, context: BrowserContext) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={f"l{n}": "ana" for n in range(4)})
+        await world.report(world.moment("l0"))
+        panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+
+        proxy.cut("unavailable")
+        await expect(panel.status).to_have_attribute("data-state", "reconnecting")
+        await world.report(world.moment("l1"), world.moment("l2"))
+        refused = 0
+
+        def note(response: object) -> None:
+            nonlocal refused
+            refused += response.status == 503  # type: ignore[attr-defined]
+
+        panel.page.on("response", note)
+        async with panel.page.expect_response(lambda response: response.status == 503):
+            pass
+        proxy.cut("open")
+
+        await panel.live()
+        await equals_a_fresh_page(panel, world, "ana")
+        assert panel.complaints == []
+
+
+async def test_a_network_that_is_off_is_said_with_the_time_and_made_up_for(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", "bob", leads={f"l{n}": "ana" for n in range(4)})
+        await world.report(world.moment("l0"), world.moment("l1"))
+        panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+
+        await context.set_offline(True)
+        proxy.cut()
+        await expect(panel.status).to_contain_text("Offline since")
+        await world.report(world.moment("l2"))
+        await world.client.delete("/v1/leads/l0", headers=world.machine)
+        await context.set_offline(False)
+
+        await panel.live()
+        await equals_a_fresh_page(panel, world, "ana")
+        assert panel.complaints == []
+
+
+async def test_a_laptop_that_slept_looks_for_what_it_missed_at_once(
+    settings: Settings, context: BrowserContext
+) -> None:
+    """Asleep, its sockets die without a sign: nothing arrives and nothing fails."""
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana"})
+        await context.add_init_script(
+            """const real = Date.now;
+               let slept = 0;
+               Date.now = () => real() + slept;
+               globalThis.sleep = () => { slept += 8 * 3600e3; };"""
+        )
+        panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+
+        async with panel.page.expect_request(lambda request: "/v1/feed/stream" in request.url) as again:
+            await panel.page.evaluate("sleep()")
+
+        assert "last_event_id=" in (await again.value).url
+        await panel.live()
+
+
+async def test_the_stream_token_is_renewed_when_it_ends(settings: Settings, context: BrowserContext) -> None:
+    brief = settings.model_copy(update={"stream_token_ttl": 1})
+    async with behind_a_proxy(brief) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana", "l1": "ana"})
+        await world.report(world.moment("l0"))
+        renewed = 0
+
+        def count(request: object) -> None:
+            nonlocal renewed
+            renewed += "/v1/stream-tokens" in request.url  # type: ignore[attr-defined]
+
+        context.on("request", count)
+        panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+        while renewed < 3:
+            async with panel.page.expect_request("**/v1/stream-tokens"):
+                pass
+
+        await panel.live()
+        await world.report(world.moment("l1"))
+        await equals_a_fresh_page(panel, world, "ana")
+        assert panel.complaints == []
+
+
+async def test_an_expired_user_token_is_replaced_by_asking_the_host(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with site() as crm, served(settings.model_copy(update={"cors_origins": [crm.origin]})) as service:
+        world = await service.new_world()
+        await world.people("ana", leads={"l0": "ana"})
+        await world.report(world.moment("l0", description="still here"))
+        stale, fresh = world.token("ana", ttl=timedelta(minutes=-5)), world.token("ana")
+        ask = f'<script>let asked = 0; globalThis.tokens = () => asked++ ? "{fresh}" : "{stale}";</script>'
+        url = crm.embed(service.base_url, "", body=ask)
+        crm.pages["/0"] = (crm.pages["/0"][0].replace('token=""', 'id="panel"'), {})
+        panel = await Panel.open(context, url)
+        await panel.page.evaluate("document.getElementById('panel').getToken = () => globalThis.tokens()")
+
+        await panel.live()
+        await panel.shows("still here")
+
+
+async def test_a_session_that_ended_is_said_and_goes_on_with_the_next_token(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana"})
+        await world.report(world.moment("l0", description="still here"))
+        stale = world.token("ana", ttl=timedelta(minutes=-5))
+        panel = await Panel.open(context, f"{proxy.origin}/panel#token={stale}")
+        await expect(panel.element).to_contain_text("Your session has ended")
+
+        await panel.element.evaluate("(element, token) => { element.token = token; }", world.token("ana"))
+
+        await panel.shows("still here")
+        await panel.live()
+
+
+async def test_a_position_that_cannot_be_served_is_made_up_for_by_the_page(
+    settings: Settings, context: BrowserContext
+) -> None:
+    """So much changes at once that the stream says `reset`."""
+    async with behind_a_proxy(settings) as (world, proxy):
+        leads = {f"l{n}": "bob" for n in range(130)}
+        await world.people("ana", "bob", leads={"mine": "ana", **leads})
+        await world.report(world.moment("mine"), *(world.moment(lead) for lead in list(leads)[:20]))
+        panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+
+        answer = await world.client.post("/v1/watchlist", headers=world.rep("ana"), json={"account_id": "acme"})
+
+        assert ok(answer)["watched"] > 100
+        await equals_a_fresh_page(panel, world, "ana")
+
+
+async def streams(service: Service) -> int:
+    """Streams open at the service now."""
+    text = (await service.client.get("/metrics")).text
+    (line,) = [line for line in text.splitlines() if line.startswith("leadfeed_stream_connections ")]
+    return int(float(line.split()[1]))
+
+
+async def test_eight_tabs_are_all_live_on_one_stream_which_outlives_the_tab_that_holds_it(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", "bob", leads={f"l{n}": "ana" for n in range(5)})
+        await world.report(world.moment("l0", description="before"))
+        tabs = [await Panel.open(context, through(proxy, world, "ana")) for _ in range(8)]
+        for tab in tabs:
+            await tab.live()
+        assert await streams(world.service) == 1
+
+        await world.report(world.moment("l1", description="while eight"))
+        for tab in tabs:
+            await tab.shows("while eight", "before")
+
+        await tabs.pop(0).page.close()
+        await world.report(world.moment("l2", description="after one closed"))
+        for tab in tabs:
+            await tab.shows("after one closed", "while eight", "before")
+            await tab.live()
+        assert await streams(world.service) == 1
+
+        await world.client.put("/v1/leads/l0/owner", headers=world.machine, json={"owner_id": "bob"})
+        for tab in tabs:
+            await tab.shows("after one closed", "while eight")
+        assert [complaint for tab in tabs for complaint in tab.complaints] == []
+
+
+async def test_what_is_read_in_one_tab_is_read_in_the_others(settings: Settings, context: BrowserContext) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana", "l1": "ana"})
+        await world.report(world.moment("l0", description="read me"), world.moment("l1", description="not me"))
+        one, other = [await (await Panel.open(context, through(proxy, world, "ana"))).live() for _ in range(2)]
+
+        await one.do("read me", "Mark as read")
+
+        await expect(other.row("read me")).to_have_class("read")
+        await expect(other.count).to_have_text("1 unread")
+
+
+async def test_two_reps_in_one_browser_do_not_share_a_stream(settings: Settings, context: BrowserContext) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", "bob", leads={"l0": "ana", "l1": "bob"})
+        ana = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+        bob = await (await Panel.open(context, through(proxy, world, "bob"))).live()
+
+        await world.report(world.moment("l0", description="for Ana"), world.moment("l1", description="for Bob"))
+
+        await ana.shows("for Ana")
+        await bob.shows("for Bob")
+        assert await streams(world.service) == 2

@@ -1,0 +1,184 @@
+"""What opens in the panel: subscribing, the feed's address, and the lists of one's own things."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from playwright.async_api import BrowserContext, expect
+
+from browser import Panel, desk, panel_url
+from world import Service, World, ok
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def world(server: Service) -> World:
+    world = await server.new_world()
+    await world.people("ana", "bob", leads={"mia": "ana", "zoe": "bob"})
+    await world.client.put("/v1/watchlist/zoe", headers=world.rep("ana"))
+    await world.report(world.moment("mia", description="of Mia"), world.moment("zoe", description="of Zoe"))
+    return world
+
+
+@pytest.fixture
+async def context() -> AsyncIterator[BrowserContext]:
+    async with desk(permissions=["clipboard-read", "clipboard-write"]) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def panel(world: World, context: BrowserContext) -> Panel:
+    opened = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await opened.shows("of Zoe", "of Mia")
+    return opened
+
+
+async def subscriptions(world: World) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = ok(await world.client.get("/v1/subscriptions", headers=world.rep("ana")))["items"]
+    return items
+
+
+async def test_subscribing_to_a_person_shows_on_every_moment_of_theirs(world: World, panel: Panel) -> None:
+    await panel.do("of Mia", "Subscribe")
+    await expect(panel.sheet.get_by_label("Everything about Mia")).to_be_checked()
+    await panel.sheet.get_by_label("How often").select_option("daily")
+    await panel.sheet.get_by_role("button", name="Subscribe").click()
+
+    await expect(panel.row("of Mia")).to_contain_text("subscribed")
+    await expect(panel.row("of Zoe")).not_to_contain_text("subscribed")
+    (made,) = await subscriptions(world)
+    assert (made["match"], made["frequency"]) == ({"kind": "lead", "value": "mia"}, "daily")
+    assert made["recipients"] == ["ana@crm.example"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "match", "scope"),
+    [
+        ("Everyone at Acme", {"kind": "account", "value": "acme"}, "owned"),
+        ("Every moment of type Web", {"kind": "type", "value": "web"}, "owned"),
+        ("Moments that mention these words:", {"kind": "description", "value": "pricing demo"}, "feed"),
+    ],
+)
+async def test_subscribing_by_account_type_or_words(
+    world: World, panel: Panel, choice: str, match: dict[str, str], scope: str
+) -> None:
+    await panel.do("of Mia", "Subscribe")
+    await panel.sheet.get_by_label(choice).check()
+    if match["kind"] == "description":
+        await panel.sheet.get_by_label("Words", exact=True).fill("pricing demo")
+        await panel.sheet.get_by_label("Also for leads I only watch").check()
+    await panel.sheet.get_by_label("To").fill("bob@crm.example, ana@crm.example")
+    await panel.sheet.get_by_role("button", name="Subscribe").click()
+    await expect(panel.sheet).to_have_count(0)
+
+    (made,) = await subscriptions(world)
+    assert (made["match"], made["scope"]) == (match, scope)
+    assert sorted(made["recipients"]) == ["ana@crm.example", "bob@crm.example"]
+
+
+async def test_an_address_that_is_none_is_said_in_the_form_and_nothing_is_lost(world: World, panel: Panel) -> None:
+    await panel.do("of Mia", "Subscribe")
+    await panel.sheet.get_by_label("To").fill("not an address")
+    await panel.sheet.get_by_role("button", name="Subscribe").click()
+
+    await expect(panel.sheet.get_by_role("alert")).to_contain_text("e-mail address")
+    await expect(panel.sheet.get_by_label("To")).to_have_value("not an address")
+    await expect(panel.sheet.get_by_role("button", name="Subscribe")).to_be_enabled()
+    assert await subscriptions(world) == []
+
+
+async def test_my_subscriptions_are_paused_changed_and_ended_in_place(world: World, panel: Panel) -> None:
+    body = {"match": {"kind": "lead", "value": "mia"}, "frequency": "instant"}
+    ok(await world.client.post("/v1/subscriptions", headers=world.rep("ana"), json=body), 201)
+    await panel.menu("My subscriptions")
+    line = panel.sheet.get_by_role("listitem")
+    await expect(line).to_contain_text("Everything about Mia")
+    await expect(line).to_contain_text("ana@crm.example")
+
+    await line.get_by_role("button", name="Pause").click()
+    await expect(line.get_by_role("button", name="Resume")).to_be_visible()
+    assert (await subscriptions(world))[0]["paused"] is True
+    await line.get_by_role("button", name="Resume").click()
+    await line.get_by_label("How often").select_option("hourly")
+    await expect(line.get_by_label("How often")).to_be_enabled()
+    assert [(one["paused"], one["frequency"]) for one in await subscriptions(world)] == [(False, "hourly")]
+    await line.get_by_role("button", name="Delete").click()
+    await expect(line).to_have_count(0)
+    assert await subscriptions(world) == []
+
+
+async def test_without_mail_on_the_service_nothing_is_offered(world: World, context: BrowserContext) -> None:
+    await context.route("**/v1/subscriptions", lambda route: route.fulfill(status=404))
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await panel.row("of Mia").hover()
+    await expect(panel.row("of Mia").get_by_role("button", name="Watch")).to_be_visible()
+    await expect(panel.row("of Mia").get_by_role("button", name="Subscribe")).to_have_count(0)
+    await panel.button("Menu").click()
+    await expect(panel.element.get_by_role("menuitem", name="My watch list")).to_be_visible()
+    await expect(panel.element.get_by_role("menuitem", name="My subscriptions")).to_have_count(0)
+
+
+async def test_my_watch_list_is_mended_where_one_slipped(world: World, panel: Panel) -> None:
+    await panel.menu("My watch list")
+    line = panel.sheet.get_by_role("listitem")
+    await expect(line).to_contain_text("Zoe")
+    await line.get_by_role("button", name="Stop watching").click()
+    await expect(line.get_by_role("button", name="Watch", exact=True)).to_be_visible()
+    assert ok(await world.client.get("/v1/watchlist", headers=world.rep("ana")))["items"] == []
+    await line.get_by_role("button", name="Watch", exact=True).click()
+    await expect(line.get_by_role("button", name="Stop watching")).to_be_visible()
+    await panel.page.keyboard.press("Escape")
+    await panel.shows("of Zoe", "of Mia")
+
+
+async def test_an_empty_list_says_how_it_fills(panel: Panel) -> None:
+    await panel.menu("Muted")
+    await expect(panel.sheet).to_contain_text("Nothing is muted.")
+
+
+async def test_rss_switched_off_says_what_to_tell_the_administrator(panel: Panel) -> None:
+    await panel.button("RSS feed").click()
+    await expect(panel.sheet).to_contain_text("switched off in your organisation")
+    await panel.sheet.get_by_role("button", name="Copy a message").click()
+    await panel.page.wait_for_function("navigator.clipboard.readText().then((text) => text.includes('rss_enabled'))")
+
+
+async def test_the_feeds_address_is_copied_stripped_of_contacts_and_replaced(world: World, panel: Panel) -> None:
+    ok(await world.client.patch("/v1/settings", headers=world.machine, json={"rss_enabled": True}))
+
+    async def link() -> dict[str, Any]:
+        return ok(await world.client.get("/v1/feed-link", headers=world.rep("ana")))
+
+    await panel.button("RSS feed").click()
+    field = panel.sheet.get_by_label("RSS", exact=True)
+    before = await link()
+    await expect(field).to_have_value(before["rss"])
+    await panel.sheet.get_by_role("button", name="Copy").first.click()
+    await panel.page.wait_for_function(
+        "url => navigator.clipboard.readText().then((text) => text === url)", arg=before["rss"]
+    )
+
+    await panel.sheet.get_by_label("Include contact details").uncheck()
+    await expect(panel.sheet.get_by_label("Include contact details")).to_be_enabled()
+    assert (await link())["contact_details"] is False
+
+    await panel.sheet.get_by_role("button", name="Replace the address").click()
+    await expect(field).to_have_value(before["rss"])
+    await panel.sheet.get_by_role("button", name="Really?").click()
+    await expect(field).not_to_have_value(before["rss"])
+    await expect(field).to_have_value((await link())["rss"])
+
+
+async def test_a_sheet_gives_the_focus_back(panel: Panel) -> None:
+    await panel.button("RSS feed").click()
+    await expect(panel.sheet).to_be_visible()
+    await panel.sheet.get_by_role("button", name="Close").click()
+    await expect(panel.button("RSS feed")).to_be_focused()
+
+    await panel.row("of Mia").focus()
+    await panel.page.keyboard.press("s")
+    await expect(panel.sheet).to_be_visible()
+    await panel.page.mouse.click(5, 5)
+    await expect(panel.sheet).to_have_count(0)
+    await expect(panel.focused).to_contain_text("of Mia")

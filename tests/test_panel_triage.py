@@ -1,0 +1,242 @@
+"""Triage in the panel: filters, read and unread, mutes, and everything by keyboard."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import BrowserContext, expect
+
+from browser import Panel, desk, panel_url
+from world import Service, World, ok
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def world(server: Service) -> World:
+    """A rep with two own leads and a watched one; a moment of each, and one more."""
+    world = await server.new_world()
+    await world.people("ana", "bob", leads={"mia": "ana", "leo": "ana", "zoe": "bob"})
+    await world.client.put("/v1/watchlist/zoe", headers=world.rep("ana"))
+    await world.report(
+        world.moment("mia", description="saw prices"),
+        world.moment("leo", type="email", description="clicked a mail"),
+        world.moment("zoe", type="milestone", description="asked for a demo"),
+        world.moment("mia", type="milestone", description="came to the webinar"),
+    )
+    return world
+
+
+@pytest.fixture
+async def context() -> AsyncIterator[BrowserContext]:
+    async with desk() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def panel(world: World, context: BrowserContext) -> Panel:
+    opened = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await opened.shows("came to the webinar", "asked for a demo", "clicked a mail", "saw prices")
+    return opened
+
+
+async def read_of(world: World) -> set[str]:
+    return {item["description"] for item in await world.feed("ana", muted="show") if item["read"]}
+
+
+async def settled(world: World, *descriptions: str) -> None:
+    """Waits until the service has exactly these marked read."""
+    while await read_of(world) != set(descriptions):
+        pass
+
+
+async def test_chips_narrow_the_list_and_mark_nothing(world: World, panel: Panel) -> None:
+    await panel.button("Milestone").click()
+    await panel.shows("came to the webinar", "asked for a demo")
+    await panel.button("E-mail").click()
+    await panel.shows("came to the webinar", "asked for a demo", "clicked a mail")
+    await panel.button("All").click()
+    await panel.shows("came to the webinar", "asked for a demo", "clicked a mail", "saw prices")
+    await panel.button("Best bets").click()
+    await expect(panel.element).to_contain_text("Nothing matches these filters")
+    await panel.button("Clear filters").click()
+    await panel.shows("came to the webinar", "asked for a demo", "clicked a mail", "saw prices")
+
+    assert await read_of(world) == set()
+    await expect(panel.count).to_have_text("4 unread")
+
+
+async def test_search_scope_and_period_narrow_the_list(world: World, panel: Panel) -> None:
+    await panel.button("Search and filter").click()
+    await panel.element.get_by_role("searchbox").fill("DEMO")
+    await panel.shows("asked for a demo")
+    await panel.element.get_by_role("searchbox").fill("")
+    await panel.element.get_by_label("Whose leads").select_option("watched")
+    await panel.shows("asked for a demo")
+    await panel.element.get_by_label("Whose leads").select_option("owned")
+    await panel.shows("came to the webinar", "clicked a mail", "saw prices")
+    await panel.element.get_by_label("Period").select_option("today")
+    await panel.shows()
+
+
+async def test_a_filtered_list_stays_live_and_lets_in_only_what_it_shows(world: World, panel: Panel) -> None:
+    await panel.button("E-mail").click()
+    await panel.shows("clicked a mail")
+
+    await world.report(
+        world.moment("leo", description="not a mail"), world.moment("mia", type="email", description="a mail")
+    )
+    await panel.shows("a mail", "clicked a mail")
+
+    await panel.element.get_by_role("button", name="Search and filter").click()
+    await panel.element.get_by_role("searchbox").fill("clicked")
+    await panel.shows("clicked a mail")
+    await world.report(
+        world.moment("leo", type="email", description="clicked again"), world.moment("leo", type="email")
+    )
+    await panel.shows("clicked again", "clicked a mail")
+
+
+async def test_the_list_narrows_to_one_person_or_company_from_a_row(panel: Panel) -> None:
+    await panel.do("saw prices", "More")
+    await panel.element.get_by_role("menuitem", name="Only Mia").click()
+    await panel.shows("came to the webinar", "saw prices")
+    await panel.element.get_by_role("button", name="Mia", exact=True).first.click()
+    await panel.shows("came to the webinar", "asked for a demo", "clicked a mail", "saw prices")
+
+
+async def test_reading_and_unreading_is_at_once_and_undone_by_one_key(world: World, panel: Panel) -> None:
+    await panel.do("clicked a mail", "Mark as read")
+    await expect(panel.row("clicked a mail")).to_have_class("read")
+    await expect(panel.count).to_have_text("3 unread")
+    await settled(world, "clicked a mail")
+
+    await expect(panel.toast).to_contain_text("Marked as read")
+    await panel.toast.get_by_role("button").click()
+    await expect(panel.row("clicked a mail")).to_have_class("unread")
+    await settled(world)
+
+
+async def test_marking_up_to_here_marks_what_is_above_and_not_what_waits(world: World, panel: Panel) -> None:
+    await panel.row("clicked a mail").focus()
+    await world.report(world.moment("leo", description="waits above"))
+    await expect(panel.pill).to_have_text("1 new")
+
+    await panel.page.keyboard.press("Shift+E")
+
+    await settled(world, "came to the webinar", "asked for a demo", "clicked a mail")
+    await expect(panel.count).to_have_text("2 unread")
+    await panel.page.keyboard.press("u")
+    await settled(world)
+
+
+async def test_marking_all_reaches_what_is_not_loaded(world: World, panel: Panel) -> None:
+    await world.report(*(world.moment("leo", description=f"more {n}") for n in range(80)))
+    await panel.page.reload()
+    await expect(panel.count).to_have_text("84 unread")
+
+    await panel.menu("Mark all as read")
+
+    await expect(panel.count).to_have_text("0 unread")
+    assert ok(await world.client.get("/v1/feed/unread", headers=world.rep("ana")))["unread"] == 0
+    await panel.page.locator("lead-feed").locator(".toast button").click()
+    await expect(panel.count).to_have_text("84 unread")
+
+
+async def test_a_refused_mark_is_taken_back_and_said(world: World, panel: Panel) -> None:
+    await panel.page.route("**/v1/feed/read*", lambda route: route.fulfill(status=503))
+    await panel.do("saw prices", "Mark as read")
+    await expect(panel.toast).not_to_contain_text("Marked")
+    await expect(panel.row("saw prices")).to_have_class("unread")
+    await expect(panel.count).to_have_text("4 unread")
+
+
+async def test_watching_is_a_toggle_that_the_reason_follows(world: World, panel: Panel) -> None:
+    await panel.do("clicked a mail", "Watch")
+    await expect(panel.row("clicked a mail")).to_contain_text("you own and watch")
+    await panel.row("asked for a demo").hover()
+    await panel.row("asked for a demo").get_by_role("button", name="Stop watching").click()
+    await panel.shows("came to the webinar", "clicked a mail", "saw prices")
+
+    await panel.toast.get_by_role("button").click()
+    await panel.shows("came to the webinar", "asked for a demo", "clicked a mail", "saw prices")
+
+
+async def test_a_muted_person_is_hidden_live_counted_and_shown_on_demand(world: World, panel: Panel) -> None:
+    await panel.row("saw prices").focus()
+    await panel.page.keyboard.press("m")
+    await panel.sheet.get_by_role("button", name="Mute").click()
+    await panel.shows("asked for a demo", "clicked a mail")
+    await expect(panel.element.locator(".notes")).to_contain_text("2 muted, hidden")
+
+    await world.report(world.moment("mia", description="muted news"), world.moment("leo", description="other news"))
+    await expect(panel.pill).to_have_text("1 new")
+    await panel.page.keyboard.press("n")
+    await panel.shows("other news", "asked for a demo", "clicked a mail")
+    await expect(panel.focused).to_contain_text("other news")
+    await expect(panel.element.locator(".notes")).to_contain_text("3 muted, hidden")
+
+    await panel.button("Show").click()
+    await panel.shows(
+        "other news", "muted news", "came to the webinar", "asked for a demo", "clicked a mail", "saw prices"
+    )
+    await panel.button("Hide").click()
+    await panel.menu("Muted")
+    await panel.sheet.get_by_role("button", name="Unmute").click()
+    await panel.shows(
+        "other news", "muted news", "came to the webinar", "asked for a demo", "clicked a mail", "saw prices"
+    )
+
+
+async def test_a_muted_type_is_undone_from_the_toast(panel: Panel) -> None:
+    await panel.do("asked for a demo", "More")
+    await panel.element.get_by_role("menuitem", name="Mute Milestone").click()
+    await panel.sheet.get_by_role("button", name="Mute").click()
+    await panel.shows("clicked a mail", "saw prices")
+    await panel.toast.get_by_role("button").click()
+    await panel.shows("came to the webinar", "asked for a demo", "clicked a mail", "saw prices")
+
+
+async def test_the_keyboard_does_it_all(world: World, panel: Panel) -> None:
+    keys = panel.page.keyboard
+    await panel.rows.first.focus()
+    await keys.press("j")
+    await expect(panel.focused).to_contain_text("asked for a demo")
+    await keys.press("PageDown")
+    await expect(panel.focused).to_contain_text("clicked a mail")
+    await keys.press("k")
+    await expect(panel.focused).to_contain_text("asked for a demo")
+    await keys.press("e")
+    await settled(world, "asked for a demo")
+    await keys.press("u")
+    await settled(world)
+
+    await keys.press("w")
+    await panel.shows("came to the webinar", "clicked a mail", "saw prices")
+    await expect(panel.focused).to_have_count(1)
+    await keys.press("u")
+    await panel.shows("came to the webinar", "asked for a demo", "clicked a mail", "saw prices")
+
+    await keys.press("?")
+    await expect(panel.sheet).to_contain_text("Keyboard shortcuts")
+    await keys.press("Escape")
+    await expect(panel.focused).to_have_count(1)
+    await keys.press(".")
+    await expect(panel.element.get_by_role("menuitem").first).to_be_focused()
+    await keys.press("ArrowDown")
+    await expect(panel.element.get_by_role("menuitem").nth(1)).to_be_focused()
+    await keys.press("Escape")
+    await expect(panel.element.get_by_role("menu")).to_have_count(0)
+    await keys.press("/")
+    await expect(panel.element.get_by_role("searchbox")).to_be_focused()
+    await keys.type("just")
+    await expect(panel.element).to_contain_text("Nothing matches these filters")
+    assert await read_of(world) == set()
+
+
+async def test_keys_with_ctrl_leave_the_feed_in_either_direction(panel: Panel) -> None:
+    await panel.rows.nth(1).focus()
+    await panel.page.keyboard.press("Control+Home")
+    await expect(panel.button("Search and filter")).to_be_focused()
+    await panel.rows.nth(1).focus()
+    await panel.page.keyboard.press("Control+End")
+    await expect(panel.element.locator("footer button").first).to_be_focused()

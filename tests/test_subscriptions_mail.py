@@ -1,0 +1,594 @@
+"""What is mailed and what is not: the worker on a clock that a test moves, and the mails as their readers get them."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from leadfeed_api.settings import Settings
+from leadfeed_api.subscriptions import composing, render
+from leadfeed_api.subscriptions.mailer import Refused, Uncertain, Unreachable
+from post import Clock, Post, address_of, html_of, just_now, open_post, own_database, path_of, subscribe, text_of
+from statements import BY_A_TEST
+from world import World, ok
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def database_url(postgres: tuple[str, str]) -> Iterator[str]:
+    with own_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+async def post(settings: Settings) -> AsyncIterator[Post]:
+    async with open_post(settings) as opened:
+        yield opened
+
+
+def subjects(mails: list[EmailMessage]) -> list[str]:
+    return [str(mail["Subject"]) for mail in mails]
+
+
+async def prefer(world: World, user: str, **fields: Any) -> None:
+    ok(await world.client.patch("/v1/mail-preferences", headers=world.rep(user), json=fields))
+
+
+async def administer(world: World, **fields: Any) -> None:
+    ok(await world.client.patch("/v1/settings", headers=world.machine, json=fields))
+
+
+async def standing(world: World, user: str) -> dict[str, Any]:
+    """How the first subscription of a user says its first recipient fares."""
+    answer = ok(await world.client.get("/v1/subscriptions", headers=world.rep(user)))
+    delivery: dict[str, Any] = answer["items"][0]["deliveries"][0]
+    return delivery
+
+
+def at(hour: int, minute: int = 0) -> Clock:
+    """Tomorrow at that time, UTC: a time of day that does not depend on when the tests run."""
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    return Clock(tomorrow.replace(hour=hour, minute=minute, second=0, microsecond=0))
+
+
+async def test_an_instant_mail_leaves_within_thirty_seconds_and_gathers_what_one_lead_does(
+    world: World, post: Post
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    await world.report(just_now(world, "l1", "Visited the pricing page"))
+    assert await post.go() == []
+    await world.report(just_now(world, "l1", "Asked for a demo", type="milestone"))
+    assert await post.go(seconds=6) == []
+
+    (mail,) = await post.go(seconds=5)
+
+    assert address_of(mail) == "ana@crm.example"
+    assert mail["Subject"] == "L1 (Acme): Asked for a demo (and 1 more)"
+    assert "Visited the pricing page" in text_of(mail)
+    assert await post.go(days=3) == []
+
+
+async def test_a_mail_says_who_did_what_when_and_why_in_the_readers_language_and_time(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await administer(world, lead_url="https://crm.example/leads/{lead_id}")
+    await world.sync(users=[{"id": "ana", "language": "fr", "time_zone": "Asia/Kathmandu"}],
+                     leads=[{"id": "l1", "name": "Zoë Müller", "title": "CTO"}])  # fmt: skip
+    await subscribe(world, "ana", "description", "démo")
+    when = datetime.now(UTC) - timedelta(hours=1)
+    await world.report(just_now(world, "l1", "A demandé une démo", type="milestone", occurred_at=when.isoformat()))
+
+    (mail,) = await post.instant()
+
+    local = when + timedelta(hours=5, minutes=45)
+    assert mail["Subject"] == "Zoë Müller (Acme) : A demandé une démo"
+    assert mail["Content-Language"] == "fr"
+    for text in (text_of(mail), html_of(mail)):
+        assert "Zoë Müller" in text
+        assert "CTO, Acme" in text
+        assert "Étape clé" in text
+        assert f"{local.day} " in text
+        assert f"{local:%H:%M}" in text
+        assert "https://crm.example/leads/l1" in text
+        assert "/panel" in text
+        assert "« démo »" in text
+
+
+async def test_nothing_is_mailed_that_was_read_muted_or_reassigned_meanwhile(world: World, post: Post) -> None:
+    await world.people("ana", "bob", leads={"read": "ana", "muted": "ana", "lost": "ana", "kept": "ana"})
+    await subscribe(world, "ana", "type", "web")
+    ids = await world.report(*(just_now(world, lead, f"{lead} happened") for lead in ("read", "muted", "lost", "kept")))
+    assert await post.go() == []
+
+    rep = world.rep("ana")
+    ok(await world.client.post("/v1/feed/read", headers=rep, json={"ids": ids[:1]}))
+    until = (datetime.now(UTC) + timedelta(days=9)).isoformat()
+    assert (await world.client.put("/v1/mutes/leads/muted", headers=rep, json={"until": until})).status_code == 204
+    moved = await world.client.put("/v1/leads/lost/owner", headers=world.machine, json={"owner_id": "bob"})
+    assert moved.status_code == 204
+
+    (mail,) = await post.go(seconds=11)
+    assert subjects([mail]) == ["Kept (Acme): kept happened"]
+
+
+async def test_a_mail_of_which_nothing_is_left_is_not_sent(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "type", "web")
+    ids = await world.report(just_now(world, "l1", "Visited"))
+    await post.go()
+    ok(await world.client.post("/v1/feed/read", headers=world.rep("ana"), json={"ids": ids}))
+    assert await post.go(seconds=11) == await post.go(days=2) == []
+
+
+async def test_an_erased_lead_is_in_no_mail(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana", "l2": "ana"})
+    await subscribe(world, "ana", "account", "acme")
+    await world.report(just_now(world, "l1", "Visited"), just_now(world, "l2", "Stayed"))
+    await post.go()
+    assert (await world.client.delete("/v1/leads/l1", headers=world.machine)).status_code == 204
+    assert subjects(await post.go(seconds=11)) == ["L2 (Acme): Stayed"]
+
+
+async def test_what_happened_before_subscribing_during_a_pause_or_long_ago_is_not_mailed(
+    world: World, post: Post
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await world.report(just_now(world, "l1", "Before"))
+    made = await subscribe(world, "ana", "lead", "l1")
+    path, rep = f"/v1/subscriptions/{made['id']}", world.rep("ana")
+    ok(await world.client.patch(path, headers=rep, json={"paused": True}))
+    await world.report(just_now(world, "l1", "While paused"))
+    ok(await world.client.patch(path, headers=rep, json={"paused": False}))
+    long_ago = (datetime.now(UTC) - timedelta(days=8)).isoformat()
+    await world.report(just_now(world, "l1", "Long ago", occurred_at=long_ago), just_now(world, "l1", "Now"),
+                       just_now(world, "l1", "By a machine", bot="likely a mail scanner"))  # fmt: skip
+
+    assert subjects(await post.instant()) == ["L1 (Acme): Now"]
+
+
+async def test_pausing_or_deleting_a_subscription_also_stops_what_waits(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    paused = await subscribe(world, "ana", "type", "web")
+    deleted = await subscribe(world, "ana", "lead", "l1")
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.go()
+    rep = world.rep("ana")
+    ok(await world.client.patch(f"/v1/subscriptions/{paused['id']}", headers=rep, json={"paused": True}))
+    await world.client.delete(f"/v1/subscriptions/{deleted['id']}", headers=rep)
+    assert await post.go(seconds=11) == []
+
+
+async def test_a_moment_that_several_subscriptions_match_is_mailed_once_at_the_fastest(
+    world: World, post: Post
+) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana"})
+    await subscribe(world, "ana", "type", "web", frequency="daily")
+    await subscribe(world, "ana", "lead", "l1")
+    await subscribe(world, "bob", "account", "acme", frequency="hourly", recipients=["ana@crm.example"])
+    await world.report(just_now(world, "l1", "Visited"))
+
+    (mail,) = await post.instant()
+
+    assert text_of(mail).count("Visited") == 1
+    assert await post.go(days=2) == []
+
+
+async def test_a_slower_subscription_still_mails_what_a_faster_one_may_not_any_more(world: World, post: Post) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana"})
+    await subscribe(world, "ana", "type", "web")
+    await subscribe(world, "ana", "lead", "l1", frequency="daily")
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.go()
+    await world.client.put("/v1/leads/l1/owner", headers=world.machine, json={"owner_id": "bob"})
+
+    assert await post.go(seconds=11) == []
+    assert subjects(await post.go(days=1)) == ["L1 (Acme): Visited"]
+
+
+async def test_a_team_mate_is_mailed_in_their_own_words_and_told_by_whom(world: World, post: Post) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana"})
+    await prefer(world, "bob", language="fr")
+    await subscribe(world, "ana", "type", "web", recipients=["ana@crm.example", "bob@crm.example"])
+    (moment,) = await world.report(just_now(world, "l1", "Visited"))
+    await post.go()
+    ok(await world.client.post("/v1/feed/read", headers=world.rep("ana"), json={"ids": [moment]}))
+
+    (mail,) = await post.go(seconds=11)
+
+    assert (address_of(mail), mail["Content-Language"]) == ("bob@crm.example", "fr")
+    assert "Ana vous l’envoie" in text_of(mail)
+
+
+async def test_digests_go_out_on_the_hour_and_at_the_hour_of_the_readers_day(settings: Settings, world: World) -> None:
+    async with open_post(settings, clock=at(9, 20)) as post:
+        await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
+        await prefer(world, "ana", time_zone="Asia/Kathmandu")
+        await prefer(world, "bob", time_zone="America/New_York", daily_hour=6)
+        await subscribe(world, "ana", "type", "web", frequency="hourly")
+        await subscribe(world, "bob", "type", "web", frequency="daily")
+        await world.report(just_now(world, "l1", "One"), just_now(world, "l2", "Uno"))
+        assert await post.go() == []
+        await world.report(just_now(world, "l1", "Two"))
+        assert await post.go(minutes=54) == []  # 10:14 is 15:59 in Kathmandu
+
+        (hourly,) = await post.go(minutes=2)
+        assert (address_of(hourly), "One" in text_of(hourly), "Two" in text_of(hourly)) == (
+            "ana@crm.example",
+            True,
+            True,
+        )
+        assert "Hourly digest" in html_of(hourly)
+        sent = []
+        while not sent:
+            sent = await post.go(minutes=10)
+        (daily,) = sent
+        local = post.clock.now.astimezone(ZoneInfo("America/New_York"))
+        assert (address_of(daily), local.hour) == ("bob@crm.example", 6)
+        assert "Daily digest" in html_of(daily)
+
+
+async def test_quiet_hours_hold_every_mail_back_and_end_in_one(settings: Settings, world: World) -> None:
+    async with open_post(settings, clock=at(21)) as post:
+        await world.people("ana", leads={"l1": "ana"})
+        await prefer(world, "ana", quiet_from="20:00", quiet_until="06:45", time_zone="UTC", daily_hour=3)
+        await subscribe(world, "ana", "lead", "l1")
+        await subscribe(world, "ana", "type", "email", frequency="daily")
+        for number in range(5):
+            await world.report(just_now(world, "l1", f"Visit {number}"),
+                               just_now(world, "l1", f"Mail {number}", type="email"))  # fmt: skip
+            assert await post.go(hours=1) == []
+        assert await post.go(hours=4, minutes=44) == []
+
+        (mail,) = await post.go(minutes=1)
+
+        assert mail["Subject"].endswith("(and 9 more)")
+        assert await post.go(hours=10) == []
+
+
+async def test_after_the_days_cap_the_rest_waits_for_the_daily_digest(settings: Settings, world: World) -> None:
+    async with open_post(settings, clock=at(10)) as post:
+        await world.people("ana", leads={"l1": "ana"})
+        await prefer(world, "ana", daily_cap=3, time_zone="UTC")
+        await subscribe(world, "ana", "lead", "l1")
+        sent = []
+        for number in range(6):
+            await world.report(just_now(world, "l1", f"Visit {number}"))
+            sent += await post.instant()
+        assert subjects(sent) == [f"L1 (Acme): Visit {number}" for number in range(3)]
+        assert await post.go(hours=21, minutes=50) == []  # midnight is no reason: it waits for the digest
+
+        (digest,) = await post.go(minutes=10)
+        assert [f"Visit {n}" in text_of(digest) for n in range(6)] == [False] * 3 + [True] * 3
+        await world.report(just_now(world, "l1", "Next day"))
+        assert subjects(await post.instant()) == ["L1 (Acme): Next day"]
+
+
+async def test_ten_thousand_moments_in_a_minute_are_a_handful_of_mails(settings: Settings, world: World) -> None:
+    async with open_post(settings, clock=at(10)) as post:
+        leads = {f"lead{number}": "ana" for number in range(50)}
+        await world.people("ana", leads=leads)
+        await prefer(world, "ana", time_zone="UTC", daily_cap=4)
+        await subscribe(world, "ana", "type", "web")
+        sent: list[EmailMessage] = []
+        for _second in range(0, 60, 6):
+            await world.report(*(just_now(world, f"lead{number % 50}", "Clicked") for number in range(1_000)))
+            sent += await post.go(seconds=6)
+        sent += await post.go(seconds=60)
+        sent += await post.go(days=1)
+
+        told = [int(str(mail["Subject"]).split()[0]) for mail in sent]
+        assert sum(told) == 10_000
+        assert len(sent) <= 5  # the cap, and the digest
+        assert max(len(mail.as_bytes()) for mail in sent) < 100_000
+
+
+async def test_a_changed_wish_holds_for_what_waits_already(settings: Settings, world: World) -> None:
+    async with open_post(settings, clock=at(10)) as post:
+        await world.people("ana", leads={"l1": "ana"})
+        made = await subscribe(world, "ana", "lead", "l1", frequency="daily")
+        await world.report(just_now(world, "l1", "Visited"))
+        assert await post.go() == await post.go(minutes=5) == []
+        path = f"/v1/subscriptions/{made['id']}"
+        ok(await world.client.patch(path, headers=world.rep("ana"), json={"frequency": "instant"}))
+        assert len(await post.go()) == 1
+
+
+async def test_switching_mail_off_ends_it_and_on_again_begins_anew(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    await world.report(just_now(world, "l1", "Noticed before"))
+    await post.go()
+    await administer(world, mail_enabled=False)
+    await world.report(just_now(world, "l1", "While off"))
+    assert await post.instant() == []
+    await administer(world, mail_enabled=True)
+    await world.report(just_now(world, "l1", "On again"))
+    assert subjects(await post.instant()) == ["L1 (Acme): On again"]
+
+
+async def test_an_address_outside_is_asked_once_and_mailed_only_after_it_agreed(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    for _ in range(2):
+        await subscribe(world, "ana", "lead", "l1", recipients=["pat@partner.example"])
+    await world.report(just_now(world, "l1", "Too early"))
+    (question,) = await post.instant()
+    assert (address_of(question), "Ana of" in text_of(question)) == ("pat@partner.example", True)
+    assert "Too early" not in question.as_string()
+
+    links = [line for line in text_of(question).splitlines() if line.endswith("/confirm")]
+    path = path_of(links[0])
+    assert (await world.client.get(path)).status_code == 200
+    await world.report(just_now(world, "l1", "Still too early"))
+    assert await post.instant() == []
+    assert (await world.client.post(path)).status_code == (await world.client.post(path)).status_code == 200
+
+    await world.report(just_now(world, "l1", "Welcome"))
+    (mail,) = await post.instant()
+    assert (address_of(mail), mail["Subject"]) == ("pat@partner.example", "L1 (Acme): Welcome")
+
+
+async def test_a_user_who_is_switched_off_neither_gets_nor_causes_mail(world: World, post: Post) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1", recipients=["bob@crm.example"])
+    await subscribe(world, "bob", "lead", "l1")
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.go()
+    await world.sync(users=[{"id": "ana", "active": False}])
+    assert [address_of(mail) for mail in await post.go(seconds=11)] == ["bob@crm.example"]
+    await world.sync(users=[{"id": "ana", "active": True}, {"id": "bob", "active": False}])
+    await world.report(just_now(world, "l1", "Again"))
+    assert await post.instant() == []
+
+
+async def test_a_refusal_for_good_pauses_the_address_with_the_servers_reason(world: World, post: Post) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana"})
+    made = await subscribe(world, "ana", "lead", "l1")
+    await subscribe(world, "bob", "lead", "l1")
+    post.box.fault = lambda envelope: (
+        Refused("550 5.1.1 no such user", final=True, of_address=True) if envelope.recipient.startswith("ana") else None
+    )
+    await world.report(just_now(world, "l1", "Visited"))
+    assert [address_of(mail) for mail in await post.instant()] == ["bob@crm.example"]
+    assert await standing(world, "ana") == {
+        "address": "ana@crm.example", "status": "refused", "reason": "550 5.1.1 no such user",
+    }  # fmt: skip
+    attempts = post.box.attempts
+    await world.report(just_now(world, "l1", "Again"))
+    assert len(await post.instant()) == 1
+    assert post.box.attempts == attempts + 1
+    assert post.counted("leadfeed_mails_failed_total", reason="refused") == 1
+
+    post.box.fault = lambda _: None
+    path = f"/v1/subscriptions/{made['id']}"
+    ok(await world.client.patch(path, headers=world.rep("ana"), json={"paused": False}))
+    assert (await standing(world, "ana"))["status"] == "active"
+    await world.report(just_now(world, "l1", "Third"))
+    assert {address_of(mail) for mail in await post.instant()} == {"ana@crm.example", "bob@crm.example"}
+
+
+async def test_a_refused_address_is_active_again_when_the_crm_knows_another(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    post.box.fault = lambda _: Refused("550 gone", final=True, of_address=True)
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.instant()
+    assert (await standing(world, "ana"))["status"] == "refused"
+    await world.sync(users=[{"id": "ana", "email": "ana.new@crm.example"}])
+    assert (await standing(world, "ana"))["status"] == "active"
+
+
+async def test_a_message_refused_for_its_content_fails_alone(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    post.box.fault = lambda _: Refused("554 looks like spam", final=True, of_address=False)
+    await world.report(just_now(world, "l1", "Visited"))
+    assert await post.instant() == []
+    post.box.fault = lambda _: None
+    assert (await standing(world, "ana"))["status"] == "active"
+    await world.report(just_now(world, "l1", "Again"))
+    assert subjects(await post.instant()) == ["L1 (Acme): Again"]
+
+
+async def test_a_mail_put_off_comes_again_with_growing_pauses_the_same_id_and_what_came_up_meanwhile_after_it(
+    world: World, post: Post
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    seen: list[str] = []
+
+    def later(envelope: Any) -> Refused:
+        seen.append(envelope.name)
+        return Refused("451 greylisted", final=False, of_address=False)
+
+    post.box.fault = later
+    await world.report(just_now(world, "l1", "First"))
+    await post.instant()
+    for pause in (30, 60, 120):
+        await world.report(just_now(world, "l1", "Meanwhile"))
+        assert await post.go(seconds=pause - 1) == []
+        assert len(seen) == {30: 1, 60: 2, 120: 3}[pause]
+        await post.go(seconds=1)
+    post.box.fault = lambda _: None
+
+    (first, second) = await post.go(seconds=240)
+
+    assert set(seen) == {str(first["Message-ID"]).strip("<>").split("@")[0]}
+    assert subjects([first, second]) == ["L1 (Acme): First", "L1 (Acme): Meanwhile (and 2 more)"]
+
+
+async def test_what_was_read_while_the_server_was_away_is_not_mailed_afterwards(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    post.box.fault = lambda _: Unreachable("connection refused")
+    ids = await world.report(just_now(world, "l1", "Read later"), just_now(world, "l1", "Never read"))
+    assert await post.instant() == []
+    ok(await world.client.post("/v1/feed/read", headers=world.rep("ana"), json={"ids": ids[:1]}))
+    post.box.fault = lambda _: None
+    assert subjects(await post.go(minutes=2)) == ["L1 (Acme): Never read"]
+
+
+async def test_a_server_away_for_an_hour_costs_few_attempts_and_ends_in_two_mails(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    post.box.fault = lambda _: Unreachable("connection refused")
+    for number in range(60):
+        await world.report(just_now(world, "l1", f"Visit {number}"))
+        assert await post.go(minutes=1) == []
+    assert post.box.attempts < 70
+    post.box.fault = lambda _: None
+
+    mails = [*await post.go(minutes=2), *await post.go(minutes=2)]
+
+    assert len(mails) == 2
+    assert mails[1]["Subject"].endswith("(and 57 more)")  # the first two are in the first
+
+
+async def test_a_message_without_an_answer_is_sent_once_more_and_never_a_third_time(world: World, post: Post) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    handed: list[bytes] = []
+
+    class Swallowing:
+        async def carry(self, envelope: Any, hand_over: Any) -> None:
+            await hand_over()
+            handed.append(envelope.message)
+            raise Uncertain("connection lost")
+
+        async def close(self) -> None:
+            """Nothing is open."""
+
+    post.deliverer._sender._carrier = Swallowing()
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.instant()
+    assert len(handed) == 1
+    await post.go(seconds=119)
+    assert len(handed) == 1
+    for _ in range(50):
+        await post.go(minutes=10)
+    assert len(handed) == 2
+
+    outbox = ok(await world.client.get("/v1/outbox", headers=world.machine))
+    (aside,) = outbox["set_aside"]
+    assert (outbox["queued"], aside["address"]) == (0, "ana@crm.example")
+    assert "may have arrived" in aside["reason"]
+    post.deliverer._sender._carrier = post.box
+    again = await world.client.post(f"/v1/outbox/{aside['id']}/retry", headers=world.machine)
+    assert again.status_code == 204
+    assert subjects(await post.go(minutes=5)) == ["L1 (Acme): Visited"]
+
+
+async def test_a_mail_that_cannot_be_built_is_set_aside_and_blocks_nobody(
+    world: World, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    await subscribe(world, "bob", "lead", "l1")
+    build = render.moments
+
+    def broken(reader: Any, *rest: Any) -> Any:
+        if reader.user_id == "ana":
+            raise RuntimeError("no words for this")
+        return build(reader, *rest)
+
+    monkeypatch.setattr(render, "moments", broken)
+    await world.report(just_now(world, "l1", "Visited"))
+    assert [address_of(mail) for mail in await post.instant()] == ["bob@crm.example"]
+    assert post.counted("leadfeed_mails_failed_total", reason="unbuildable") == 1
+    (aside,) = ok(await world.client.get("/v1/outbox", headers=world.machine))["set_aside"]
+    assert aside["reason"] == "RuntimeError: no words for this"
+
+    monkeypatch.setattr(render, "moments", build)
+    await world.report(just_now(world, "l1", "Next"))
+    assert {address_of(mail) for mail in await post.instant()} == {"ana@crm.example", "bob@crm.example"}
+    await world.client.post(f"/v1/outbox/{aside['id']}/retry", headers=world.machine)
+    assert subjects(await post.go(minutes=1)) == ["L1 (Acme): Visited"]
+
+
+async def test_odd_names_harm_neither_the_headers_nor_the_queue(world: World, post: Post) -> None:
+    """Not by the API, which cleans what comes in: as an older row, or another writer, might have left them."""
+    await world.people("ana", leads={"l1": "ana"})
+    odd = "Ev\u202eil\r\nBcc: everybody@crm.example\r\n\r\n<script>alert(1)</script> \u2028\x00".replace("\x00", "")
+    await subscribe(world, "ana", "lead", "l1")
+    database = world.service.app.state.database
+    async with database.write() as connection:
+        for table, key in (
+            ("lead", "lead_id = 'l1'"),
+            ("app_user", "user_id = 'ana'"),
+            ("account", "account_id = 'acme'"),
+        ):
+            await connection.execute(f"{BY_A_TEST} UPDATE {table} SET name = $1 WHERE {key}", odd)
+        await connection.execute(f"{BY_A_TEST} UPDATE organization SET name = $1", odd)
+    await world.report(just_now(world, "l1", "=?utf-8?q?x?= {{ 7 * 7 }} %s"))
+
+    (mail,) = await post.instant()
+
+    assert mail["Bcc"] is None
+    assert len(mail["To"].addresses) == 1
+    assert address_of(mail) == "ana@crm.example"
+    assert "<script>" not in html_of(mail)
+    assert "{{ 7 * 7 }} %s" in html_of(mail)
+    head = post.box.taken[-1].message.partition(b"\r\n\r\n")[0].replace(b"\r\n", b"")
+    assert b"\n" not in head
+    assert b"\r" not in head
+
+
+async def test_a_mail_carries_the_headers_of_an_automatic_mail_that_can_be_stopped(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    await world.report(just_now(world, "l1", "Visited"))
+    (mail,) = await post.instant()
+
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["Precedence"] == "bulk"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert mail["List-Unsubscribe"].startswith("<http")
+    assert str(mail["Message-ID"]).endswith("@localhost>")
+    assert mail["From"].addresses[0].addr_spec == "leadfeed@localhost"
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+    raw = post.box.taken[-1].message
+    assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
+    assert raw.isascii()
+
+
+async def test_the_queue_can_be_measured(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    post.box.fault = lambda _: Unreachable("connection refused")
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.instant()
+    await post.go(minutes=30)
+    await post.deliverer.measure()
+    assert post.counted("leadfeed_mails_queued") == 1
+    assert post.counted("leadfeed_mail_oldest_seconds") == 1_800
+    assert post.counted("leadfeed_mails_failed_total", reason="unreachable") >= 2
+    post.box.fault = lambda _: None
+    await post.go(minutes=2)
+    await post.deliverer.measure()
+    assert post.counted("leadfeed_mails_queued") == 0
+    assert post.counted("leadfeed_mails_sent_total", kind="instant") == 1
+
+
+async def test_a_mail_that_is_taken_over_by_another_worker_is_not_handed_over(
+    settings: Settings, world: World, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    await world.report(just_now(world, "l1", "Visited"))
+    compose = composing.compose
+    async with open_post(settings, clock=post.clock) as other:
+
+        async def slowly(*arguments: Any) -> Any:
+            """While the first worker composes, its lease ends and the other one does the whole work."""
+            monkeypatch.setattr(composing, "compose", compose)
+            content = await compose(*arguments)
+            assert len(await other.go(minutes=3)) == 1
+            return content
+
+        await post.go()
+        monkeypatch.setattr(composing, "compose", slowly)
+        assert await post.go(seconds=11) == []
+        assert len(other.box.taken) == 1

@@ -1,0 +1,298 @@
+"""Mail by a real mail server, well-behaved and not: encryption, passwords, reuse, and every way a message can fail."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leadfeed_api.settings import Settings
+from leadfeed_api.subscriptions.mailer import Carrier, Mailbox, Refused, Uncertain, Unreachable
+from leadfeed_api.subscriptions.message import Envelope
+from leadfeed_api.subscriptions.smtp import MailServer as Address
+from leadfeed_api.subscriptions.smtp import Smtp
+from mail_server import MailServer, running, self_signed
+from post import Post, just_now, open_post, own_database, subscribe
+from world import World, ok
+
+pytestmark = pytest.mark.anyio
+MESSAGE = b"Message-ID: <m1@test>\r\nSubject: Hello\r\n\r\nfirst\r\n.\r\n..dots\r\nlast\r\n"
+
+
+@pytest.fixture
+def database_url(postgres: tuple[str, str]) -> Iterator[str]:
+    with own_database(postgres) as url:
+        yield url
+
+
+def mail(recipient: str = "ana@crm.example", message: bytes = MESSAGE) -> Envelope:
+    return Envelope("m1", "leadfeed@localhost", recipient, message)
+
+
+async def handed_over() -> None:
+    """Nothing has to be noted."""
+
+
+@asynccontextmanager
+async def smtp(server: MailServer, url: str = "smtp://127.0.0.1", **options: Any) -> AsyncIterator[Smtp]:
+    address = Address.at(url.replace("127.0.0.1", f"127.0.0.1:{server.port}"))
+    carrier = Smtp(address, **options)
+    try:
+        yield carrier
+    finally:
+        await carrier.close()
+
+
+async def test_a_message_arrives_as_it_was_written(anyio_backend_name: str) -> None:
+    async with running() as server, smtp(server) as carrier:
+        await carrier.carry(mail(), handed_over)
+    assert server.kept == [("ana@crm.example", MESSAGE)]
+
+
+async def test_one_connection_carries_many_messages() -> None:
+    async with running() as server, smtp(server) as carrier:
+        for number in range(25):
+            await carrier.carry(mail(f"r{number}@crm.example"), handed_over)
+    assert len(server.kept) == 25
+    assert server.connections == 1
+
+
+async def test_a_connection_that_went_stale_is_replaced_unnoticed() -> None:
+    async with running() as server, smtp(server) as carrier:
+        await carrier.carry(mail(), handed_over)
+        carrier._idle[0]._client.transport.abort()  # type: ignore[union-attr]
+        await carrier.carry(mail(), handed_over)
+    assert len(server.kept) == 2
+
+
+async def test_encryption_is_used_when_offered_and_a_password_only_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, trusted = self_signed(tmp_path)
+    async with running(tls=context) as server, smtp(server) as carrier:
+        await carrier.carry(mail(), handed_over)
+        assert server.encrypted == [True]
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    for url, options in (
+        ("smtp://ana:p%40ss@127.0.0.1?starttls=required", {"tls": context}),
+        ("smtps://ana:p%40ss@127.0.0.1", {"tls": context, "implicit_tls": True}),
+    ):
+        async with running(login=("ana", "p@ss"), **options) as server, smtp(server, url) as carrier:
+            await carrier.carry(mail(), handed_over)
+            assert (server.encrypted, server.logins) == ([True], ["ana"])
+
+
+async def test_required_encryption_wants_the_right_certificate_and_is_never_given_up(tmp_path: Path) -> None:
+    context, _ = self_signed(tmp_path)
+    for url, options in (
+        ("smtp://127.0.0.1?starttls=required", {}),
+        ("smtp://127.0.0.1?starttls=required", {"tls": context}),
+        ("smtps://127.0.0.1", {"tls": context, "implicit_tls": True}),
+    ):
+        async with running(**options) as server, smtp(server, url) as carrier:
+            with pytest.raises(Unreachable):
+                await carrier.carry(mail(), handed_over)
+            assert server.kept == []
+
+
+async def test_a_wrong_password_is_no_mails_fault() -> None:
+    async with running(login=("ana", "right")) as server, smtp(server, "smtp://ana:wrong@127.0.0.1") as carrier:
+        with pytest.raises(Unreachable, match="535"):
+            await carrier.carry(mail(), handed_over)
+    assert server.kept == []
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("ftp://mail.example", "expected smtp://"),
+        ("smtp://", "expected smtp://"),
+        ("mail.example:25", "expected smtp://"),
+        ("smtp://mail.example?starttls=maybe", "starttls is"),
+        ("smtps://mail.example?starttls=required", "starttls is"),
+        ("smtp://ana:secret@mail.example?starttls=never", "encrypted only"),
+        ("smtp://ana:secret@mail.example?starttls=optional", "encrypted only"),
+        ("smtp://ana:secret@mail.example:http", "Port"),
+    ],
+)
+def test_an_address_that_makes_no_sense_or_gives_a_password_away_is_refused(url: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason) as refused:
+        Address.at(url)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "tls"),
+    [
+        ("smtp://mail.example", 25, "optional"),
+        ("smtp://ana:p@mail.example", 587, "required"),
+        ("smtp://ana:p@localhost", 587, "optional"),
+        ("smtps://ana:p@mail.example", 465, "wrapped"),
+        ("smtp://mail.example:2525?starttls=never", 2525, "never"),
+    ],
+)
+def test_an_address_says_where_and_how(url: str, port: int, tls: str) -> None:
+    address = Address.at(url)
+    assert (address.port, address.tls) == (port, tls)
+
+
+@pytest.mark.parametrize(
+    ("stage", "answer", "final", "of_address"),
+    [
+        ("rcpt", "550 5.1.1 no such user", True, True),
+        ("rcpt", "551 moved", True, True),
+        ("rcpt", "554 no", True, True),
+        ("rcpt", "451 greylisted", False, False),
+        ("rcpt", "452 full", False, False),
+        ("data", "550 no such user, after all", True, True),
+        ("data", "554 spam", True, False),
+        ("data", "552 too big", True, False),
+        ("data", "451 try later", False, False),
+    ],
+)
+async def test_each_answer_of_the_server_means_what_it_says(
+    stage: str, answer: str, final: bool, of_address: bool
+) -> None:
+    async with running() as server, smtp(server) as carrier:
+        setattr(server.wrong, stage, lambda address: answer if address.startswith("ana") else None)
+        with pytest.raises(Refused, match=answer[:3]) as refused:
+            await carrier.carry(mail(), handed_over)
+        assert (refused.value.final, refused.value.of_address) == (final, of_address)
+        await carrier.carry(mail("bob@crm.example"), handed_over)
+        assert server.connections == 1
+    assert [address for address, _ in server.kept] == ["bob@crm.example"]
+
+
+async def test_a_server_that_is_closing_or_gone_is_unreachable_and_nothing_was_handed_over() -> None:
+    calls: list[int] = []
+
+    async def noted() -> None:
+        calls.append(1)
+
+    async with running() as server, smtp(server) as carrier:
+        server.wrong.rcpt = lambda _: "421 closing"
+        with pytest.raises(Unreachable, match="421"):
+            await carrier.carry(mail(), noted)
+        await server.stop()
+        with pytest.raises(Unreachable):
+            await carrier.carry(mail(), noted)
+    assert calls == []
+
+
+async def test_a_lost_connection_after_the_message_is_a_doubt_and_it_was_noted_before() -> None:
+    order: list[str] = []
+    async with running() as server, smtp(server) as carrier:
+
+        async def noted() -> None:
+            assert server.kept == []
+            order.append("noted")
+
+        server.wrong.swallow = lambda _: True
+        with pytest.raises(Uncertain):
+            await carrier.carry(mail(), noted)
+    assert order == ["noted"]
+    assert len(server.kept) == 1
+
+
+async def test_a_message_that_must_not_leave_does_not() -> None:
+    async def refuses() -> None:
+        raise PermissionError
+
+    async with running() as server, smtp(server) as carrier:
+        with pytest.raises(PermissionError):
+            await carrier.carry(mail(), refuses)
+        await carrier.carry(mail("bob@crm.example"), handed_over)
+    assert [address for address, _ in server.kept] == ["bob@crm.example"]
+
+
+async def test_a_server_too_slow_to_use_is_given_up_before_and_waited_for_after_the_message() -> None:
+    async with running() as server, smtp(server, command_s=0.05) as carrier:
+        server.wrong.tarpit_s = 0.3
+        with pytest.raises(Unreachable):
+            await carrier.carry(mail(), handed_over)
+    async with running() as server, smtp(server, command_s=0.3, answer_s=5.0) as carrier:
+        server.wrong.tarpit_s = 0.1
+        await carrier.carry(mail(), handed_over)
+        assert len(server.kept) == 1
+
+
+async def test_a_folder_takes_the_mail_where_there_is_no_server(tmp_path: Path) -> None:
+    carrier: Carrier = Mailbox(tmp_path / "deep" / "mailbox")
+    for _ in range(2):
+        await carrier.carry(mail(), handed_over)
+    (kept,) = (tmp_path / "deep" / "mailbox").iterdir()
+    assert (kept.name, kept.read_bytes()) == ("m1.eml", MESSAGE)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(Unreachable):
+        await Mailbox(tmp_path / "file").carry(mail(), handed_over)
+
+
+Trouble = Callable[[MailServer], Awaitable[None]]
+
+
+async def away(server: MailServer) -> None:
+    await server.stop()
+
+
+async def refusing(server: MailServer) -> None:
+    server.wrong.rcpt = lambda _: "451 come again"
+
+
+async def closing(server: MailServer) -> None:
+    server.wrong.rcpt = lambda _: "421 too busy"
+
+
+async def putting_off(server: MailServer) -> None:
+    server.wrong.data = lambda _: "451 local error"
+
+
+async def swallowing(server: MailServer) -> None:
+    server.wrong.swallow = lambda _: True
+
+
+async def losing(server: MailServer) -> None:
+    server.wrong.swallow, server.wrong.keep_swallowed = (lambda _: True), False
+
+
+@pytest.mark.parametrize("trouble", [away, refusing, closing, putting_off, swallowing, losing])
+async def test_after_an_hour_of_trouble_everything_arrives_and_nothing_more_than_twice(
+    settings: Settings, world: World, trouble: Trouble
+) -> None:
+    reps = [f"rep{number}" for number in range(8)]
+    await world.people(*reps, leads={f"of-{rep}": rep for rep in reps})
+    for rep in reps:
+        await subscribe(world, rep, "type", "web")
+    async with running() as server, smtp(server) as carrier, open_post(settings, carrier) as post:  # type: ignore[arg-type]
+        await trouble(server)
+        expected = set()
+        for minute in range(60):
+            if minute < 40:
+                rep = reps[minute % 8]
+                await world.report(just_now(world, f"of-{rep}", f"Visit-{minute:02d}"))
+                expected.add(f"Visit-{minute:02d}")
+            await drained(post, seconds=60)
+        server.wrong = type(server.wrong)()
+        if trouble is away:
+            await server.start()
+        for _ in range(100):
+            await drained(post, minutes=2)
+
+        told = {word for _, message in server.kept for word in visits(message)}
+        assert told == expected
+        assert max(server.copies().values()) <= 2
+        assert sum(server.copies().values()) <= len(server.copies()) + 16
+        if trouble not in {swallowing, losing}:
+            assert set(server.copies().values()) == {1}
+        assert ok(await world.client.get("/v1/outbox", headers=world.machine))["queued"] == 0
+
+
+async def drained(post: Post, **by: float) -> None:
+    post.clock.move(**by)
+    await post.deliverer.drain()
+
+
+def visits(message: bytes) -> set[str]:
+    """The moments a message tells of."""
+    return set(re.findall(r"Visit-\d\d", message.decode().replace("=\r\n", "")))
