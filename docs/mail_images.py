@@ -40,9 +40,13 @@ PEOPLE = {
     "jo": Person("2", "Jo Baker", "Head of Purchasing", "Globex", starred=False, url="https://crm.example/leads/2"),
     "lena": Person("3", "Lena Fischer", None, "Initech", starred=False, url="https://crm.example/leads/3"),
     "maelys": Person(
-        "4", "Maëlys de La Rochefoucauld-Montmorency", "Directrice des achats et de la logistique", "Établissements "
-        "Poulain et fils", starred=True, url="https://crm.example/leads/4",
-    ),  # fmt: skip
+        "4",
+        "Maëlys de La Rochefoucauld-Montmorency",
+        "Directrice des achats et de la logistique",
+        "Établissements Poulain et fils",
+        starred=True,
+        url="https://crm.example/leads/4",
+    ),
 }
 
 

@@ -137,13 +137,15 @@ class Panel:
 
     async def waits_for(self, *ids: str) -> None:
         """Waits until the rows are exactly these items."""
-        await self.page.wait_for_function(
-            """ids => {
-              const rows = [...document.querySelector("lead-feed").shadowRoot.querySelectorAll("article")];
-              return JSON.stringify(rows.map((row) => row.dataset.id)) === JSON.stringify(ids);
-            }""",
-            arg=list(ids),
-        )
+        shown = """[...document.querySelector("lead-feed").shadowRoot.querySelectorAll("article")]
+          .map((row) => row.dataset.id)"""
+        await self.until(shown, list(ids))
+
+    async def until(self, expression: str, value: object = True) -> None:
+        """Waits until a script has this value. Asked from outside: the page's policy forbids it to evaluate text."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE_MS / 1000
+        while (found := await self.page.evaluate(expression)) != value:
+            assert asyncio.get_running_loop().time() < deadline, f"{expression}: {found}"
 
     async def do(self, row: str, action: str) -> None:
         """Presses one of the buttons that a row has for the hand that is over it."""

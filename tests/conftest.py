@@ -6,6 +6,7 @@ Tests share a worker's database and are kept apart by organisation, as customers
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 from hypothesis import settings as hypothesis_settings
 
 from leadfeed_api.db.migrate import migrate
@@ -18,6 +19,10 @@ from world import Service, World, running_app, served
 
 hypothesis_settings.register_profile("suite", deadline=None)  # a busy machine is no fault of the code
 hypothesis_settings.load_profile("suite")
+# Its own way of showing an exception, with every local variable, takes half a minute for one failed request.
+structlog.configure(
+    processors=[structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
+)
 
 _SERVER = pytest.StashKey[SharedServer]()
 _TEMPLATE = pytest.StashKey[str]()

@@ -108,26 +108,26 @@ async def open_post(
 
 def read(message: bytes) -> EmailMessage:
     """A message as mail programs read it."""
-    return cast(EmailMessage, message_from_bytes(message, policy=default))
+    return cast("EmailMessage", message_from_bytes(message, policy=default))
 
 
 def text_of(mail: EmailMessage) -> str:
     """Its plain text."""
     body = mail.get_body(("plain",))
     assert body is not None
-    return cast(str, body.get_content())
+    return cast("str", body.get_content())
 
 
 def html_of(mail: EmailMessage) -> str:
     """Its HTML."""
     body = mail.get_body(("html",))
     assert body is not None
-    return cast(str, body.get_content())
+    return cast("str", body.get_content())
 
 
 def address_of(mail: EmailMessage) -> str:
     """Whom it goes to."""
-    return cast(str, mail["To"].addresses[0].addr_spec)
+    return cast("str", mail["To"].addresses[0].addr_spec)
 
 
 def path_of(url: str) -> str:

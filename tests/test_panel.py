@@ -231,7 +231,7 @@ async def test_opening_a_person_tells_the_host_and_marks_the_moment_read(world: 
 
     await panel.row("worth a call").locator(".name").click()
 
-    await panel.page.wait_for_function("globalThis.opened === 'mia'")
+    await panel.until("globalThis.opened", "mia")
     await expect(panel.row("worth a call")).to_have_class("read")
     assert ok(await world.client.get("/v1/feed/unread", headers=world.rep("ana")))["unread"] == 0
 

@@ -67,7 +67,9 @@ async def the_row_menu(panel: Panel) -> None:
 
 def a_sheet(*keys: str) -> Callable[[Panel], Awaitable[None]]:
     async def opened(panel: Panel) -> None:
-        await panel.row("asked for a demo").focus()
+        row = panel.row("asked for a demo")
+        await row.focus()
+        await expect(row.get_by_role("button", name="Subscribe")).to_be_visible()
         for key in keys:
             await panel.page.keyboard.press(key)
         await expect(panel.sheet).to_be_visible()
@@ -81,7 +83,7 @@ async def the_feed_link(panel: Panel) -> None:
 
 
 async def an_unfolded_group(panel: Panel) -> None:
-    await panel.element.locator(".fold").first.click()
+    await panel.row("page 3").locator(".fold").click()
     await expect(panel.row("page 0")).to_be_visible()
 
 
@@ -129,7 +131,7 @@ async def test_what_arrives_is_announced_politely_and_not_one_by_one(world: Worl
         }"""
     )
     await world.report(*(world.moment("leo", type="email", description=f"mail {n}") for n in range(30)))
-    await panel.page.wait_for_function("said.length > 0")
+    await panel.until("said.length > 0")
     assert await panel.page.evaluate("said") == ["36 unread"]
 
 
@@ -138,8 +140,7 @@ async def test_at_200_percent_nothing_is_cut_off_sideways(world: World) -> None:
         panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
         await expect(panel.rows).to_have_count(4)
         assert await panel.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        await panel.row("asked for a demo").focus()
-        await panel.page.keyboard.press("s")
+        await a_sheet("s")(panel)
         box = await panel.sheet.bounding_box()
         assert box is not None
         assert box["x"] >= 0

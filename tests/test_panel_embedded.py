@@ -119,8 +119,8 @@ async def test_the_host_hears_what_is_opened_unread_and_live_and_may_keep_the_li
         await panel.row("from afar").focus()
         await panel.page.keyboard.press("Enter")
 
-        await panel.page.wait_for_function("heard.some(([what, id]) => what === 'open' && id === 'mia')")
-        await panel.page.wait_for_function("heard.some(([what, unread]) => what === 'unread' && unread === 0)")
+        await panel.until("heard.some(([what, id]) => what === 'open' && id === 'mia')")
+        await panel.until("heard.some(([what, unread]) => what === 'unread' && unread === 0)")
         assert ["live", "live"] in await panel.page.evaluate("heard")
         assert panel.page.url == url
         assert await panel.element.evaluate("element => [element.unread, element.live]") == [0, "live"]

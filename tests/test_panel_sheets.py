@@ -141,7 +141,7 @@ async def test_rss_switched_off_says_what_to_tell_the_administrator(panel: Panel
     await panel.button("RSS feed").click()
     await expect(panel.sheet).to_contain_text("switched off in your organisation")
     await panel.sheet.get_by_role("button", name="Copy a message").click()
-    await panel.page.wait_for_function("navigator.clipboard.readText().then((text) => text.includes('rss_enabled'))")
+    await panel.until("navigator.clipboard.readText().then((text) => text.includes('rss_enabled'))")
 
 
 async def test_the_feeds_address_is_copied_stripped_of_contacts_and_replaced(world: World, panel: Panel) -> None:
@@ -155,9 +155,7 @@ async def test_the_feeds_address_is_copied_stripped_of_contacts_and_replaced(wor
     before = await link()
     await expect(field).to_have_value(before["rss"])
     await panel.sheet.get_by_role("button", name="Copy").first.click()
-    await panel.page.wait_for_function(
-        "url => navigator.clipboard.readText().then((text) => text === url)", arg=before["rss"]
-    )
+    await panel.until("navigator.clipboard.readText()", before["rss"])
 
     await panel.sheet.get_by_label("Include contact details").uncheck()
     await expect(panel.sheet.get_by_label("Include contact details")).to_be_enabled()

@@ -163,7 +163,9 @@ class Play:
         self.ids += await self.world.report(just_now(self.world, lead, f"{text} no{number}end", type=kind))
         self.oracle.moments.append((lead, kind, text))
 
-    async def _subscribe(self, user: str, kind: str, choice: int, scope: str, often: str, whom: tuple[str, ...]) -> None:
+    async def _subscribe(
+        self, user: str, kind: str, choice: int, scope: str, often: str, whom: tuple[str, ...]
+    ) -> None:
         values = {"lead": ["l1", "l3"], "account": ["acme", "other"], "type": TYPES, "description": ["pricing", "DEMO"]}
         rule = Rule(kind, values[kind][choice], scope)  # type: ignore[arg-type]
         made = await subscribe(self.world, user, kind, rule.value, scope=scope, frequency=often,
@@ -264,8 +266,8 @@ new = st.tuples(
     st.just("subscribe"), users, st.sampled_from(["lead", "account", "type", "type", "description"]), st.integers(0, 1),
     st.sampled_from(["owned", "feed"]), often, st.sampled_from([("ana",), ("bob",), ("ana", "bob")]),
 )  # fmt: skip
-operations = st.one_of(
-    work, work, work, moment, moment, moment, new, new,
+changes = st.one_of(
+    new,
     st.tuples(st.just("pause"), numbers, st.booleans()),
     st.tuples(st.just("frequency"), numbers, often),
     st.tuples(st.just("delete"), numbers),
@@ -278,6 +280,11 @@ operations = st.one_of(
         hours, st.none() | st.tuples(hours, hours).filter(lambda two: two[0] != two[1]), st.integers(1, 2),
     ),
 )  # fmt: skip
+# Something happens, perhaps something changes, and time goes on: dense enough that most histories mail something.
+rounds = st.tuples(
+    st.lists(moment, max_size=3), st.lists(changes, max_size=2), st.lists(moment, max_size=1), st.lists(changes, max_size=1),
+    work.map(lambda one: [one]),
+).map(lambda parts: [operation for part in parts for operation in part])  # fmt: skip
 # Right before clocks change, and at no particular time.
 beginnings = st.sampled_from(
     [datetime(2027, 3, 27, 23, tzinfo=UTC), datetime(2027, 10, 30, 22, tzinfo=UTC), datetime(2027, 4, 3, 12, tzinfo=UTC),
@@ -288,13 +295,14 @@ beginnings = st.sampled_from(
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(beginnings, st.lists(operations, min_size=5, max_size=40))
+@given(beginnings, st.lists(new, min_size=2, max_size=4), st.lists(rounds, min_size=4, max_size=10))
 async def test_what_is_mailed_is_what_the_rules_say_and_each_moment_at_most_once_a_recipient(
     service: Service,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     beginning: datetime,
-    history: list[tuple[Any, ...]],
+    subscriptions: list[tuple[Any, ...]],
+    history: list[list[tuple[Any, ...]]],
 ) -> None:
     monkeypatch.setattr(letter, "SHOWN_MOMENTS", 1_000)  # every moment is in the text, to be counted
     world = await service.new_world()
@@ -303,10 +311,10 @@ async def test_what_is_mailed_is_what_the_rules_say_and_each_moment_at_most_once
     oracle = Oracle({"l1": "ana", "l2": "bob", "l3": None})
     async with open_post(settings, clock=Clock(beginning)) as post:
         play = Play(world, post, oracle)
-        for operation in history:
+        for operation in [*subscriptions, *(operation for one in history for operation in one)]:
             await play.do(*operation)
-        for _ in range(30):
-            await play.do("work", int(timedelta(hours=2).total_seconds()))
+        for _ in range(16):
+            await play.do("work", int(timedelta(hours=4).total_seconds()))
     assert not oracle.waiting
     told = [(recipient, number) for recipient, numbers_told in play.mailed for number in numbers_told]
     assert len(told) == len(set(told))

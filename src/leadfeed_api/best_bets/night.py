@@ -34,6 +34,7 @@ class NightShift:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        self._metrics.retier_progress.set(1)
         self._task = asyncio.create_task(self._work(), name="night shift")
         return self
 

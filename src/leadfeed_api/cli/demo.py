@@ -18,10 +18,13 @@ import uvloop
 from rich.console import Console
 
 from leadfeed_api.app import create_app
+from leadfeed_api.best_bets.retier import retier
 from leadfeed_api.cli import demo_story
 from leadfeed_api.cli.context import fail, load_settings, plain_errors
 from leadfeed_api.cli.serve import own_database, server_options
 from leadfeed_api.db.session import Database
+from leadfeed_api.feed.filters import Filters
+from leadfeed_api.feed.queries import reach
 from leadfeed_api.ingestion.interpret import MAX_ITEMS, Candidate
 from leadfeed_api.ingestion.record import record_moments
 from leadfeed_api.organizations import queries
@@ -30,6 +33,7 @@ from leadfeed_api.people.sync import sync
 from leadfeed_api.settings import Settings
 from leadfeed_api.syndication import links
 from leadfeed_api.telemetry import configure_logging
+from leadfeed_api.triage.marks import Seen, mark_seen
 from leadfeed_api.watchlist.membership import watch_leads
 
 ORG = "demo"
@@ -92,16 +96,39 @@ async def _beginning(database: Database, now: datetime) -> datetime:
 
 async def _set_up(database: Database, story: demo_story.Story) -> None:
     """Makes the organisation, unless an earlier run did; every step may be repeated."""
-    org_id = org_number(ORG)
+    org_id, now = org_number(ORG), datetime.now(UTC)
     async with database.write() as connection:
-        if not await queries.organization_exists(connection, ORG):
-            await queries.create_organization(connection, ORG, "Sample organisation", datetime.now(UTC))
+        is_new = not await queries.organization_exists(connection, ORG)
+        if is_new:
+            await queries.create_organization(connection, ORG, "Sample organisation", now)
         wanted = {**await queries.settings_of(connection, org_id), "rss_enabled": True}
         await queries.save_settings(connection, org_id, wanted)
+    if is_new:
+        await sync(database, org_id, _before_some_warmed_up(story))
     await sync(database, org_id, story.people())
     await watch_leads(database, org_id, story.rep, story.watchlist)
     for chunk in _chunks(story.moments):
         await record_moments(database, org_id, chunk)
+    if is_new:
+        await retier(database, org_id)
+        await _read_all_but_the_last_day(database, story.rep, now)
+
+
+def _before_some_warmed_up(story: demo_story.Story) -> dict[str, list[dict[str, object]]]:
+    """The same people when every fourth scored less: what follows makes their flames."""
+    people = story.people()
+    rng = random.Random(SEED)
+    for lead, known in zip(people["leads"][::4], story.leads[::4], strict=True):
+        lead["score"] = round(known.score * rng.uniform(0.2, 0.9), 1)
+    return people
+
+
+async def _read_all_but_the_last_day(database: Database, rep: str, now: datetime) -> None:
+    """The rep has been here yesterday: what is older is read."""
+    org_id = org_number(ORG)
+    async with database.read() as connection:
+        position, _ = await reach(connection, org_id)
+    await mark_seen(database, org_id, rep, Seen(Filters(until=now - timedelta(days=1)), position), now)
 
 
 def _chunks(moments: tuple[Candidate, ...]) -> Iterator[tuple[Candidate, ...]]:

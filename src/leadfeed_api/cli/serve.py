@@ -59,7 +59,7 @@ def run(app: FastAPI, settings: Settings) -> None:
     """Serves ``app`` in this process until a signal ends it."""
     configure_logging(settings.log_format)
     make_room()
-    # When it has ended well, uvicorn raises the signal that told it to again: it must not kill the process, exit code 0.
+    # When it has ended well, uvicorn raises the signal that told it to again: that must not be what ends the process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(app, **server_options(settings))
 

@@ -122,8 +122,8 @@ class MailReader(Table):
 class Mail(Table):
     """One mail on its way, or what became of it. At most one a recipient is on its way.
 
-    ``refusals`` counts how often the server put it off, ``doubts`` how often it was handed over without an answer. While a worker is at it, ``next_attempt_at`` is
-    when another may take it over.
+    ``refusals`` counts how often the server put it off, ``doubts`` how often it was handed over without an answer.
+    While a worker is at it, ``next_attempt_at`` is when another may take it over.
     """
 
     __tablename__ = "mail"

@@ -3,7 +3,7 @@
 Walking the inbox finds them at once when stars are common, and reads all of it when they are rare; asking each starred
 lead for its moments is the other way round. So the statement walks a bounded piece first, and only when that did not
 fill the page asks the leads, by the indexes ``lead_starred`` and ``feed_entry_by_lead``. Measured on an inbox of 50,000
-entries of 5,500 leads (docs/best-bets.md). Text only: executes nothing.
+entries of 5,500 leads (docs/decisions/0004). Text only: executes nothing.
 """
 
 from leadfeed_api.feed.filters import Conditions, clauses

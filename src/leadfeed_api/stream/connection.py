@@ -50,11 +50,8 @@ class Connection:
         return cls(who.org_id, user_id, Positions(key, who.org_id, user_id), who.key_hash, who.expires_at)
 
     def push(self, position: int, event: bytes) -> bool:
-        """Keeps a live event for sending; whether it did.
-
-        It does not keep one that was sent before, nor one for which there is no room: that makes the stream behind.
-        """
-        if position <= self.position or self.behind or self.ended:
+        """Keeps a live event for sending; whether it did. One for which there is no room makes the stream behind."""
+        if self.behind or self.ended:
             return False
         if self._waiting is None:
             self._waiting = []
@@ -75,7 +72,7 @@ class Connection:
         self._waiting, self._size, self.behind = None, 0, True
 
     def take(self) -> bytes:
-        """What waits to be sent, without what the log gave already."""
+        """What waits to be sent, without what was sent already: the log and the tail overlap where they meet."""
         waiting, self._waiting, self._size = self._waiting or (), None, 0
         events = b"".join(event for position, event in waiting if position > self.position)
         if waiting:

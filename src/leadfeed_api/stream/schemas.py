@@ -15,7 +15,7 @@ MembershipReason = Literal["watched", "unwatched", "assigned", "unassigned", "er
 class StreamToken(Wire):
     """A credential for one user's stream, fit for a URL."""
 
-    model_config = example(**{"token": "eyJhbGciOi…", "expires_at": "2026-11-23T10:12:00Z"})
+    model_config = example(token="eyJhbGciOi…", expires_at="2026-11-23T10:12:00Z")  # noqa: S106  an example's
 
     token: str
     expires_at: datetime = Field(description="When it, and the streams it opened, end.")

@@ -25,7 +25,7 @@ _NEWS = """
 """
 _COLUMNS = "m.moment_id, m.lead_id, l.account_id, m.type, m.description, s.subscription_id, s.kind, s.value, s.scope"
 _LEAD = "JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id"
-_ACTIVE = "s.org_id = $1 AND NOT s.paused"
+_ACTIVE = "s.org_id = $1 AND NOT s.paused AND s.since < m.position"
 CANDIDATES = f"""
 SELECT {_COLUMNS}, false AS owned, false AS watched FROM moment m {_LEAD}
 JOIN subscription s ON {_ACTIVE} AND s.kind = 'lead' AND s.value = m.lead_id WHERE {_NEWS}

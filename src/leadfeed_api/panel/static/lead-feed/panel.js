@@ -200,6 +200,7 @@ export class Panel {
     this.offered = feed.subscribable;
     this.#drawList(feed.items.shown());
     set(this.list.feed, "aria-busy", String(feed.status === "loading"));
+    set(this.list.feed, "role", feed.items.list.length || feed.status === "loading" ? "feed" : "group"); // a feed has articles
     this.#drawLive();
     this.filters.show();
     const waiting = feed.items.held.size;
@@ -282,7 +283,7 @@ export class Panel {
 
   #hints() {
     const hint = (keys, what) => h("span", null, keys.map((key) => h("kbd", null, key)), this.words(what));
-    return h("button", { type: "button", class: "hints", "aria-label": this.words("help.title"), onclick: () => this.show("openHelp") }, hint(["j", "k"], "hint.move"), hint(["e"], "hint.read"), hint(["s"], "hint.subscribe"), hint(["?"], "hint.help"));
+    return h("button", { type: "button", class: "hints", title: this.words("help.title"), onclick: () => this.show("openHelp") }, hint(["j", "k"], "hint.move"), hint(["e"], "hint.read"), hint(["s"], "hint.subscribe"), hint(["?"], "hint.help"));
   }
 
   #open(item, event) {

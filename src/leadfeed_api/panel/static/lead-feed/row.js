@@ -24,7 +24,7 @@ export class Row {
     this.foot = h("div", { class: "foot" }, this.fold, this.why);
     this.element = h(
       "article",
-      { tabindex: "-1", part: "item", "data-id": item.id, "aria-describedby": own("what") },
+      { tabindex: "-1", "aria-setsize": "-1", part: "item", "data-id": item.id, "aria-describedby": own("what") },
       h("span", { class: "dot" }),
       this.kind,
       h("div", { class: "who" }, this.name, this.account, this.time),
