@@ -18,9 +18,11 @@ ONE_MIGRATOR = 0x6C656164  # advisory lock: several processes may start at once
 
 def _run(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=Table.metadata, compare_server_default=True)
+    patience_ms = int(context.config.attributes.get("lock_timeout_ms", LOCK_TIMEOUT_MS))
     with context.begin_transaction():
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+        # Intentional: in this order. Another migrator is waited for, however long it takes; a busy table is not.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_MIGRATOR})")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {patience_ms}")
         context.run_migrations()
 
 

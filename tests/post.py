@@ -108,7 +108,7 @@ async def open_post(
 
 def read(message: bytes) -> EmailMessage:
     """A message as mail programs read it."""
-    return cast("EmailMessage", message_from_bytes(message, policy=default))
+    return message_from_bytes(message, policy=default)
 
 
 def text_of(mail: EmailMessage) -> str:

@@ -7,7 +7,7 @@ from statements import faults
 ROUTED = [
     "SELECT l.name FROM lead l WHERE l.org_id = $1 AND l.lead_id = $2",
     "SELECT 1 FROM lead l LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id WHERE l.org_id = $1",
-    "INSERT INTO watch (org_id, user_id, lead_id, created_at) SELECT org_id, $2, lead_id, $3 FROM lead WHERE org_id = $1",
+    "INSERT INTO watch (org_id, user_id, lead_id) SELECT org_id, $2, lead_id FROM lead WHERE org_id = $1",
     "SELECT org_id FROM api_key WHERE key_hash = $1",
     "SELECT 1",
 ]

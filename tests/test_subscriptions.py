@@ -118,7 +118,8 @@ async def test_another_users_and_another_organisations_subscription_look_like_no
         ({"match": {"kind": "type", "value": "web"}, "recipients": ["ana"]}, "/recipients/0"),
         ({"match": {"kind": "type", "value": "web"}, "recipients": ["a@b.example\r\nBcc: x@y"]}, "/recipients/0"),
         ({"match": {"kind": "type", "value": "web"}, "recipients": ["é@crm.example"]}, "/recipients/0"),
-        ({"match": {"kind": "type", "value": "web"}, "recipients": [f"a{n}@b.example" for n in range(11)]}, "/recipients"),
+        ({"match": {"kind": "type", "value": "web"}, "recipients": [f"a{n}@b.example" for n in "12345678901"]},
+         "/recipients"),
         ({"match": {"kind": "type", "value": "web"}, "mood": "good"}, ""),
     ],
 )  # fmt: skip

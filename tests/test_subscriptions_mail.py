@@ -222,7 +222,7 @@ async def test_digests_go_out_on_the_hour_and_at_the_hour_of_the_readers_day(set
             True,
         )
         assert "Hourly digest" in html_of(hourly)
-        sent = []
+        sent: list[EmailMessage] = []
         while not sent:
             sent = await post.go(minutes=10)
         (daily,) = sent
@@ -265,6 +265,21 @@ async def test_after_the_days_cap_the_rest_waits_for_the_daily_digest(settings: 
         assert [f"Visit {n}" in text_of(digest) for n in range(6)] == [False] * 3 + [True] * 3
         await world.report(just_now(world, "l1", "Next day"))
         assert subjects(await post.instant()) == ["L1 (Acme): Next day"]
+
+
+async def test_what_is_held_right_at_the_hour_of_the_digest_waits_for_the_next_one(
+    settings: Settings, world: World
+) -> None:
+    async with open_post(settings, clock=at(7, 50)) as post:
+        await world.people("ana", leads={"l1": "ana"})
+        await prefer(world, "ana", daily_cap=1, time_zone="UTC")
+        await subscribe(world, "ana", "lead", "l1")
+        await world.report(just_now(world, "l1", "First"))
+        assert len(await post.instant()) == 1
+        await post.go(minutes=9, seconds=44)  # 07:59:55
+        await world.report(just_now(world, "l1", "Second"))
+        assert await post.go() == await post.go(seconds=20) == await post.go(hours=23) == []
+        assert subjects(await post.go(hours=1)) == ["L1 (Acme): Second"]
 
 
 async def test_ten_thousand_moments_in_a_minute_are_a_handful_of_mails(settings: Settings, world: World) -> None:

@@ -90,9 +90,7 @@ wanted = st.fixed_dictionaries(
             st.builds(lambda value: {"kind": "lead", "value": value}, st.sampled_from([*LEADS])),
             st.builds(lambda value: {"kind": "account", "value": value}, st.sampled_from(["acme", "other"])),
             st.builds(lambda value: {"kind": "type", "value": value}, st.sampled_from(["web", "email", "milestone"])),
-            st.builds(
-                lambda value: {"kind": "description", "value": value}, descriptions.filter(lambda text: words_of(text))
-            ),
+            st.builds(lambda value: {"kind": "description", "value": value}, descriptions.filter(words_of)),
         ),
         "scope": st.sampled_from(["owned", "feed"]),
         "paused": st.booleans(),

@@ -6,12 +6,13 @@ are those of ``digest``, which has tests of its own against clocks.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from leadfeed_api.settings import Settings
@@ -108,10 +109,10 @@ class Oracle:
             ]
             if not due or after_quiet(now, how) > now:
                 return
-            slowest = max(due, key=FREQUENCIES.index)  # type: ignore[arg-type]
+            slowest = max(due, key=FREQUENCIES.index)
             taken = [
                 key for key, why in mine.items()
-                if FREQUENCIES.index(self._frequency(key, why)) <= FREQUENCIES.index(slowest)  # type: ignore[arg-type]
+                if FREQUENCIES.index(self._frequency(key, why)) <= FREQUENCIES.index(slowest)
             ]  # fmt: skip
             day, count = self.counted.get(user, (None, 0))
             count = count if day == how.today(now) else 0
@@ -282,21 +283,42 @@ changes = st.one_of(
 )  # fmt: skip
 # Something happens, perhaps something changes, and time goes on: dense enough that most histories mail something.
 rounds = st.tuples(
-    st.lists(moment, max_size=3), st.lists(changes, max_size=2), st.lists(moment, max_size=1), st.lists(changes, max_size=1),
-    work.map(lambda one: [one]),
+    st.lists(moment, max_size=3), st.lists(changes, max_size=2), st.lists(moment, max_size=1),
+    st.lists(changes, max_size=1), work.map(lambda one: [one]),
 ).map(lambda parts: [operation for part in parts for operation in part])  # fmt: skip
 # Right before clocks change, and at no particular time.
 beginnings = st.sampled_from(
-    [datetime(2027, 3, 27, 23, tzinfo=UTC), datetime(2027, 10, 30, 22, tzinfo=UTC), datetime(2027, 4, 3, 12, tzinfo=UTC),
-     datetime(2027, 3, 13, 20, tzinfo=UTC), datetime(2027, 7, 1, 9, 59, 50, tzinfo=UTC)]
-)  # fmt: skip
+    ["2027-03-27T23:00:00Z", "2027-10-30T22:00:00Z", "2027-04-03T12:00:00Z", "2027-03-13T20:00:00Z",
+     "2027-07-01T09:59:50Z"]
+).map(datetime.fromisoformat)  # fmt: skip
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+CALM = hypothesis_settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=20
 )
-@given(beginnings, st.lists(new, min_size=2, max_size=4), st.lists(rounds, min_size=4, max_size=10))
+histories = given(beginnings, st.lists(new, min_size=2, max_size=4), st.lists(rounds, min_size=4, max_size=10))
+
+
+@CALM
+@histories
 async def test_what_is_mailed_is_what_the_rules_say_and_each_moment_at_most_once_a_recipient(
+    service: Service, settings: Settings, monkeypatch: pytest.MonkeyPatch, beginning: datetime, subscriptions: Any,
+    history: Any,
+) -> None:  # fmt: skip
+    await compare(service, settings, monkeypatch, beginning, subscriptions, history)
+
+
+@pytest.mark.soak
+@hypothesis_settings(parent=CALM, max_examples=400)
+@histories
+async def test_what_is_mailed_is_what_the_rules_say_in_many_more_histories(
+    service: Service, settings: Settings, monkeypatch: pytest.MonkeyPatch, beginning: datetime, subscriptions: Any,
+    history: Any,
+) -> None:  # fmt: skip
+    await compare(service, settings, monkeypatch, beginning, subscriptions, history)
+
+
+async def compare(
     service: Service,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
@@ -304,6 +326,7 @@ async def test_what_is_mailed_is_what_the_rules_say_and_each_moment_at_most_once
     subscriptions: list[tuple[Any, ...]],
     history: list[list[tuple[Any, ...]]],
 ) -> None:
+    """Plays a history and compares at each step; at its end, lets everything that waits go out."""
     monkeypatch.setattr(letter, "SHOWN_MOMENTS", 1_000)  # every moment is in the text, to be counted
     world = await service.new_world()
     await world.people(*USERS, leads={"l1": "ana", "l2": "bob", "l3": None})

@@ -73,13 +73,14 @@ async def test_ten_thousand_rows_scroll_smoothly(world: World, note: Note) -> No
         panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
         await panel.page.evaluate(RECORD)
         await panel.element.evaluate(
-            """async (element) => {
+            """async (element, wanted) => {
               const scroller = element.shadowRoot.querySelector(".scroller");
-              while (element.shadowRoot.querySelectorAll("article").length < 10000) {
+              while (element.shadowRoot.querySelectorAll("article").length < wanted) {
                 scroller.scrollTop = scroller.scrollHeight;
                 await new Promise(requestAnimationFrame);
               }
-            }"""
+            }""",
+            MOMENTS,
         )
         note(f"while loading 10,000 rows: {await Frames.of(panel.page)}")
         await panel.element.evaluate(
@@ -115,8 +116,8 @@ async def test_a_thousand_arrivals_in_ten_seconds_hold_no_frame_up(world: World,
             soon = asyncio.get_running_loop().time() + 0.1
             now = datetime.now(UTC)
             await world.report(
-                *(world.moment(f"l{10 * turn + n}", type="email", description=f"flood {10 * turn + n}.", occurred_at=now.isoformat())
-                  for n in range(10))
+                *(world.moment(f"l{n}", type="email", description=f"flood {n}.", occurred_at=now.isoformat())
+                  for n in range(10 * turn, 10 * turn + 10))
             )  # fmt: skip
             await asyncio.sleep(max(0.0, soon - asyncio.get_running_loop().time()))
         await expect(panel.row("flood 999.")).to_have_count(1)

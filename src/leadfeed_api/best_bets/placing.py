@@ -25,10 +25,10 @@ _PLACED = """
         CASE WHEN g.given THEN coalesce(l.flames_given, 0)
           ELSE coalesce(width_bucket(CASE WHEN $4::boolean THEN g.rise ELSE l.score END, $6::float8[]), 0) END AS flames
       FROM lead l
-      LEFT JOIN LATERAL (
-        SELECT s.opening FROM score_day s
-        WHERE s.org_id = $1 AND s.lead_id = l.lead_id AND s.day >= $2::date ORDER BY s.day LIMIT 1
-      ) o ON true
+      LEFT JOIN (
+        SELECT DISTINCT ON (s.lead_id) s.lead_id, s.opening FROM score_day s
+        WHERE s.org_id = $1 AND s.day >= $2::date AND {moved} ORDER BY s.lead_id, s.day
+      ) o ON o.lead_id = l.lead_id
       CROSS JOIN LATERAL (
         SELECT num_nonnulls(l.stars_given, l.flames_given, l.starred_given) > 0 AS given,
           CASE WHEN l.score > o.opening THEN l.score - o.opening END AS rise
@@ -37,18 +37,27 @@ _PLACED = """
     ) t
   ) q
 """
+
+
+def _placed(which: str) -> str:
+    """Intentional: the condition stands at both tables. Leads probing for their own history would each read all of it
+    under a plan that was made when there was none.
+    """
+    return _PLACED.format(which=which.format("l"), moved=which.format("s"))
+
+
 PLACE = f"""
 UPDATE lead u SET stars = p.stars, flames = p.flames, starred = p.starred
-FROM ({_PLACED.format(which="l.lead_id = ANY($8::text[])")}) p
+FROM ({_placed("{0}.lead_id = ANY($8::text[])")}) p
 WHERE u.org_id = $1 AND u.lead_id = p.lead_id AND p.differs
 RETURNING u.lead_id
 """
 MISPLACED = f"""
-SELECT p.lead_id FROM ({_PLACED.format(which="l.lead_id > $8 AND l.lead_id <= $9")}) p
+SELECT p.lead_id FROM ({_placed("{0}.lead_id > $8 AND {0}.lead_id <= $9")}) p
 WHERE p.differs ORDER BY p.lead_id
 """
 TALLY = f"""
-SELECT p.stars, p.flames, p.starred, count(*) AS leads FROM ({_PLACED.format(which="true")}) p GROUP BY 1, 2, 3
+SELECT p.stars, p.flames, p.starred, count(*) AS leads FROM ({_placed("true")}) p GROUP BY 1, 2, 3
 """
 
 

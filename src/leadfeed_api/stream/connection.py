@@ -21,6 +21,8 @@ class Connection:
     """One client's stream.
 
     ``position`` is as far as events were taken for sending. Times are the event loop's; ``expires_at`` is a Unix time.
+    ``cut`` and ``write_now`` are the server's, where it lends them: closing without a word, and sending if that is
+    possible without waiting.
     """
 
     org_id: int
@@ -37,6 +39,7 @@ class Connection:
     gone: bool = False
     last_words: bytes = b""
     cut: Callable[[], object] | None = None
+    write_now: Callable[[bytes], bool] | None = None
 
     _waiting: list[tuple[int, bytes]] | None = field(default=None, init=False)
     _size: int = field(default=0, init=False)
@@ -50,9 +53,15 @@ class Connection:
         return cls(who.org_id, user_id, Positions(key, who.org_id, user_id), who.key_hash, who.expires_at)
 
     def push(self, position: int, event: bytes) -> bool:
-        """Keeps a live event for sending; whether it did. One for which there is no room makes the stream behind."""
-        if self.behind or self.ended:
+        """Sends a live event, or keeps it for sending; whether it did.
+
+        It does not send one that was sent before, nor keep one for which there is no room: that makes the stream behind.
+        """
+        if position <= self.position or self.behind or self.ended:
             return False
+        if self._idle and self.write_now is not None and self.write_now(event):
+            self.position = position
+            return True
         if self._waiting is None:
             self._waiting = []
         elif self._size + len(event) > BUFFER_BYTES:
@@ -86,8 +95,9 @@ class Connection:
 
     def beat(self) -> None:
         """Has a sign of life sent."""
-        self._beat = True
-        self._rouse()
+        if not (self._idle and self.write_now is not None and self.write_now(HEARTBEAT)):
+            self._beat = True
+            self._rouse()
 
     def end(self, last_words: bytes) -> None:
         """Has the stream closed, in order: what waits, then ``last_words``."""
@@ -106,6 +116,11 @@ class Connection:
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
             self._wake = None
+
+    @property
+    def _idle(self) -> bool:
+        """Nothing waits, and nobody is sending."""
+        return self._wake is not None and not self._wake.done()
 
     def _rouse(self) -> None:
         if self._wake is not None and not self._wake.done():

@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Self
 
@@ -66,16 +65,11 @@ class Live:
         stream.ends_at = now + self._lifetime * random.uniform(0.9, 1.1)  # noqa: S311  to spread returns
         return stream
 
-    @contextmanager
-    def admitted(self, stream: Connection) -> Iterator[None]:
-        """Registered while inside. Raises ``TooMany``."""
+    def admit(self, stream: Connection) -> None:
+        """Registers a stream, until it is dismissed; in a process that is to end, it ends at once. Raises ``TooMany``."""
         self.connections.admit(stream)
-        try:
-            if self._leaving:
-                stream.end(events.farewell(LEAVING_WAIT_MS))
-            yield
-        finally:
-            self.connections.dismiss(stream)
+        if self._leaving:
+            stream.end(events.farewell(LEAVING_WAIT_MS))
 
     def history(self, stream: Connection) -> History:
         """The log as this stream's user may read it."""

@@ -1,16 +1,25 @@
-"""uvicorn's HTTP protocol, lending each request its transport.
+"""uvicorn's HTTP protocol, lending itself to streams: for the two things that ASGI has no word for.
 
-ASGI has no way to close a connection whose client does not read: ``send`` waits, and a server that closes politely
-waits too, for a buffer that never empties. ``leadfeed serve`` runs uvicorn with this protocol, so that a stream can
-shrink its socket's buffer and end a stalled client at once. Everything else is uvicorn's.
+*Ending a client that does not read.* ``send`` waits for it, and a server that closes politely waits too, for a buffer
+that never empties. A stream may shrink its socket's buffer, and close at once.
+
+*Writing to an idle client without waking its task.* That is half of what a delivery costs.
+
+``leadfeed serve`` runs uvicorn with this protocol. On another server streams do without both.
 """
 
 import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-EXTENSION = "leadfeed.transport"
+from leadfeed_api.stream.connection import Connection
+
+EXTENSION = "leadfeed.protocol"
+SOCKET_BUFFER_BYTES = 32 * 1024  # left to itself the kernel's grows to megabytes for a client that never reads
 
 
 class LendingProtocol(HttpToolsProtocol):
@@ -19,10 +28,42 @@ class LendingProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: self.transport}  # type: ignore[dict-item] # ours, not ASGI's
+        self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item] # ours, not ASGI's
+
+    def write_now(self, data: bytes) -> bool:
+        """Writes a piece of the chunked body that is being sent; False, and nothing written, if it would have to wait."""
+        if self.flow.write_paused or not self.cycle.chunked_encoding or self.cycle.disconnected:
+            return False
+        self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return True
+
+    def shrink(self) -> None:
+        """Little is buffered for a client that does not read."""
+        if not self.transport.is_closing():
+            self.transport.set_write_buffer_limits(high=SOCKET_BUFFER_BYTES)
+            lent: socket.socket = self.transport.get_extra_info("socket")
+            lent.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
 
 
-def transport_of(scope: Scope) -> asyncio.WriteTransport | None:
-    """The transport under a request, where the server lends it."""
-    lent: asyncio.WriteTransport | None = (scope.get("extensions") or {}).get(EXTENSION)
-    return lent
+@contextmanager
+def lent_to(connection: Connection, scope: Scope) -> Iterator[None]:
+    """While inside, ``connection.cut()`` ends the stream though its client does not read.
+
+    Where the server lends its protocol, the connection is closed at once, with all that was buffered for it, and events
+    are written without a detour. Otherwise the sending is broken off, and the server closes when it can.
+    """
+    protocol: LendingProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
+    if protocol is not None:
+        protocol.shrink()
+        connection.cut, connection.write_now = protocol.transport.abort, protocol.write_now
+        yield
+        return
+    sending = asyncio.current_task()
+    assert sending is not None  # noqa: S101  for the type checker: an ASGI call is always in a task
+    connection.cut = sending.cancel
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not connection.gone:
+            raise
+        sending.uncancel()

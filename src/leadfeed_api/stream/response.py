@@ -7,9 +7,7 @@ which sends, and one that waits for the client to hang up. What comes by the clo
 
 import asyncio
 import random
-import socket
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -17,8 +15,9 @@ from starlette.types import Receive, Scope, Send
 
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.stream import events
+from leadfeed_api.stream.afterwards import converse_afterwards
 from leadfeed_api.stream.connection import Connection
-from leadfeed_api.stream.protocol import transport_of
+from leadfeed_api.stream.protocol import lent_to
 
 if TYPE_CHECKING:
     from leadfeed_api.stream.live import Live
@@ -28,7 +27,6 @@ HEADERS = (
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),  # nginx must not wait for more
 )
-SOCKET_BUFFER_BYTES = 32 * 1024  # left to itself the kernel's grows to megabytes for a client that never reads
 DATABASE_PAUSE_S = (0.3, 0.9)
 
 
@@ -47,22 +45,36 @@ class EventStream(Response):
         self.raw_headers = list(HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises ``TooMany`` or ``Unavailable`` before the first byte; afterwards a stream only ever ends."""
+        """Begins the response, or raises ``TooMany`` or ``Unavailable``; once begun, a stream only ever ends."""
         if scope["method"] == "HEAD":
             await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
             await send({"type": "http.response.body"})
             return
-        with self.live.admitted(self.connection), _cuttable(self.connection, scope):
+        self.live.admit(self.connection)
+        try:
             opening = await self._prepare()
-            listening = asyncio.create_task(self._listen(receive))
-            try:
-                await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-                await self._send(send, opening)
+            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            await self._send(send, opening)
+        except BaseException:
+            self.abandon()
+            raise
+        await converse_afterwards(self, scope, receive, send)
+
+    async def converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Everything after the first bytes, until the client or the server has had enough."""
+        listening = asyncio.create_task(self._listen(receive))
+        try:
+            with lent_to(self.connection, scope):
                 await self._follow(send)
                 await self._send(send, self.connection.last_words)
                 await send({"type": "http.response.body"})
-            finally:
-                listening.cancel()
+        finally:
+            listening.cancel()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Nobody follows any more."""
+        self.live.connections.dismiss(self.connection)
 
     async def _prepare(self) -> bytes:
         """Has the log followed here; a stream from now learns where that is. Returns the first bytes."""
@@ -79,7 +91,7 @@ class EventStream(Response):
         while (await receive())["type"] != "http.disconnect":
             pass
         self.connection.hang_up()
-        self.live.connections.dismiss(self.connection)
+        self.abandon()
 
     async def _follow(self, send: Send) -> None:
         stream = self.connection
@@ -122,29 +134,3 @@ class EventStream(Response):
             self.connection.sending_since = asyncio.get_running_loop().time()
             await send({"type": "http.response.body", "body": data, "more_body": True})
             self.connection.sending_since = None
-
-
-@contextmanager
-def _cuttable(connection: Connection, scope: Scope) -> Iterator[None]:
-    """While inside, ``connection.cut()`` ends the stream though its client does not read.
-
-    Where the server lends us the socket, it is closed at once, with all that was buffered for it. Otherwise the sending
-    is broken off, and the server closes when it can.
-    """
-    transport = transport_of(scope)
-    if transport is not None:
-        if not transport.is_closing():
-            transport.set_write_buffer_limits(high=SOCKET_BUFFER_BYTES)
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
-        connection.cut = transport.abort
-        yield
-        return
-    sending = asyncio.current_task()
-    assert sending is not None  # noqa: S101  for the type checker: an ASGI call is always in a task
-    connection.cut = sending.cancel
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not connection.gone:
-            raise
-        sending.uncancel()

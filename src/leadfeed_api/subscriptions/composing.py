@@ -99,7 +99,7 @@ async def _question(connection: Connection, mail: Mail, recipient: Recipient) ->
 
 
 def _may_be_told(row: Any) -> bool:
-    if row["read"]:
+    if row["read"] or row["muted"]:
         return False
     rule = Rule(row["kind"], row["value"], row["scope"])
     seen = Occasion(

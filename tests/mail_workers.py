@@ -1,0 +1,51 @@
+"""Mail workers as operators run them: processes of their own, started, told to stop, or killed.
+
+Owns the processes it started and nothing else.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "leadfeed_api", "deliver"]
+PATIENCE_S = 60.0
+
+
+def environment(database_url: str, data_dir: Path, **settings: str) -> dict[str, str]:
+    """What a worker is told; nothing of the tests' own settings leaks in."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LEADFEED_")}
+    given = {"DATABASE_URL": database_url, "DATA_DIR": str(data_dir), **settings}
+    return {**kept, **{f"LEADFEED_{name}": value for name, value in given.items()}}
+
+
+async def run_once(env: dict[str, str]) -> str:
+    """``leadfeed deliver --once``; what it said. It must succeed."""
+    process = await asyncio.create_subprocess_exec(*COMMAND, "--once", env=env, stderr=asyncio.subprocess.PIPE)
+    _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    return said.decode()
+
+
+@asynccontextmanager
+async def worker(env: dict[str, str], *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker for the length of a block; killed at its end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *options, env=env, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+
+async def until(holds: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
+    """Waits for a condition; fails when it does not come true in time."""
+    async with asyncio.timeout(patience_s):
+        while not holds():
+            await asyncio.sleep(0.02)
