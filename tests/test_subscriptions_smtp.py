@@ -256,7 +256,22 @@ async def losing(server: MailServer) -> None:
     server.wrong.swallow, server.wrong.keep_swallowed = (lambda _: True), False
 
 
-@pytest.mark.parametrize("trouble", [away, refusing, closing, putting_off, swallowing, losing])
+async def tarpitting(server: MailServer) -> None:
+    server.wrong.tarpit_s = 0.5  # longer than the carrier waits in this test
+
+
+LONG = pytest.mark.soak
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        away,
+        swallowing,
+        losing,
+        *(pytest.param(one, marks=LONG) for one in (refusing, closing, putting_off, tarpitting)),
+    ],
+)
 async def test_after_an_hour_of_trouble_everything_arrives_and_nothing_more_than_twice(
     settings: Settings, world: World, trouble: Trouble
 ) -> None:
@@ -264,7 +279,7 @@ async def test_after_an_hour_of_trouble_everything_arrives_and_nothing_more_than
     await world.people(*reps, leads={f"of-{rep}": rep for rep in reps})
     for rep in reps:
         await subscribe(world, rep, "type", "web")
-    async with running() as server, smtp(server) as carrier, open_post(settings, carrier) as post:  # type: ignore[arg-type]
+    async with running() as server, smtp(server, command_s=0.25) as carrier, open_post(settings, carrier) as post:
         await trouble(server)
         expected = set()
         for minute in range(60):

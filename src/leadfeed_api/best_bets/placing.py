@@ -40,9 +40,9 @@ _PLACED = """
 
 
 def _placed(which: str) -> str:
-    """Intentional: the condition stands at both tables. Leads probing for their own history would each read all of it
-    under a plan that was made when there was none.
-    """
+    """The placing of the leads that a condition on ``{0}.lead_id`` chooses."""
+    # Intentional: it stands at both tables, and the history is read once. Where each lead probed for its own, a plan
+    # kept from when there was no history yet read all of it per lead: 49 s for 60,000 leads instead of 0.2.
     return _PLACED.format(which=which.format("l"), moved=which.format("s"))
 
 

@@ -10,8 +10,10 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
 
 from leadfeed_api.db.session import Connection
+from leadfeed_api.errors import Unavailable
 
 _ROOT = Path(__file__).resolve().parents[3]
 
@@ -24,9 +26,20 @@ def alembic_config(url: str) -> Config:
     return config
 
 
-def migrate(url: str) -> None:
-    """Brings the database at ``url`` to the newest revision. Several processes may call it at once."""
-    command.upgrade(alembic_config(url), "head")
+def migrate(url: str, *, patience_ms: int = 5_000) -> None:
+    """Brings the database at ``url`` to the newest revision. Several processes may call it at once.
+
+    Waits ``patience_ms`` for a table that is in use, rather than have everybody queue behind it; then raises
+    ``Unavailable``, and nothing was changed.
+    """
+    config = alembic_config(url)
+    config.attributes["lock_timeout_ms"] = patience_ms
+    try:
+        command.upgrade(config, "head")
+    except DBAPIError as error:
+        if isinstance(error.orig and error.orig.__cause__, asyncpg.LockNotAvailableError):
+            raise Unavailable("A table that has to change is in use. Nothing was changed; try again.") from error
+        raise
 
 
 @cache

@@ -1,9 +1,9 @@
 """Streams go on after the application has returned, so that what it needed to answer is not kept for hours.
 
 A request on its way through middleware, routing and dependencies leaves a dozen suspended calls and everything they
-hold: half of what a stream would cost (27 KiB instead of 15). So a stream only *begins* inside; then everything unwinds,
-the request is logged, and what stays is the server's own objects and the conversation. Still plain ASGI: the response is
-completed by the ``send`` that the application was given.
+hold: half of what a stream would cost (27 KiB instead of 15). So a stream only *begins* inside; then everything
+unwinds, the request is logged, and what stays is the server's own objects and the conversation. Still plain ASGI: the
+response is completed by the ``send`` that the application was given.
 """
 
 from typing import Any, Protocol

@@ -55,7 +55,7 @@ class Connection:
     def push(self, position: int, event: bytes) -> bool:
         """Sends a live event, or keeps it for sending; whether it did.
 
-        It does not send one that was sent before, nor keep one for which there is no room: that makes the stream behind.
+        It does not send one that was sent before, nor keep one for which there is no room: the stream is behind then.
         """
         if position <= self.position or self.behind or self.ended:
             return False

@@ -31,7 +31,7 @@ class LendingProtocol(HttpToolsProtocol):
         self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item] # ours, not ASGI's
 
     def write_now(self, data: bytes) -> bool:
-        """Writes a piece of the chunked body that is being sent; False, and nothing written, if it would have to wait."""
+        """Writes a piece of the chunked body that is being sent; False, with nothing written, if it had to wait."""
         if self.flow.write_paused or not self.cycle.chunked_encoding or self.cycle.disconnected:
             return False
         self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
