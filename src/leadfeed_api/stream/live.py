@@ -66,7 +66,7 @@ class Live:
         return stream
 
     def admit(self, stream: Connection) -> None:
-        """Registers a stream until it is dismissed; in a process that is to end it ends at once; may raise ``TooMany``."""
+        """Registers a stream until it is dismissed; while the process is leaving, it ends at once. May be refused."""
         self.connections.admit(stream)
         if self._leaving:
             stream.end(events.farewell(LEAVING_WAIT_MS))
