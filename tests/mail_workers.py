@@ -44,8 +44,8 @@ async def worker(env: dict[str, str], *options: str) -> AsyncIterator[asyncio.su
         await process.wait()
 
 
-async def until(holds: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
+async def until(holds: Callable[[], bool], patience_s: float = PATIENCE_S, *, every_s: float = 0.02) -> None:
     """Waits for a condition; fails when it does not come true in time."""
     async with asyncio.timeout(patience_s):
         while not holds():  # noqa: ASYNC110  what is waited for happens in another process
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(every_s)

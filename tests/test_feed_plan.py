@@ -1,0 +1,168 @@
+"""How PostgreSQL finds a page at fifty thousand entries: by the inbox's own key, backward, and no row too many."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from leadfeed_api.db.tables import Table
+from leadfeed_api.feed import queries
+from leadfeed_api.feed.filters import Filters, narrow
+from postgres import clone_database, drop_database
+from world import World
+
+pytestmark = pytest.mark.anyio
+
+ENTRIES, LEADS, ORG_ID = 50_000, 1_000, 7
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+MIDDLE = NOW - timedelta(seconds=ENTRIES // 2)
+FILL = f"""
+INSERT INTO organization (org_id, org, name, position, created_at)
+  SELECT n, 'o' || n, 'O', {ENTRIES}, '{NOW}' FROM generate_series(6, 8) n;
+INSERT INTO app_user (org_id, user_id, name)
+  SELECT o, u, u FROM generate_series(6, 8) o, unnest(ARRAY['ana', 'bob']) u;
+INSERT INTO account (org_id, account_id, name)
+  SELECT {ORG_ID}, 'a' || n, 'Company ' || n FROM generate_series(0, 99) n;
+INSERT INTO lead (org_id, lead_id, name, account_id, owner_id)
+  SELECT {ORG_ID}, 'l' || n, 'Person ' || n, 'a' || n % 100, 'ana' FROM generate_series(0, {LEADS - 1}) n;
+INSERT INTO watch (org_id, user_id, lead_id, created_at)
+  SELECT {ORG_ID}, u, 'l' || n, '{NOW}' FROM generate_series(0, 199) n, unnest(ARRAY['ana', 'bob']) u;
+INSERT INTO moment
+  (org_id, moment_id, position, source, external_id, lead_id, type, description, occurred_at, recorded_at)
+  SELECT {ORG_ID}, lpad(to_hex(n), 32, '0')::uuid, n, 's', 'm' || n, 'l' || n % {LEADS},
+    (ARRAY['web', 'email', 'milestone'])[n % 3 + 1], 'Visited page ' || n,
+    '{NOW}'::timestamptz - n * interval '1 s', '{NOW}'
+  FROM generate_series(1, {ENTRIES}) n;
+INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
+  SELECT m.org_id, u, m.occurred_at, m.moment_id, m.lead_id, m.type, m.position, true
+  FROM moment m, unnest(ARRAY['ana', 'bob']) u WHERE u = 'ana' OR m.position % 5 = 0;
+INSERT INTO feed_change (org_id, user_id, position, kind, lead_id, changed_at)
+  SELECT m.org_id, u, m.position, 'lead', m.lead_id, '{NOW}'
+  FROM moment m, unnest(ARRAY['ana', 'bob']) u WHERE m.position % 7 = 0;
+ANALYZE;
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
+    """A database with one full inbox among others."""
+    name = f"{postgres[1]}_plan_{worker_id}"
+    dsn = clone_database(*postgres, name)
+
+    async def fill() -> None:
+        connection = await asyncpg.connect(dsn)
+        await connection.execute(f"/* by a test */ {FILL}")
+        await connection.close()
+
+    asyncio.run(fill())
+    yield dsn
+    drop_database(postgres[0], name)
+
+
+async def explain(dsn: str, mode: str, statement: str, *parameters: object) -> dict[str, Any]:
+    """The plan that was run, with what it touched; ``mode`` is how PostgreSQL plans prepared statements."""
+    connection = await asyncpg.connect(dsn, server_settings={"plan_cache_mode": mode, "jit": "off"})
+    try:
+        shown = await connection.fetchval(f"/* by a test */ EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *parameters)
+    finally:
+        await connection.close()
+    plan: dict[str, Any] = json.loads(shown)[0]["Plan"]
+    return plan
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A plan's steps, from the top."""
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+def rows_of(node: dict[str, Any]) -> float:
+    """How many rows a step gave, and how many it looked at in vain."""
+    rows: float = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+    return rows
+
+
+PAGES = {
+    "the first page": ({}, None, 50),
+    "the largest page": ({}, None, 200),
+    "a page in the middle": ({}, (MIDDLE, UUID(int=ENTRIES // 2)), 50),
+    "a page near the end": ({}, (NOW - timedelta(seconds=ENTRIES - 100), UUID(int=ENTRIES)), 50),
+    "what I own": ({"scope": "owned"}, None, 50),
+    "muted shown": ({"muted": "show"}, None, 50),
+    "until an instant": ({"until": MIDDLE}, None, 50),
+}
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize("name", PAGES)
+async def test_a_page_walks_the_inbox_backward_by_its_key_and_reads_no_more_than_it_shows(
+    filled: str, mode: str, name: str
+) -> None:
+    filters, after, limit = PAGES[name]
+    conditions, parameters = narrow(Filters(**filters), NOW, after=after)  # type: ignore[arg-type]
+    plan = await explain(filled, mode, queries.page_statement(conditions, limit), ORG_ID, "ana", *parameters)
+
+    (inbox,) = [node for node in nodes(plan) if node.get("Relation Name") == "feed_entry"]
+    assert (inbox["Node Type"], inbox["Index Name"], inbox["Scan Direction"]) == (
+        "Index Scan",
+        "feed_entry_pkey",
+        "Backward",
+    )
+    assert "org_id" in inbox["Index Cond"]
+    assert "user_id" in inbox["Index Cond"]
+    assert after is None or "ROW(occurred_at, moment_id) <" in inbox["Index Cond"].replace("e.", "")
+    assert rows_of(inbox) <= limit + 1, "entries were read that are not shown"
+    for node in nodes(plan):
+        if "Sort" in node["Node Type"]:
+            assert node["Actual Rows"] <= limit + 1, "more than the page was sorted"
+        if node.get("Relation Name") in {"moment", "lead"}:
+            assert rows_of(node) <= limit + 1, f"{node['Relation Name']} was read beyond the page"
+        assert node["Node Type"] != "Seq Scan" or node["Relation Name"] not in {"moment", "lead", "feed_entry"}
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_what_readers_poll_is_found_by_index_too(filled: str, mode: str) -> None:
+    newest = await explain(filled, mode, queries.NEWEST_WITH_CONTACTS, ORG_ID, "ana")
+    (inbox,) = [node for node in nodes(newest) if node.get("Relation Name") == "feed_entry"]
+    assert (inbox["Index Name"], rows_of(inbox)) == ("feed_entry_pkey", 50)
+
+    version = await explain(filled, mode, queries.VERSION, ORG_ID, "ana")
+    touched = [node for node in nodes(version) if node.get("Relation Name") in {"feed_entry", "feed_change"}]
+    assert {node["Node Type"] for node in touched} <= {"Index Only Scan", "Index Scan"}
+    assert sum(map(rows_of, touched)) <= 2
+
+    since = await explain(filled, mode, queries.MOMENTS_SINCE, ORG_ID, ["ana", "bob"], ENTRIES - 10, ENTRIES)
+    (inbox,) = [node for node in nodes(since) if node.get("Relation Name") == "feed_entry"]
+    assert inbox["Index Name"] == "feed_entry_by_position"
+    assert rows_of(inbox) == 12
+
+
+async def test_no_orm_object_and_no_statement_of_sqlalchemy_is_in_a_page(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await world.report(world.moment("l1"))
+    seen: list[object] = []
+    listened = ((Table, "load"), (Table, "init"), (Engine, "before_execute"), (Engine, "do_connect"))
+
+    def note(*about: object) -> None:
+        seen.append(about)
+
+    for target, name in listened:
+        event.listen(target, name, note, **({"propagate": True} if target is Table else {}))
+    try:
+        assert len((await world.page("ana"))["items"]) == 1
+        assert seen == []
+        next(iter(Table.registry.mappers)).class_()
+        assert len(seen) == 1, "an object would go unnoticed"
+    finally:
+        for target, name in listened:
+            event.remove(target, name, note)
