@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from playwright.async_api import BrowserContext, expect
+from playwright.async_api import BrowserContext, Route, expect
 
 from browser import Panel, Proxy, desk, site
 from leadfeed_api.settings import Settings
@@ -197,6 +197,28 @@ async def test_a_position_that_cannot_be_served_is_made_up_for_by_the_page(
 
         assert ok(answer)["watched"] > 100
         await equals_a_fresh_page(panel, world, "ana")
+
+
+async def test_news_that_comes_while_a_page_is_being_read_is_not_lost(
+    settings: Settings, context: BrowserContext
+) -> None:
+    """The answer is older than the news that overtakes it."""
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana", "l1": "ana"})
+        await world.report(world.moment("l0", description="before"))
+        panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+        await expect(panel.count).to_have_text("1 unread")
+
+        async def overtaken(route: Route) -> None:
+            stale = await route.fetch()
+            await world.report(world.moment("l1", description="overtook"))
+            await panel.until("document.querySelector('lead-feed').unread", 2)
+            await route.fulfill(response=stale)
+
+        await panel.page.route("**/v1/feed?*", overtaken, times=1)
+        await panel.button("Web").click()
+
+        await panel.shows("overtook", "before")
 
 
 async def streams(service: Service) -> int:

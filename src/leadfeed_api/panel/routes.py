@@ -19,7 +19,7 @@ from leadfeed_api.panel.assembly import assemble, in_order
 router = APIRouter(tags=["Panel"], include_in_schema=False)
 
 STATIC = Path(__file__).parent / "static"
-MODULE, SHEETS = "lead-feed.js", "lead-feed.sheets.js"
+MODULE, ACTIONS = "lead-feed.js", "lead-feed.actions.js"
 MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -56,7 +56,7 @@ def assets() -> dict[str, Asset]:
     found = {path.name: path.read_bytes() for path in sorted(STATIC.iterdir()) if path.is_file()}
     parts = {path.name: path.read_text("utf-8") for path in sorted((STATIC / "lead-feed").glob("*.js"))}
     found[MODULE] = assemble(parts, "element.js").encode()
-    found[SHEETS] = assemble(parts, "sheets.js", on=in_order(parts, "element.js"), base=MODULE).encode()
+    found[ACTIONS] = assemble(parts, "actions.js", on=in_order(parts, "element.js"), base=MODULE).encode()
     return {name: Asset.of(name, body) for name, body in found.items()}
 
 

@@ -1,4 +1,4 @@
-// The panel in German, and the pattern for any other language: every key of words.js and sheetwords.js. What is missing
+// The panel in German, and the pattern for any other language: every key of words.js and actionwords.js. What is missing
 // is said in English. See docs/embedding.md.
 
 export default {

@@ -1,4 +1,4 @@
-// The panel in French: every key of words.js and sheetwords.js. A language is this one file; see docs/embedding.md.
+// The panel in French: every key of words.js and actionwords.js. A language is this one file; see docs/embedding.md.
 
 export default {
   "title": "Fil des leads",

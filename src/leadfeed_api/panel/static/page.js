@@ -1,22 +1,36 @@
 // The page around the panel. Credentials come in the fragment, which no server and no log ever sees:
 // #token=… shows the feed; with &ingest=… (an API key that may report moments) and &lead=… one can make something happen.
+// #bare=1 is the panel alone, for pages that frame it: see docs/embedding.md.
 
 const given = new URLSearchParams(location.hash.slice(1));
 const root = document.documentElement;
 const find = (id) => document.getElementById(id);
+const framed = window.parent !== window;
 
 const panel = document.createElement("lead-feed");
 panel.setAttribute("fragment", "view");
-panel.setAttribute("title-count", "");
 panel.setAttribute("lang", given.get("lang") ?? "en");
 if (given.get("token")) panel.setAttribute("token", given.get("token"));
+root.toggleAttribute("data-bare", given.has("bare"));
+if (!framed) panel.setAttribute("title-count", "");
 document.querySelector("aside").append(panel);
 
 panel.addEventListener("leadfeed:open", ({ detail: { lead, account, item } }) => {
+  tell({ type: "leadfeed:open", lead: { id: lead.id, name: lead.name } });
   find("record-name").textContent = lead.name;
   find("record-about").textContent = [lead.title, account?.name, item.description].filter(Boolean).join(" · ");
   document.querySelector(".avatar").textContent = lead.name.split(/\s+/).map((word) => word[0]).join("").slice(0, 2);
 });
+panel.addEventListener("leadfeed:token", () => tell({ type: "leadfeed:token" }));
+
+addEventListener("message", ({ source, data }) => {
+  if (framed && source === window.parent && data?.type === "leadfeed:token") panel.token = String(data.token);
+});
+
+/** Tells the page around the frame. To any origin: who may frame this page is decided by its policy. */
+function tell(message) {
+  if (framed) window.parent.postMessage(message, "*");
+}
 
 find("language").value = panel.lang;
 find("language").addEventListener("change", (event) => panel.setAttribute("lang", event.target.value));

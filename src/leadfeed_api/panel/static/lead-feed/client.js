@@ -113,3 +113,17 @@ function parsed(text) {
     return null;
   }
 }
+
+/**
+ * Why nothing came back: "unreachable", or "origin" when the service is there but does not answer this page. A browser
+ * hides the reason from scripts; a request that asks for nothing still tells whether anybody is there.
+ */
+export async function diagnose(client, error) {
+  if (!(error instanceof Unreachable)) throw error;
+  try {
+    await fetch(client.url("/healthz"), { mode: "no-cors", cache: "no-store", credentials: "omit" });
+  } catch {
+    return "unreachable";
+  }
+  return new URL(client.base, location.href).origin === location.origin ? "unreachable" : "origin";
+}

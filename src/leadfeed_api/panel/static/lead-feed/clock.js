@@ -31,6 +31,9 @@ export class Clock {
 
 /** How times are written in one language. */
 export class Times {
+  #days = new Map();
+  #today = 0;
+
   constructor(language, words, clock) {
     this.words = words;
     this.clock = clock;
@@ -56,8 +59,16 @@ export class Times {
     return this.full.format(instant);
   }
 
-  /** The heading an instant belongs under. */
-  day(instant) {
+  /** The heading for the day that began at a midnight. */
+  day(start) {
+    const today = midnight(this.clock.now());
+    if (today !== this.#today) this.#days.clear();
+    this.#today = today;
+    if (!this.#days.has(start)) this.#days.set(start, this.#heading(start));
+    return this.#days.get(start);
+  }
+
+  #heading(instant) {
     const days = this.daysAgo(instant);
     if (days <= 0) return this.words("day.today");
     if (days === 1) return this.words("day.yesterday");

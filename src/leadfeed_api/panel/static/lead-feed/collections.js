@@ -1,9 +1,11 @@
 // My subscriptions, my watch list, what I muted: lists of one's own things, to look through and to end.
 
+import { mute, unmute } from "./deeds.js";
 import { h, icon, iconButton, select } from "./dom.js";
 import { busy, openSheet } from "./sheet.js";
+import { said } from "./toast.js";
 
-const AT_ONCE = 100;
+const WATCHED_AT_ONCE = 100;
 
 /** A sheet with a list that is read page by page. `read(after)` gives `{items, next}`, `row(item)` its element. */
 function openList(panel, { title, empty, glyph, read, row }) {
@@ -60,7 +62,7 @@ export function openWatchlist(panel) {
     empty: words("watchlist.empty"),
     glyph: "eye",
     read: async (after) => {
-      const { items, next_after: next } = await feed.client.get("/v1/watchlist", { limit: AT_ONCE, after });
+      const { items, next_after: next } = await feed.client.get("/v1/watchlist", { limit: WATCHED_AT_ONCE, after });
       return { items, next };
     },
     row: ({ lead, account, owned }, problem) => {
@@ -85,7 +87,7 @@ export function openMutes(panel) {
     },
     row: ({ lead, type, until }, problem) => {
       const what = { lead, type };
-      const actions = [() => feed.unmute(what), () => feed.mute(what, until)];
+      const actions = [() => unmute(panel, what), () => mute(panel, what, until)];
       return thing(lead?.name ?? words(`type.${type}`), ends(until), toggle(panel, ["mute", "bell"], [words("undo.mute"), words("do.mute")], actions, problem));
     },
   });
@@ -117,7 +119,8 @@ export function openSubscriptions(panel) {
           busy(panel, line, problem, async () => {
             await feed.client.send("DELETE", address(one));
             line.remove();
-            feed.subscribed("done.unsubscribed", {});
+            said(panel, "done.unsubscribed", {});
+            feed.recheck(null);
           }),
       });
       const line = thing(described(panel, one), recipients(one), often, pause, end);

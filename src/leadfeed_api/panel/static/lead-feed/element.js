@@ -140,5 +140,5 @@ function identity(token) {
 
 if (!customElements.get("lead-feed")) customElements.define("lead-feed", LeadFeed);
 
-// What lead-feed.sheets.js stands on.
+// What lead-feed.actions.js stands on.
 export { Refusal, addIcons, addWords, h, icon, iconButton, select, styled };

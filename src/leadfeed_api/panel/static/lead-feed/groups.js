@@ -1,5 +1,7 @@
 // Repeats: what one person did again within the hour folds behind the newest of it.
 
+import { instantOf } from "./items.js";
+
 const REPEATED_WITHIN_MS = 3_600_000;
 const FEW = 2; // a row more is no trouble; a button that stands for one row is
 
@@ -27,7 +29,7 @@ function grouped(items) {
   for (const item of items) {
     const key = `${item.type} ${item.lead.id}`;
     let group = growing.get(key);
-    if (!group || Date.parse(group[0].occurred_at) - Date.parse(item.occurred_at) > REPEATED_WITHIN_MS) {
+    if (!group || instantOf(group[0]) - instantOf(item) > REPEATED_WITHIN_MS) {
       group = [];
       growing.set(key, group);
     }

@@ -1,13 +1,25 @@
 // The feed as this page knows it: items newest first, exactly what a fresh page would show of the same stretch.
 // Knows neither the network nor the screen.
 
-/**
- * Where an item stands: text that sorts as the service does, by instant (to the microsecond), then id.
- */
+const keys = new WeakMap();
+const instants = new WeakMap();
+
+/** Where an item stands: text that sorts as the service does, by instant (to the microsecond), then id. */
 export function keyOf(item) {
-  const instant = item.occurred_at.replace(/(?:\.(\d+))?Z$/, (_, digits = "") => `.${digits.padEnd(6, "0")}Z`);
-  return `${instant} ${item.id}`;
+  if (!keys.has(item)) {
+    const instant = item.occurred_at.replace(/(?:\.(\d+))?Z$/, (_, digits = "") => `.${digits.padEnd(6, "0")}Z`);
+    keys.set(item, `${instant} ${item.id}`);
+  }
+  return keys.get(item);
 }
+
+/** When an item occurred, in milliseconds since 1970. */
+export function instantOf(item) {
+  if (!instants.has(item)) instants.set(item, Date.parse(item.occurred_at));
+  return instants.get(item);
+}
+
+let changes = 0;
 
 export class Items {
   #byId = new Map();
@@ -18,6 +30,7 @@ export class Items {
     this.end = null; // key of the oldest stretch loaded; null when there is nothing older
     this.cursor = null; // the next page
     this.loaded = false;
+    this.stamp = ++changes; // another one after every change
   }
 
   get(id) {
@@ -43,6 +56,7 @@ export class Items {
   extend(items, cursor) {
     for (const item of items) this.#put(item);
     this.cursor = cursor;
+    this.stamp = ++changes;
     this.end = cursor && this.list.length ? keyOf(this.list.at(-1)) : null;
   }
 
@@ -69,19 +83,24 @@ export class Items {
       this.held.delete(id);
     }
     this.list = this.list.filter((item) => this.#byId.has(item.id));
+    this.stamp = ++changes;
     return gone;
   }
 
   /** Rewrites items by a function that returns the item itself when nothing changes. */
   change(rewrite) {
     let changed = 0;
-    this.list = this.list.map((item) => {
+    const list = this.list.map((item) => {
       const next = rewrite(item);
       if (next === item) return item;
       changed += 1;
       this.#byId.set(next.id, next);
       return next;
     });
+    if (changed) {
+      this.list = list;
+      this.stamp = ++changes;
+    }
     return changed;
   }
 
@@ -89,12 +108,14 @@ export class Items {
   release() {
     const ids = [...this.held];
     this.held.clear();
+    this.stamp = ++changes;
     return ids;
   }
 
   #put(item) {
     const known = this.#byId.get(item.id);
     this.#byId.set(item.id, item);
+    this.stamp = ++changes;
     if (known) {
       this.list[this.list.indexOf(known)] = item;
       return;

@@ -8,14 +8,14 @@ const LETTERS = {
   s: (panel, row) => row && panel.act("subscribe", row),
   w: (panel, row) => row && panel.act("watch", row),
   e: (panel, row) => row && panel.act("read", row),
-  E: (panel, row) => row && panel.feed.markDownTo(row.id),
+  E: (panel, row) => row && panel.use("markDownTo", row.id),
   m: (panel, row) => row && panel.act("mute", row),
   o: (panel, row) => row && panel.act("fold", row),
   ".": (panel, row) => row && panel.act("menu", row),
-  u: (panel) => panel.feed.undo(),
+  u: (panel) => panel.use("undo"),
   n: (panel) => panel.showNew(true),
   "/": (panel) => panel.openSearch(),
-  "?": (panel) => panel.show("openHelp"),
+  "?": (panel) => panel.use("openHelp"),
 };
 
 /** Listens for the panel's keys, as long as the panel exists. */

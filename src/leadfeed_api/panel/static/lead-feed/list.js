@@ -1,5 +1,6 @@
 // The rows on the screen: which there are, in which order, and that nothing a reader looks at or stands on moves away.
 
+import { Chunks } from "./chunks.js";
 import { h } from "./dom.js";
 import { folded } from "./groups.js";
 import { Row } from "./row.js";
@@ -13,13 +14,17 @@ export class List {
   #days = new Map(); // label -> heading
   #unfolded = new Set();
   #current = null;
+  #drawn = "";
+  #folds = 0;
   #pointed = -Infinity;
   #slid = 0;
   #today = null;
+  #first = null;
 
   constructor(panel) {
     this.panel = panel;
     this.feed = h("div", { class: "feed", role: "feed", "aria-label": panel.words("feed"), "aria-busy": "true", part: "feed" });
+    this.chunks = new Chunks(this.feed);
     this.after = h("div", { class: "after" });
     this.element = h("div", { class: "scroller", part: "scroller", onscroll: () => this.#scrolled() }, this.feed, this.after);
     this.feed.addEventListener("click", (event) => this.#clicked(event));
@@ -28,7 +33,7 @@ export class List {
     this.feed.addEventListener("pointerover", (event) => this.rowAt(event.target)?.arm());
     this.feed.addEventListener("focusout", () => requestAnimationFrame(() => this.#scrolled()));
     // Where there is no hovering, rows get their buttons as they come near the screen.
-    if (matchMedia("(hover: none)").matches) this.feed.addEventListener("contentvisibilityautostatechange", (event) => this.rowAt(event.target)?.arm(), true);
+    if (matchMedia("(hover: none)").matches) this.feed.addEventListener("contentvisibilityautostatechange", ({ target }) => this.#armAll(target), true);
   }
 
   /** Whether somebody is reading: scrolled down, standing on a row, or about to click one. */
@@ -52,25 +57,27 @@ export class List {
 
   /** As many of the items as may come onto the screen in one go: those that are there, and the first of the others. */
   portion(items, most) {
-    if (!this.#known.size) return items;
     let left = most;
     return items.filter(({ id }) => this.#known.has(id) || left-- > 0);
   }
 
-  /** Makes the screen show exactly these items. New ones on top slide in, when nobody is reading. */
-  show(items) {
+  /** Makes the screen show exactly these items; `stamp` changes when they do. New ones on top slide in while nobody reads. */
+  show(items, stamp) {
+    const drawn = [stamp, items.length, this.#folds, this.#today].join();
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
+    const focused = this.holdsFocus ? this.current?.element : null;
     const wanted = this.#elements(items);
-    const active = this.element.getRootNode().activeElement;
-    const focused = active && this.feed.contains(active) ? active.closest("article") : null;
-    const kept = new Set(wanted);
-    const heir = focused && !kept.has(focused) ? this.#heir(focused, kept) : null;
-    const first = this.feed.firstElementChild;
-    const top = first?.offsetTop ?? 0;
-    const scrolled = this.element.scrollTop;
-    this.#arrange(wanted, kept);
+    const rows = wanted.filter((element) => element.matches("article"));
+    const heir = focused && !rows.includes(focused) ? this.#heir(focused, rows) : null;
+    const first = this.#first;
+    const slides = first && rows[0] !== first && !this.reading && rows.includes(first);
+    const top = slides && first.getBoundingClientRect().top;
+    this.chunks.arrange(wanted);
+    this.#first = rows[0] ?? null;
     if (heir) this.#move(heir, true);
     else if (!this.current && items.length) this.#makeCurrent(items[0].id);
-    if (first?.isConnected && scrolled <= 4) this.#slide(first.offsetTop - top);
+    if (slides) this.#slide(first.getBoundingClientRect().top - top);
   }
 
   /** Brings every time up to date. Rows from before today change only when a day ends, and then headings do too. */
@@ -110,6 +117,7 @@ export class List {
     const items = [row.item, ...(this.panel.repeatsOf(row.item) ?? [])];
     const open = items.some(({ id }) => this.#unfolded.has(id));
     for (const { id } of items) if (open) this.#unfolded.delete(id); else this.#unfolded.add(id);
+    this.#folds += 1;
     this.panel.draw();
   }
 
@@ -124,7 +132,7 @@ export class List {
       const row = this.#rows.get(id) ?? new Row(entry.item, this.panel);
       row.show(entry, place + 1);
       rows.set(id, row);
-      const label = times.day(row.at);
+      const label = times.day(row.midnight);
       if (label !== day && !entry.member) {
         day = label;
         const heading = this.#days.get(label) ?? h("div", { class: "day", "aria-hidden": "true" }, label);
@@ -139,16 +147,6 @@ export class List {
     return wanted;
   }
 
-  /** Removes first, then inserts: what stays is never moved, so it keeps the focus and its place. */
-  #arrange(wanted, kept) {
-    for (const child of [...this.feed.children]) if (!kept.has(child)) child.remove();
-    let next = this.feed.firstElementChild;
-    for (const element of wanted) {
-      if (element === next) next = next.nextElementSibling;
-      else this.feed.insertBefore(element, next);
-    }
-  }
-
   #slide(by) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || performance.now() - this.#slid < 400;
     this.#slid = performance.now();
@@ -157,11 +155,15 @@ export class List {
   }
 
   /** Who gets the focus of a row that goes: the next that stays, else the one before. */
-  #heir(focused, kept) {
-    for (const step of ["nextElementSibling", "previousElementSibling"]) {
-      for (let other = focused[step]; other; other = other[step]) if (kept.has(other) && other.matches("article")) return other;
-    }
-    return [...kept].find((element) => element.matches("article")) ?? null;
+  #heir(focused, rows) {
+    const before = [...this.feed.querySelectorAll("article")];
+    const place = before.indexOf(focused);
+    const stays = new Set(rows);
+    return [...before.slice(place), ...before.slice(0, place).reverse()].find((row) => stays.has(row)) ?? rows[0];
+  }
+
+  #armAll(chunk) {
+    for (const element of chunk.children) this.rowAt(element)?.arm();
   }
 
   #move(element, still) {

@@ -1,13 +1,14 @@
 // The menu behind the dots: everything at once, and the lists of one's own things.
 
 import { openMutes, openSubscriptions, openWatchlist } from "./collections.js";
+import { markAll } from "./deeds.js";
 import { openHelp } from "./help.js";
 import { openMenu } from "./sheet.js";
 
 export function openMainMenu(panel) {
   const { words, feed, attention } = panel;
   openMenu(panel, panel.menuButton, [
-    { icon: "check", label: words("menu.all"), run: () => feed.markAll() },
+    { icon: "check", label: words("menu.all"), run: () => markAll(panel) },
     null,
     feed.subscribable && { icon: "bell", label: words("subscriptions.title"), run: () => openSubscriptions(panel) },
     { icon: "eye", label: words("watchlist.title"), run: () => openWatchlist(panel) },

@@ -6,21 +6,19 @@ import { folded } from "./groups.js";
 import { listenForKeys } from "./keys.js";
 import { List } from "./list.js";
 
-const TOAST_MS = 8_000;
 const QUIET_MS = 10_000; // between two announcements of new moments
 const TICK_MS = 5_000;
-const SHEETS_MS = 1_500; // after the start, and when idle: sheets are fetched before anyone asks
-const BURST = 40; // rows put on the screen in one frame
+const ACTIONS_MS = 1_500; // after the start, and when idle: actions are fetched before anyone asks
+const BURST = 24; // rows put on the screen in one frame
 
 export class Panel {
   #frame = 0;
-  #toast = 0;
   #calm = 0;
   #ticking = 0;
   #gone = new AbortController();
   #settling = 0;
   #announced = -Infinity;
-  #sheets = null;
+  #actions = null;
   #told = null;
   #below = "";
 
@@ -31,8 +29,8 @@ export class Panel {
     this.searchButton = iconButton("search", words("filter.open"), { "aria-expanded": "false", onclick: () => this.filters.toggle() });
     this.filters = new FilterBar(this);
     this.live = h("span", { class: "live", part: "live" });
-    this.menuButton = iconButton("more", words("menu"), { "aria-haspopup": "menu", onclick: () => this.show("openMainMenu") });
-    this.header = h("header", { part: "header" }, h("h2", null, words("title")), this.live, h("div", { class: "tools" }, this.searchButton, iconButton("rss", words("rss.open"), { onclick: () => this.show("openFeedLink") }), this.menuButton));
+    this.menuButton = iconButton("more", words("menu"), { "aria-haspopup": "menu", onclick: () => this.use("openMainMenu") });
+    this.header = h("header", { part: "header" }, h("h2", null, words("title")), this.live, h("div", { class: "tools" }, this.searchButton, iconButton("rss", words("rss.open"), { onclick: () => this.use("openFeedLink") }), this.menuButton));
     this.pill = h("button", { type: "button", class: "pill", hidden: true, part: "pill", onclick: (event) => this.showNew(event.detail === 0) }, icon("up"), h("span"));
     this.toast = h("div", { class: "toast", part: "toast", hidden: true });
     this.speaker = h("div", { class: "unseen", role: "status" });
@@ -49,13 +47,13 @@ export class Panel {
     this.root.replaceChildren(this.section);
     if (this.memory.fragment) addEventListener("hashchange", () => this.narrow(this.memory.read()), { signal: this.#gone.signal });
     const idle = globalThis.requestIdleCallback ?? setTimeout;
-    setTimeout(() => idle(() => this.#fetchSheets().catch(() => (this.#sheets = null))), SHEETS_MS);
+    setTimeout(() => idle(() => this.#fetchActions().catch(() => (this.#actions = null))), ACTIONS_MS);
   }
 
   stop() {
     this.#gone.abort();
     clearInterval(this.#ticking);
-    for (const timer of [this.#toast, this.#calm, this.#settling]) clearTimeout(timer);
+    for (const timer of [this.#calm, this.#settling]) clearTimeout(timer);
     cancelAnimationFrame(this.#frame);
     this.attention?.stop();
     this.feed.stop();
@@ -92,30 +90,19 @@ export class Panel {
     }, Math.max(1_000, QUIET_MS - (performance.now() - this.#announced)));
   }
 
-  /** Says what was done, with a way back if there is one. */
-  said(key, values, undoable) {
-    const text = this.words(key, { ...values, type: values.type && this.words(`type.${values.type}`) });
-    const back = undoable && h("button", { type: "button", class: "link", onclick: () => this.feed.undo() }, this.words("undo"), h("kbd", { "aria-hidden": "true" }, "u"));
-    this.toast.replaceChildren(h("span", { dir: "auto" }, text), ...(back ? [back] : []));
-    this.toast.hidden = false;
-    this.announce(text);
-    clearTimeout(this.#toast);
-    this.#toast = setTimeout(() => (this.toast.hidden = !this.toast.matches(":hover, :focus-within")), TOAST_MS);
-  }
-
   // --- what rows, keys and sheets ask -----------------------------------------------------------------------------
 
   act(action, row, event) {
     const { item } = row;
     if (action === "open") this.#open(item, event);
-    else if (action === "read") this.feed.mark([item.id], !item.read);
-    else if (action === "watch") this.feed.watch(item.lead, !item.because.includes("watched"));
-    else if (action === "subscribe" && this.feed.subscribable) this.show("openSubscribe", item);
-    else if (action === "mute") this.show("openMute", item);
+    else if (action === "read") this.use("mark", [item.id], !item.read);
+    else if (action === "watch") this.use("watch", item.lead, !item.because.includes("watched"));
+    else if (action === "subscribe" && this.feed.subscribable) this.use("openSubscribe", item);
+    else if (action === "mute") this.use("openMute", item);
     else if (action === "fold") this.list.toggle(row);
     else if (action === "menu") {
       row.arm();
-      this.show("openRowMenu", row);
+      this.use("openRowMenu", row);
     }
   }
 
@@ -153,28 +140,27 @@ export class Panel {
     this.filters.toggle(true);
   }
 
-  /** Opens something on demand, by the name of the function that the module of sheets has for it. */
-  async show(what, ...about) {
+  /** Does or opens something, by the name of the function that the module of actions has for it. */
+  async use(what, ...about) {
     try {
-      const sheets = await this.#fetchSheets();
-      sheets[what](this, ...about);
+      return (await this.#fetchActions())[what](this, ...about);
     } catch (error) {
-      this.#sheets = null;
-      this.said("failed.unreachable", {}, false);
+      this.#actions = null;
+      this.announce(this.words("failed.unreachable"));
       throw error;
     }
   }
 
-  #fetchSheets() {
-    this.#sheets ??= import(new URL("lead-feed.sheets.js", import.meta.url).href).then((sheets) => {
-      if (this.#gone.signal.aborted) return sheets;
-      this.root.adoptedStyleSheets = [...this.root.adoptedStyleSheets, sheets.sheetStyle];
-      this.attention = new sheets.Attention(this.host, this);
+  #fetchActions() {
+    this.#actions ??= import(new URL("lead-feed.actions.js", import.meta.url).href).then((actions) => {
+      if (this.#gone.signal.aborted) return actions;
+      this.root.adoptedStyleSheets = [...this.root.adoptedStyleSheets, actions.actionStyle];
+      this.attention = new actions.Attention(this.host, this);
       this.#below = "";
       this.counted();
-      return sheets;
+      return actions;
     });
-    return this.#sheets;
+    return this.#actions;
   }
 
   announce(text) {
@@ -209,14 +195,14 @@ export class Panel {
     if (waiting) this.#settleLater();
     say(this.count, feed.unread > 999 ? words("unread.many") : words("unread", { n: feed.unread }));
     this.#drawStates();
-    this.list.look();
   }
 
   /** A flood comes onto the screen in portions, so that no frame takes long. */
   #drawList(items) {
     const portion = this.list.portion(items, BURST);
-    this.list.show(portion);
+    this.list.show(portion, `${this.feed.items.stamp} ${this.version}`);
     if (portion.length < items.length) this.draw();
+    else this.list.look();
   }
 
   #settleLater() {
@@ -261,7 +247,7 @@ export class Panel {
     const { words, feed } = this;
     const values = { page: location.origin, service: feed.client.base };
     const known = words.has(`failed.${code}`);
-    if (!known && !this.attention) this.#fetchSheets().catch(() => {}); // its words come with it
+    if (!known && !this.attention) this.#fetchActions().catch(() => {}); // its words come with it
     const key = known ? `failed.${code}` : "failed.other";
     const text = words.has(`${key}.text`) ? words(`${key}.text`, values) : detail;
     return [this.#state("bot", words(key), text, this.#button(words("retry"), () => feed.load()))];
@@ -283,13 +269,13 @@ export class Panel {
 
   #hints() {
     const hint = (keys, what) => h("span", null, keys.map((key) => h("kbd", null, key)), this.words(what));
-    return h("button", { type: "button", class: "hints", title: this.words("help.title"), onclick: () => this.show("openHelp") }, hint(["j", "k"], "hint.move"), hint(["e"], "hint.read"), hint(["s"], "hint.subscribe"), hint(["?"], "hint.help"));
+    return h("button", { type: "button", class: "hints", title: this.words("help.title"), onclick: () => this.use("openHelp") }, hint(["j", "k"], "hint.move"), hint(["e"], "hint.read"), hint(["s"], "hint.subscribe"), hint(["?"], "hint.help"));
   }
 
   #open(item, event) {
     if (event?.ctrlKey || event?.metaKey || event?.shiftKey) return;
     const wanted = this.host.tell("open", { lead: item.lead, account: item.account, item });
-    if (!item.read) this.feed.mark([item.id], true);
+    if (!item.read) this.use("mark", [item.id], true);
     const link = this.list.current?.name;
     if (!wanted) event?.preventDefault();
     else if (!event && link?.href) link.click();

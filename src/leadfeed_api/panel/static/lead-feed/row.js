@@ -1,6 +1,7 @@
 // One moment on the screen. Built once, then only what changed is touched: the focus inside it stays where it is.
 
 import { h, icon, iconButton, say, set } from "./dom.js";
+import { instantOf } from "./items.js";
 
 export class Row {
   #shown = "";
@@ -14,7 +15,7 @@ export class Row {
     this.kind = h("span", { class: `kind ${item.type}` }, icon(item.type));
     this.name = panel.leadLink(item, own("name"));
     this.account = h("span", { class: "account", id: own("account"), dir: "auto" });
-    this.shortTime = h("span", { "aria-hidden": "true" });
+    this.shortTime = h("span", { "aria-hidden": "true", dir: "auto" });
     this.exactTime = h("span", { class: "unseen" });
     this.time = h("time", { id: own("time"), part: "time" }, this.shortTime, this.exactTime);
     this.what = h("p", { class: "what", dir: "auto", id: own("what"), part: "description" });
@@ -43,7 +44,8 @@ export class Row {
     if (item === this.item && shown === this.#shown) return;
     this.item = item;
     this.#shown = shown;
-    this.at = Date.parse(item.occurred_at);
+    this.at = instantOf(item);
+    this.midnight = new Date(this.at).setHours(0, 0, 0, 0);
     this.#write(item);
     this.#writeFold(hidden, unseen, repeats);
     const classes = { read: item.read, unread: !item.read, best: item.lead.starred, member, opened: repeats.length > 0 && !hidden.length };

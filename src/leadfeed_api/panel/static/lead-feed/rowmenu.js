@@ -1,5 +1,6 @@
 // What else can be done from a row: narrow the list to its person or company, mute, mark up to here.
 
+import { markDownTo, mute } from "./deeds.js";
 import { h, select } from "./dom.js";
 import { openMenu, openSheet } from "./sheet.js";
 
@@ -11,7 +12,7 @@ export function openRowMenu(panel, row) {
   const { words, feed } = panel;
   const { lead, account, url, type } = row.item;
   openMenu(panel, row.tools.querySelector("[data-do=menu]"), [
-    { icon: "check", label: words("menu.upto"), key: "E", run: () => feed.markDownTo(row.id) },
+    { icon: "check", label: words("menu.upto"), key: "E", run: () => markDownTo(panel, row.id) },
     null,
     { icon: "filter", label: words("menu.only", { name: lead.name }), run: () => panel.narrow({ ...feed.filters, lead: lead.id, leadName: lead.name }) },
     Boolean(account) && { icon: "filter", label: words("menu.only", { name: account.name }), run: () => panel.narrow({ ...feed.filters, account: account.id, accountName: account.name }) },
@@ -42,7 +43,7 @@ export function openMute(panel, item, chosen = "lead") {
       const days = SPANS[span.value];
       const until = days && new Date(feed.client.clock.now() + days * DAY).toISOString();
       sheet.close();
-      feed.mute(what, until);
+      mute(panel, what, until);
     });
     body.append(form);
   });

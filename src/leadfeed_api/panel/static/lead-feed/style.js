@@ -72,7 +72,8 @@ input::placeholder { color: var(--faint); opacity: 1; }
 .stage { position: relative; flex: 1; min-block-size: 0; display: flex; }
 .scroller { flex: 1; min-inline-size: 0; overflow: hidden auto; overscroll-behavior: contain; scrollbar-width: thin; scrollbar-color: var(--line) transparent; }
 .day { position: sticky; inset-block-start: 0; z-index: 1; padding: 9px 16px 4px; background: color-mix(in srgb, var(--paper) 94%, transparent); color: var(--faint); font-size: .8em; font-weight: 650; letter-spacing: .045em; text-transform: uppercase; }
-article { position: relative; display: grid; grid-template-columns: 28px minmax(0, 1fr); column-gap: 10px; padding-block: 7px; padding-inline: 20px 16px; border-block-end: 1px solid var(--line); content-visibility: auto; contain-intrinsic-block-size: auto 73px; scroll-margin-block: 34px 8px; }
+.chunk { content-visibility: auto; }
+article { position: relative; display: grid; grid-template-columns: 28px minmax(0, 1fr); column-gap: 10px; padding-block: 7px; padding-inline: 20px 16px; border-block-end: 1px solid var(--line); scroll-margin-block: 34px 8px; }
 article:hover { background: var(--hover); }
 article:focus-visible { outline-offset: -2px; border-radius: 8px; }
 .dot { display: none; position: absolute; inset-inline-start: 7px; inset-block-start: 18px; inline-size: 7px; block-size: 7px; border-radius: 50%; background: var(--accent); }
@@ -83,9 +84,9 @@ article:focus-visible { outline-offset: -2px; border-radius: 8px; }
 .name { flex: 0 1 auto; min-inline-size: 3em; max-inline-size: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: inherit; text-decoration: none; font-weight: 500; cursor: pointer; }
 .unread .name { font-weight: 650; }
 .name:hover { text-decoration: underline; text-underline-offset: 2px; }
-.account { flex: 1 1 0; min-inline-size: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--faint); text-align: match-parent; }
+.account { flex: 1 1 0; min-inline-size: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--faint); text-align: -webkit-match-parent; text-align: match-parent; }
 time { flex: none; margin-inline-start: auto; color: var(--faint); font-size: .89em; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.what { overflow: hidden; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow-wrap: anywhere; text-align: match-parent; }
+.what { overflow: hidden; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow-wrap: anywhere; text-wrap: pretty; text-align: -webkit-match-parent; text-align: match-parent; }
 article:focus .what, article:focus-within .what { -webkit-line-clamp: none; }
 .read .name, .read .what { color: var(--soft); }
 .foot { display: flex; align-items: center; flex-wrap: wrap; gap: 1px 8px; min-block-size: 20px; min-inline-size: 0; color: var(--faint); font-size: .89em; }
@@ -93,19 +94,19 @@ article:focus .what, article:focus-within .what { -webkit-line-clamp: none; }
 .marks { display: inline-flex; gap: 1px; }
 .marks .icon { inline-size: 12px; block-size: 12px; }
 .star { color: var(--star); } .flame { color: var(--flame); }
-.bet { padding: 0 7px; border-radius: 99px; color: var(--star); background: color-mix(in srgb, var(--star) 13%, var(--paper)); font-weight: 600; }
+.bet { padding: 0 7px; border-radius: 99px; color: var(--amber); background: color-mix(in srgb, var(--star) 13%, var(--paper)); font-weight: 600; }
 .bot { padding: 0 6px; border: 1px dashed color-mix(in srgb, var(--faint) 80%, transparent); border-radius: 6px; overflow-wrap: anywhere; }
 .subscribed { color: var(--accent); }
 .fold { flex: none; color: var(--accent); font-weight: 600; padding: 2px 0; }
 .fold:hover { text-decoration: underline; }
 .fold.some::after { content: ""; display: inline-block; inline-size: 6px; block-size: 6px; margin-inline-start: 5px; border-radius: 50%; background: var(--accent); vertical-align: .1em; }
-article .tools { display: flex; position: absolute; inset-inline-end: 10px; inset-block-end: 5px; padding-inline-start: 14px; border-radius: 8px; opacity: 0; background: linear-gradient(90deg, transparent, var(--hover) 14px); }
+article .tools { display: flex; position: absolute; inset-inline-end: 10px; inset-block-end: 3px; padding-inline-start: 14px; border-radius: 8px; opacity: 0; background: linear-gradient(90deg, transparent, var(--hover) 14px); }
 article .tools:dir(rtl) { background: linear-gradient(270deg, transparent, var(--hover) 14px); }
 article .tool { inline-size: 28px; block-size: 24px; }
 article .tool:hover { background: color-mix(in srgb, var(--ink) 9%, var(--hover)); }
 article:hover .tools, article:focus .tools, article:focus-within .tools { opacity: 1; }
 article:focus, article:focus-within { background: var(--hover); }
-.member { padding-block: 4px; border-block-end-style: dashed; contain-intrinsic-block-size: auto 30px; }
+.member { padding-block: 4px; border-block-end-style: dashed; }
 .member .kind { inline-size: 8px; block-size: 8px; margin: 6px auto 0; border-radius: 50%; background: currentColor; }
 .member .kind .icon, .member .why { display: none; }
 .member .who { grid-row: 1; grid-column: 2; justify-self: end; }
@@ -116,9 +117,6 @@ article:focus, article:focus-within { background: var(--hover); }
 
 .pill { position: absolute; inset-block-start: 10px; inset-inline: 0; inline-size: fit-content; margin-inline: auto; z-index: 3; display: inline-flex; align-items: center; gap: 5px; padding: 5px 14px 5px 10px; border-radius: 99px; background: var(--ink); color: var(--paper); font-size: .89em; font-weight: 650; box-shadow: 0 4px 14px rgb(0 0 0 / .22); animation: rise .2s ease-out; }
 .pill .icon { inline-size: 13px; block-size: 13px; stroke-width: 2; }
-.toast { position: absolute; inset-block-end: 10px; inset-inline: 0; inline-size: fit-content; max-inline-size: calc(100% - 24px); margin-inline: auto; z-index: 3; display: flex; align-items: center; gap: 12px; padding: 7px 14px; border-radius: 10px; background: light-dark(#1d212b, #e9ecf2); color: light-dark(#f2f4f8, #14171f); font-size: .93em; box-shadow: 0 6px 20px rgb(0 0 0 / .25); animation: rise .2s ease-out; }
-.toast .link { display: inline-flex; align-items: center; gap: 6px; color: light-dark(#aebcff, #2a44b8); white-space: nowrap; }
-.toast kbd { color: inherit; border-color: currentColor; opacity: .75; }
 .end { display: flex; flex-wrap: wrap; align-items: center; justify-content: center; gap: 8px; padding: 16px; color: var(--faint); font-size: .89em; text-align: center; }
 .state { display: grid; justify-items: center; gap: 8px; padding: 48px 28px; text-align: center; color: var(--soft); overflow-wrap: anywhere; }
 .state .icon { inline-size: 28px; block-size: 28px; stroke-width: 1; color: var(--faint); }

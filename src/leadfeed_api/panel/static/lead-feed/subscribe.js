@@ -2,6 +2,7 @@
 
 import { h, select } from "./dom.js";
 import { busy, openSheet } from "./sheet.js";
+import { said } from "./toast.js";
 
 const FREQUENCIES = ["instant", "hourly", "daily"];
 
@@ -44,7 +45,9 @@ export function openSubscribe(panel, item) {
       return busy(panel, form, problem, async () => {
         await feed.client.send("POST", "/v1/subscriptions", wanted);
         sheet.close();
-        feed.subscribed("done.subscribed", { often: words(`often.${often.value}`) });
+        said(panel, "done.subscribed", { often: words(`often.${often.value}`) });
+        feed.expect();
+        feed.recheck(null);
       });
     });
     body.append(form);

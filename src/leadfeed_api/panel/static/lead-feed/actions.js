@@ -1,15 +1,16 @@
-// What opens on demand: menus, forms, lists of one's own things, help. A module of its own, fetched when the panel has
-// nothing better to do or when first needed; the panel shows and follows the feed without it.
+// What a rep does, and what opens for it: marks, menus, forms, lists of one's own things, help. A module of its own,
+// fetched when the panel has nothing better to do, or when first needed; the panel shows and follows the feed without it.
 
+import { ACTION_CSS } from "./actionstyle.js";
+import { ACTION_WORDS } from "./actionwords.js";
 import { Attention } from "./attention.js";
 import { openMutes, openSubscriptions, openWatchlist } from "./collections.js";
+import { mark, markAll, markDownTo, mute, undo, unmute, watch } from "./deeds.js";
 import { addIcons } from "./dom.js";
 import { openFeedLink } from "./feedlink.js";
 import { openHelp } from "./help.js";
 import { openMainMenu } from "./mainmenu.js";
 import { openMute, openRowMenu } from "./rowmenu.js";
-import { SHEET_CSS } from "./sheetstyle.js";
-import { SHEET_WORDS } from "./sheetwords.js";
 import { styled } from "./style.js";
 import { openSubscribe } from "./subscribe.js";
 import { addWords } from "./words.js";
@@ -21,7 +22,10 @@ addIcons({
   play: "M5.2 3.4v9.2L12.4 8Z",
   bin: "M3 4.6h10M6.4 4.6V3h3.2v1.6M4.4 4.6l.6 8.6h6l.6-8.6",
 });
-addWords(SHEET_WORDS);
-const sheetStyle = styled(SHEET_CSS);
+addWords(ACTION_WORDS);
+const actionStyle = styled(ACTION_CSS);
 
-export { Attention, openFeedLink, openHelp, openMainMenu, openMute, openMutes, openRowMenu, openSubscribe, openSubscriptions, openWatchlist, sheetStyle };
+export {
+  Attention, actionStyle, mark, markAll, markDownTo, mute, openFeedLink, openHelp, openMainMenu, openMute, openMutes, openRowMenu,
+  openSubscribe, openSubscriptions, openWatchlist, undo, unmute, watch,
+};

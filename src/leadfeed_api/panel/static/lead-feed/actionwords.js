@@ -1,6 +1,6 @@
-// What menus, forms and lists say, in English.
+// What actions, menus, forms and lists say, in English.
 
-export const SHEET_WORDS = {
+export const ACTION_WORDS = {
   "close": "Close", "cancel": "Cancel", "more": "Show more",
   "copy": "Copy", "copied": "Copied", "copy.failed": "Could not copy: select the text and copy it yourself",
   "pause": "Pause", "resume": "Resume", "delete": "Delete",
@@ -34,6 +34,10 @@ export const SHEET_WORDS = {
   "failed.signed-out": "Your session has ended", "failed.signed-out.text": "Sign in again or reload the page.",
   "failed.unknown-user": "The lead feed does not know you yet",
   "failed.unknown-user.text": "Your CRM has not sent your user to the lead feed, or under another id. Ask your administrator to synchronise users.",
+  "done.read": { one: "Marked as read", other: "{n} marked as read" }, "done.unread": { one: "Marked as unread", other: "{n} marked as unread" },
+  "done.undone": "Undone", "undo.nothing": "Nothing to undo",
+  "done.watched": "You watch {name} now", "done.unwatched": "You no longer watch {name}",
+  "undo": "Undo", "failed.refused": "{detail}",
   "keys.move": "Next and previous", "keys.open": "Open the person", "keys.read": "Read or unread", "keys.upto": "Mark as read up to here", "keys.undo": "Undo",
   "keys.subscribe": "Subscribe", "keys.watch": "Watch or stop watching", "keys.mute": "Mute", "keys.fold": "Show or hide repeats", "keys.menu": "More actions",
   "keys.new": "Show what is new", "keys.search": "Search and filter", "keys.help": "This help",

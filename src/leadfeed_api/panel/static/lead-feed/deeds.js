@@ -1,0 +1,116 @@
+// What a rep does with moments: read, watch, mute, and take it back. Shown at once, then told to the service; what the
+// service refuses is taken back and said.
+
+import { Refusal } from "./client.js";
+import { said } from "./toast.js";
+
+const AT_ONCE = 1_000; // ids in one mark
+const undoable = new WeakMap(); // feed -> ways back, the last one last
+
+/** Marks items read or unread. */
+export async function mark(panel, ids, read, done = null) {
+  const { feed } = panel;
+  const changed = ids.filter((id) => (feed.items.get(id)?.read ?? read) !== read);
+  if (!changed.length) return;
+  const back = { kind: "marked", data: { ids: changed, read: !read } };
+  feed.spread({ kind: "marked", data: { ids: changed, read } });
+  did(panel, done ?? (read ? "done.read" : "done.unread"), { n: changed.length }, () => mark(panel, changed, !read, "done.undone"));
+  try {
+    for (let from = 0; from < changed.length; from += AT_ONCE) {
+      await feed.client.send("POST", read ? "/v1/feed/read" : "/v1/feed/unread", { ids: changed.slice(from, from + AT_ONCE) });
+    }
+  } catch (error) {
+    feed.spread(back);
+    complain(panel, error);
+  }
+}
+
+/** Marks read what is on the screen from the top down to an item; not what waits above. */
+export function markDownTo(panel, id) {
+  const shown = panel.feed.items.shown();
+  const seen = shown.slice(0, shown.findIndex((item) => item.id === id) + 1);
+  return mark(panel, seen.map((item) => item.id), true);
+}
+
+/** Marks read everything that the filters show, loaded or not. */
+export function markAll(panel) {
+  const { feed } = panel;
+  return attempt(panel, async () => {
+    const { ids, changed } = await feed.client.send("POST", "/v1/feed/read", { up_to: feed.stream.position }, feed.query());
+    const loaded = feed.items.list.filter((item) => !item.read).map((item) => item.id);
+    feed.spread({ kind: "marked", data: { ids: ids ?? loaded, read: true } });
+    did(panel, "done.read", { n: changed }, ids?.length && (() => unmark(panel, ids)));
+    await feed.count();
+  });
+}
+
+function unmark(panel, ids) {
+  return attempt(panel, async () => {
+    await panel.feed.client.send("POST", "/v1/feed/unread", { ids });
+    panel.feed.spread({ kind: "marked", data: { ids, read: false } });
+    await panel.feed.count();
+  });
+}
+
+/** Watches a lead, or stops. */
+export function watch(panel, lead, on) {
+  return attempt(panel, async () => {
+    await panel.feed.client.send(on ? "PUT" : "DELETE", `/v1/watchlist/${encodeURIComponent(lead.id)}`);
+    panel.feed.recheck(lead.id);
+    did(panel, on ? "done.watched" : "done.unwatched", { name: lead.name }, () => watch(panel, lead, !on));
+  });
+}
+
+/** Mutes a lead (`{lead}`) or a type (`{type}`) until an instant (null: no end). */
+export function mute(panel, { lead, type }, until) {
+  return attempt(panel, async () => {
+    await panel.feed.client.send("PUT", muteAddress({ lead, type }), { until });
+    did(panel, lead ? "done.muted" : "done.mutedType", { name: lead?.name, type }, () => unmute(panel, { lead, type }));
+    await mutesChanged(panel.feed);
+  });
+}
+
+/** Hears a lead or a type again. */
+export function unmute(panel, { lead, type }) {
+  return attempt(panel, async () => {
+    await panel.feed.client.send("DELETE", muteAddress({ lead, type }));
+    did(panel, lead ? "done.unmuted" : "done.unmutedType", { name: lead?.name, type }, null);
+    await mutesChanged(panel.feed);
+  });
+}
+
+/** Takes back the last thing done here. */
+export function undo(panel) {
+  const back = undoable.get(panel.feed)?.pop();
+  if (back) back();
+  else said(panel, "undo.nothing", {});
+}
+
+function did(panel, key, values, back) {
+  panel.feed.expect();
+  if (back) undoable.set(panel.feed, [...(undoable.get(panel.feed) ?? []), back]);
+  said(panel, key, values, back && (() => undo(panel)));
+}
+
+async function attempt(panel, action) {
+  panel.feed.expect();
+  try {
+    await action();
+  } catch (error) {
+    complain(panel, error);
+  }
+}
+
+function complain(panel, error) {
+  if (error instanceof Refusal) said(panel, "failed.refused", { detail: error.message });
+  else said(panel, "failed.unreachable", {});
+}
+
+async function mutesChanged(feed) {
+  feed.stream?.tell({ kind: "mutes" });
+  await feed.mutesChanged();
+}
+
+function muteAddress({ lead, type }) {
+  return lead ? `/v1/mutes/leads/${encodeURIComponent(lead.id)}` : `/v1/mutes/types/${type}`;
+}
