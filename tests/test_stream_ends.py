@@ -131,25 +131,20 @@ async def test_a_silent_stream_shows_a_sign_of_life_every_so_often(
 ) -> None:
     monkeypatch.setattr(rounds, "HEARTBEAT_S", 0.0)
     monkeypatch.setattr(rounds, "ROUND_S", 0.02)
-    async with world_on(settings) as world:
-        connection = world.service.app.state.live.connect
-        monkeypatch.setattr(world.service.app.state.live, "connect", lambda who: _impatient(connection(who)))
-        async with world.client.stream("GET", "/v1/feed/stream", headers=world.rep("ana")) as response:
-            body = b""
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if body.count(b":\r\n") >= 3:
-                    break
+    async with (
+        world_on(settings) as world,
+        world.client.stream("GET", "/v1/feed/stream", headers=world.rep("ana")) as response,
+    ):
+        body = b""
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if body.count(b":\r\n") >= 3:
+                break
     assert body.split(b"\r\n\r\n")[-1] == b":\r\n" * 3
 
 
-def _impatient(connection: object) -> object:
-    connection.beat_at = 0.0  # type: ignore[attr-defined]
-    return connection
-
-
 def test_signs_of_life_come_at_least_every_fifteen_seconds() -> None:
-    assert rounds.HEARTBEAT_S + rounds.ROUND_S <= 15
+    assert rounds.HEARTBEAT_S + 2 * rounds.ROUND_S <= 15
 
 
 async def test_a_client_that_does_not_read_is_cut_and_harms_nobody(settings: Settings) -> None:

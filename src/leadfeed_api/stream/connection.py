@@ -8,6 +8,7 @@ the database nor the network.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 
 from leadfeed_api.feed.cursor import Positions
 from leadfeed_api.organizations.identity import Caller
@@ -20,7 +21,7 @@ BUFFER_BYTES = 64 * 1024
 class Connection:
     """One client's stream.
 
-    ``position`` is as far as events were taken for sending. Times are the event loop's; ``expires_at`` is a Unix time.
+    ``position`` is as far as events were taken for sending. ``expires_at`` and ``ends_at`` are Unix times.
     ``cut`` and ``write_now`` are the server's, where it lends them: closing without a word, and sending if that is
     possible without waiting.
     """
@@ -28,15 +29,13 @@ class Connection:
     org_id: int
     user_id: str
     positions: Positions
+    id_line: bytes  # without the number
     key_hash: bytes | None
     expires_at: int | None
     position: int = 0
     behind: bool = True
-    beat_at: float = 0.0
-    ends_at: float = 0.0
-    sending_since: float | None = None
+    ends_at: float = inf
     ended: bool = False
-    gone: bool = False
     last_words: bytes = b""
     cut: Callable[[], object] | None = None
     write_now: Callable[[bytes], bool] | None = None
@@ -50,16 +49,23 @@ class Connection:
     def of(cls, who: Caller, key: bytes) -> "Connection":
         """A stream for an authenticated caller who is, or speaks for, a user."""
         user_id = who.user_id or ""
-        return cls(who.org_id, user_id, Positions(key, who.org_id, user_id), who.key_hash, who.expires_at)
+        positions = Positions(key, who.org_id, user_id)
+        id_line = b"id: %b" % positions.write(0).encode().removesuffix(b"0")
+        return cls(who.org_id, user_id, positions, id_line, who.key_hash, who.expires_at)
+
+    def event(self, position: int, body: bytes) -> bytes:
+        """A whole event: an id of this user's before a body that others may share."""
+        return b"%b%d\r\n%b" % (self.id_line, position, body)
 
     def push(self, position: int, event: bytes) -> bool:
         """Sends a live event, or keeps it for sending; whether it did.
 
-        It does not send one that was sent before, nor keep one for which there is no room: the stream is behind then.
+        Not one that was sent before; nor one for which there is no room, which makes the stream behind.
         """
         if position <= self.position or self.behind or self.ended:
             return False
-        if self._idle and self.write_now is not None and self.write_now(event):
+        wake = self._wake
+        if wake is not None and self.write_now is not None and not wake.done() and self.write_now(event):
             self.position = position
             return True
         if self._waiting is None:
@@ -95,7 +101,8 @@ class Connection:
 
     def beat(self) -> None:
         """Has a sign of life sent."""
-        if not (self._idle and self.write_now is not None and self.write_now(HEARTBEAT)):
+        wake = self._wake
+        if wake is None or self.write_now is None or wake.done() or not self.write_now(HEARTBEAT):
             self._beat = True
             self._rouse()
 
@@ -106,9 +113,10 @@ class Connection:
             self._rouse()
 
     def hang_up(self) -> None:
-        """The client is gone: there is nobody to say anything to."""
-        self.gone = True
+        """Ends the stream without a word: the client is gone, or as good as gone."""
         self.end(b"")
+        if self.cut is not None:
+            self.cut()
 
     async def something(self) -> None:
         """Waits until there is something to do: to send, to catch up with the log, or to end."""
@@ -116,11 +124,6 @@ class Connection:
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
             self._wake = None
-
-    @property
-    def _idle(self) -> bool:
-        """Nothing waits, and nobody is sending."""
-        return self._wake is not None and not self._wake.done()
 
     def _rouse(self) -> None:
         if self._wake is not None and not self._wake.done():

@@ -51,6 +51,10 @@ class Connections:
         """The organisation's streams by user. Not to be kept across an ``await``: it is a live view."""
         return self._audiences.get(org_id, _NOBODY)
 
+    def organizations(self) -> list[int]:
+        """The organisations that have streams here."""
+        return list(self._audiences)
+
     def __iter__(self) -> Iterator[Connection]:
         """Every stream; what opens or closes meanwhile does not disturb."""
         return iter([one for audience in self._audiences.values() for streams in audience.values() for one in streams])

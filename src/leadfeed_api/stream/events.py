@@ -1,6 +1,6 @@
 """What goes over the wire, as bytes (WHATWG HTML, section 9.2). Pure: values in, bytes out.
 
-An event is its id's line, which is one user's, before a body, which everyone who is told the same shares.
+An event is a line with its id, which is one user's, before a body, which all who are told the same share.
 """
 
 import random
@@ -33,11 +33,6 @@ def farewell(wait_ms: tuple[int, int]) -> bytes:
 
 def _retry(wait_ms: tuple[int, int]) -> bytes:
     return b"retry: %d\r\n" % random.randint(*wait_ms)  # noqa: S311  to spread clients, not to keep secrets
-
-
-def with_id(event_id: str, body: bytes) -> bytes:
-    """A whole event."""
-    return b"id: %b\r\n%b" % (event_id.encode(), body)
 
 
 def moment(item: FeedItem) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Self
@@ -16,7 +17,7 @@ from leadfeed_api.stream.connection import Connection
 from leadfeed_api.stream.connections import Connections
 from leadfeed_api.stream.leaving import asked_to_leave
 from leadfeed_api.stream.replay import History, Piece
-from leadfeed_api.stream.rounds import HEARTBEAT_S, Rounds
+from leadfeed_api.stream.rounds import Rounds
 from leadfeed_api.stream.tail import Tail
 from leadfeed_api.stream.trimming import Trimming
 from leadfeed_api.telemetry import Metrics
@@ -36,6 +37,7 @@ class Live:
         # So many histories are read at once at most: streams that come back all together leave the pool to others.
         self._reading = asyncio.Semaphore(max(1, settings.pool_size // 3))
         self._leaving = False
+        self.send_timeout = settings.stream_send_timeout
         self._opened = AsyncExitStack()
         self.connections = Connections(
             per_user=settings.streams_per_user, per_process=settings.streams_per_process, metrics=metrics
@@ -43,7 +45,7 @@ class Live:
         self.wakeups = Wakeups(database, channel_for(settings, database), metrics)
         self.tail = Tail(database, self.wakeups, self.connections, metrics)
         self._trimming = Trimming(database, timedelta(days=settings.log_days))
-        self.rounds = Rounds(database, self.connections, metrics, send_timeout=settings.stream_send_timeout)
+        self.rounds = Rounds(database, self.connections)
 
     async def __aenter__(self) -> Self:
         await self._opened.enter_async_context(self.wakeups)
@@ -60,26 +62,30 @@ class Live:
     def connect(self, who: Caller) -> Connection:
         """A stream for a caller who is, or speaks for, a user; not yet registered."""
         stream = Connection.of(who, self._key)
-        now = asyncio.get_running_loop().time()
-        stream.beat_at = now + HEARTBEAT_S
-        stream.ends_at = now + self._lifetime * random.uniform(0.9, 1.1)  # noqa: S311  to spread returns
+        stream.ends_at = time.time() + self._lifetime * random.uniform(0.9, 1.1)  # noqa: S311  to spread returns
         return stream
 
     def admit(self, stream: Connection) -> None:
         """Registers a stream until it is dismissed; while the process is leaving, it ends at once. May be refused."""
         self.connections.admit(stream)
+        self.rounds.attend(stream)
         if self._leaving:
             stream.end(events.farewell(LEAVING_WAIT_MS))
 
     def history(self, stream: Connection) -> History:
         """The log as this stream's user may read it."""
-        return History(self._database, self._reading, stream.org_id, stream.user_id, stream.positions)
+        return History(self._database, self._reading, stream)
 
     def count(self, piece: Piece) -> None:
         """Notes what was replayed."""
         self._metrics.deliveries.inc(piece.events)
         if piece.reset is not None:
             self._metrics.resets.labels(piece.reset).inc()
+
+    def give_up(self, stream: Connection) -> None:
+        """Ends a stream whose client does not read."""
+        self._metrics.slow_disconnects.inc()
+        stream.hang_up()
 
     async def leave(self) -> None:
         """Ends every stream with a time to come back at, each its own; those who do not take it in time are cut."""
@@ -93,8 +99,6 @@ class Live:
         except TimeoutError:
             for stream in self.connections:
                 stream.hang_up()
-                if stream.cut is not None:
-                    stream.cut()
 
     async def _leave_when_asked(self) -> None:
         await asked_to_leave()

@@ -8,10 +8,7 @@ that never empties. A stream may shrink its socket's buffer, and close at once.
 ``leadfeed serve`` runs uvicorn with this protocol. On another server streams do without both.
 """
 
-import asyncio
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -45,25 +42,9 @@ class LendingProtocol(HttpToolsProtocol):
             lent.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
 
 
-@contextmanager
-def lent_to(connection: Connection, scope: Scope) -> Iterator[None]:
-    """While inside, ``connection.cut()`` ends the stream though its client does not read.
-
-    Where the server lends its protocol, the connection is closed at once, with all that was buffered for it, and events
-    are written without a detour. Otherwise the sending is broken off, and the server closes when it can.
-    """
+def borrow(connection: Connection, scope: Scope) -> None:
+    """Gives the stream ``cut`` and ``write_now``, where the server lends its protocol."""
     protocol: LendingProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
     if protocol is not None:
         protocol.shrink()
         connection.cut, connection.write_now = protocol.transport.abort, protocol.write_now
-        yield
-        return
-    sending = asyncio.current_task()
-    assert sending is not None  # noqa: S101  for the type checker: an ASGI call is always in a task
-    connection.cut = sending.cancel
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not connection.gone:
-            raise
-        sending.uncancel()

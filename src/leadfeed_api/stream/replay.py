@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
-from leadfeed_api.db.session import Connection, Database
+from leadfeed_api.db import session
+from leadfeed_api.db.session import Database
 from leadfeed_api.feed import queries
-from leadfeed_api.feed.cursor import Positions
 from leadfeed_api.stream import events, news
+from leadfeed_api.stream.connection import Connection
 from leadfeed_api.stream.schemas import ResetReason
 
 EVENTS_PER_PIECE = 100
@@ -29,14 +30,11 @@ class Piece(NamedTuple):
 class History:
     """One user's part of an organisation's log. ``reading`` bounds how many histories are read at once."""
 
-    def __init__(
-        self, database: Database, reading: asyncio.Semaphore, org_id: int, user_id: str, positions: Positions
-    ) -> None:
+    def __init__(self, database: Database, reading: asyncio.Semaphore, stream: Connection) -> None:
         self._database = database
         self._reading = reading
-        self._org_id = org_id
-        self._user_id = user_id
-        self._positions = positions
+        self._stream = stream
+        self._org_id, self._user_id = stream.org_id, stream.user_id
 
     async def now(self) -> int:
         """How far the log has come. Raises ``Unavailable``."""
@@ -62,7 +60,7 @@ class History:
                 yield piece
                 after = piece.position
         if reason is not None:
-            yield Piece(events.with_id(self._positions.write(up_to), events.reset(reason)), 1, up_to, reason)
+            yield Piece(self._stream.event(up_to, events.reset(reason)), 1, up_to, reason)
 
     async def _piece(self, after: int, up_to: int) -> Piece | None:
         """The next events; None when the log was trimmed meanwhile, so that some may be missing."""
@@ -72,10 +70,10 @@ class History:
             _, horizon = await queries.reach(connection, self._org_id)
         if after < horizon:
             return None
-        data = b"".join(events.with_id(self._positions.write(one.position), one.body) for one in found)
+        data = b"".join(self._stream.event(one.position, one.body) for one in found)
         return Piece(data, len(found), end)
 
-    async def _end(self, connection: Connection, after: int, up_to: int) -> int:
+    async def _end(self, connection: session.Connection, after: int, up_to: int) -> int:
         """A user has at most one event at a position: only a longer stretch can hold more events than a piece."""
         if up_to - after <= EVENTS_PER_PIECE:
             return up_to

@@ -17,7 +17,7 @@ from leadfeed_api.errors import Unavailable
 from leadfeed_api.stream import events
 from leadfeed_api.stream.afterwards import converse_afterwards
 from leadfeed_api.stream.connection import Connection
-from leadfeed_api.stream.protocol import lent_to
+from leadfeed_api.stream.protocol import borrow
 
 if TYPE_CHECKING:
     from leadfeed_api.stream.live import Live
@@ -28,6 +28,10 @@ HEADERS = (
     (b"x-accel-buffering", b"no"),  # nginx must not wait for more
 )
 DATABASE_PAUSE_S = (0.3, 0.9)
+
+
+class Stalled(Exception):
+    """The client has not read for too long."""
 
 
 class EventStream(Response):
@@ -62,12 +66,14 @@ class EventStream(Response):
 
     async def converse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Everything after the first bytes, until the client or the server has had enough."""
+        borrow(self.connection, scope)
         listening = asyncio.create_task(self._listen(receive))
         try:
-            with lent_to(self.connection, scope):
-                await self._follow(send)
-                await self._send(send, self.connection.last_words)
-                await send({"type": "http.response.body"})
+            await self._follow(send)
+            await self._send(send, self.connection.last_words)
+            await send({"type": "http.response.body"})
+        except Stalled:
+            self.live.give_up(self.connection)
         finally:
             listening.cancel()
             self.abandon()
@@ -131,6 +137,8 @@ class EventStream(Response):
 
     async def _send(self, send: Send, data: bytes) -> None:
         if data:
-            self.connection.sending_since = asyncio.get_running_loop().time()
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-            self.connection.sending_since = None
+            try:
+                async with asyncio.timeout(self.live.send_timeout):
+                    await send({"type": "http.response.body", "body": data, "more_body": True})
+            except TimeoutError as unread:
+                raise Stalled from unread

@@ -1,13 +1,14 @@
-"""The rounds: once a second, what time brings to every stream.
+"""The rounds: once a second, what time brings to streams.
 
-Heartbeats, clients that stopped reading, credentials that ended or were taken back, streams grown old. One task for all
-streams costs less than a timer or two for each.
+Heartbeats, credentials that ended or were taken back, streams grown old. One task for all streams, which looks only at
+those for whom something is due: a timer or two for each would cost more, and so would looking at all of them.
 """
 
 import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from math import ceil, inf
 from typing import Self
 
 from leadfeed_api.db.session import Database
@@ -16,10 +17,10 @@ from leadfeed_api.organizations import revocation
 from leadfeed_api.stream import events
 from leadfeed_api.stream.connection import Connection
 from leadfeed_api.stream.connections import Connections
-from leadfeed_api.telemetry import Metrics, log
+from leadfeed_api.telemetry import log
 
 ROUND_S = 1.0
-HEARTBEAT_S = 14.0  # and a round: a sign of life at least every 15 seconds
+HEARTBEAT_S = 13.0  # and two rounds at most: a sign of life at least every 15 seconds
 CREDENTIALS_S = 3.0  # between checks: whoever was revoked is out within 5 seconds
 OLD_AGE_WAIT_MS = (100, 1_000)
 
@@ -27,23 +28,16 @@ OLD_AGE_WAIT_MS = (100, 1_000)
 class Rounds:
     """``async with Rounds(…)`` looks after the streams until it is left. ``clock`` tells the Unix time."""
 
-    def __init__(
-        self,
-        database: Database,
-        connections: Connections,
-        metrics: Metrics,
-        *,
-        send_timeout: float,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, database: Database, connections: Connections, *, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._connections = connections
-        self._metrics = metrics
-        self._send_timeout = send_timeout
         self._clock = clock
+        self._due: defaultdict[int, list[Connection]] = defaultdict(list)  # by the number of the round
+        self._round = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
+        self._round = self._number(0)
         self._tasks = [asyncio.create_task(self._walk()), asyncio.create_task(self._check_credentials())]
         return self
 
@@ -52,48 +46,54 @@ class Rounds:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _walk(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            now, today = loop.time(), self._clock()
-            for stream in self._connections:
-                self._visit(stream, now, today)
-            await asyncio.sleep(ROUND_S)
+    def attend(self, stream: Connection) -> None:
+        """Has the stream visited when something is due: a heartbeat, its end, or its credential's."""
+        now = self._clock()
+        pause = min(HEARTBEAT_S, stream.ends_at - now, inf if stream.expires_at is None else stream.expires_at - now)
+        self._due[max(self._number(pause), self._round + 1)].append(stream)
 
-    def _visit(self, stream: Connection, now: float, today: float) -> None:
-        if stream.sending_since is not None and now - stream.sending_since > self._send_timeout:
-            self._metrics.slow_disconnects.inc()
-            stream.hang_up()
-            if stream.cut is not None:
-                stream.cut()
-        elif stream.expires_at is not None and today >= stream.expires_at:
+    def _number(self, pause: float) -> int:
+        """Of the first round that comes after a pause."""
+        return ceil((time.monotonic() + pause) / ROUND_S)
+
+    async def _walk(self) -> None:
+        while True:
+            await asyncio.sleep(ROUND_S)
+            now, last = self._clock(), self._number(0) - 1
+            while self._round < last:
+                self._round += 1
+                for stream in self._due.pop(self._round, ()):
+                    self._visit(stream, now)
+
+    def _visit(self, stream: Connection, now: float) -> None:
+        if stream.ended:
+            return
+        if stream.expires_at is not None and now >= stream.expires_at:
             stream.end(events.expired(revoked=False))
         elif now >= stream.ends_at:
             stream.end(events.farewell(OLD_AGE_WAIT_MS))
-        elif now >= stream.beat_at:
-            stream.beat_at = now + HEARTBEAT_S
+        else:
             stream.beat()
+            self.attend(stream)
 
     async def _check_credentials(self) -> None:
         while True:
             await asyncio.sleep(CREDENTIALS_S)
             try:
-                await self._end_revoked()
+                for org_id in self._connections.organizations():
+                    await self._end_revoked(org_id)
             except Unavailable:
                 log.warning("credentials-unchecked")  # nothing new is delivered either while the database is away
             except Exception:  # Intentional: whatever it was, the next round tries again
                 log.exception("credentials-unchecked")
 
-    async def _end_revoked(self) -> None:
-        streams: dict[int, list[Connection]] = defaultdict(list)
-        for stream in self._connections:
-            streams[stream.org_id].append(stream)
-        for org_id, of_organization in streams.items():
-            users = {stream.user_id for stream in of_organization}
-            keys = {stream.key_hash for stream in of_organization if stream.key_hash is not None}
-            async with self._database.read() as connection:
-                barred = await revocation.barred_users(connection, org_id, users)
-                revoked = await revocation.revoked_keys(connection, org_id, keys)
-            for stream in of_organization:
-                if stream.user_id in barred or stream.key_hash in revoked:
+    async def _end_revoked(self, org_id: int) -> None:
+        audience = self._connections.audience(org_id)
+        keys = {one.key_hash for streams in audience.values() for one in streams if one.key_hash is not None}
+        async with self._database.read() as connection:
+            barred = await revocation.barred_users(connection, org_id, list(audience))
+            revoked = await revocation.revoked_keys(connection, org_id, keys)
+        if barred or revoked:
+            for stream in self._connections:
+                if stream.org_id == org_id and (stream.user_id in barred or stream.key_hash in revoked):
                     stream.end(events.expired(revoked=True))

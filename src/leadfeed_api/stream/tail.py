@@ -20,7 +20,6 @@ from leadfeed_api.errors import Unavailable
 from leadfeed_api.feed import queries
 from leadfeed_api.stream import news
 from leadfeed_api.stream.connections import Connections
-from leadfeed_api.stream.events import with_id
 from leadfeed_api.telemetry import Metrics, log
 
 POLL_S = 0.9
@@ -122,9 +121,10 @@ class Tail:
         for position, user_ids, body in found:
             for user_id in user_ids:
                 streams = audience.get(user_id)
-                if streams:
-                    event = with_id(streams[0].positions.write(position), body)
-                    delivered += sum(stream.push(position, event) for stream in streams)
+                if streams is not None:
+                    event = streams[0].event(position, body)
+                    for stream in streams:
+                        delivered += stream.push(position, event)
         self._metrics.deliveries.inc(delivered)
 
     async def _poll(self) -> None:
