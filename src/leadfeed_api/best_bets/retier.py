@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from time import perf_counter
+from typing import NamedTuple
 
 from leadfeed_api.best_bets import cutoffs, hiding, lease, placing, scoring
 from leadfeed_api.best_bets.lease import Claim
@@ -27,6 +28,8 @@ SELECT max(r.lead_id) AS last, count(*) AS leads FROM (
   SELECT l.lead_id FROM lead l WHERE l.org_id = $1 AND l.lead_id > $2 ORDER BY l.lead_id LIMIT 5000
 ) r
 """
+# Intentional: a plan kept from when the history was empty reads all of it in every batch, until statistics catch up.
+FRESH_PLANS = "SET LOCAL plan_cache_mode = force_custom_plan"
 # Intentional: what a batch places is derived. Should the machine fail before it is on disk, the run is not finished
 # either (its end is written after it, and waits) and is done again. The lock need not wait for the disk meanwhile.
 COMMIT_WITHOUT_WAITING = "SET LOCAL synchronous_commit = off"
@@ -55,6 +58,14 @@ class Retiered:
     rules: Rules
     seconds: float
     next_due: datetime
+
+
+class Stretch(NamedTuple):
+    """Leads by id up to ``last``: how many, and which of them stand elsewhere by the new rules."""
+
+    last: str
+    leads: int
+    elsewhere: list[str]
 
 
 class Pace:
@@ -138,7 +149,7 @@ class Run:
         """The organisation's lock, held for as long as the block and its commit take, which is measured."""
         async with appending(self._database, self._org_id) as log:
             if not durable:
-                await log.connection.execute(COMMIT_WITHOUT_WAITING)
+                await log.connection.execute(f"{FRESH_PLANS}; {COMMIT_WITHOUT_WAITING}")
             await log.lock()
             granted = perf_counter()
             await lease.confirm(log.connection, self._claim)
@@ -153,21 +164,25 @@ class Run:
 
     async def _place_everyone(self, rules: Rules, today: date) -> None:
         after = ""
-        while True:
-            async with self._database.read() as connection:
-                await lease.prolong(connection, self._claim, self._clock())
-                row = await connection.fetchrow(RANGE, self._org_id, after)
-                if row is None or row["last"] is None:
-                    return
-                elsewhere = await placing.misplaced(
-                    connection, self._org_id, rules, today, after=after, up_to=row["last"]
-                )
+        while (stretch := await self._next_stretch(rules, today, after)) is not None:
+            elsewhere = stretch.elsewhere
             while elsewhere:
                 batch, elsewhere = elsewhere[: self._pace.size], elsewhere[self._pace.size :]
                 await self._place(rules, today, batch)
-            after = row["last"]
-            self._progress.done += row["leads"]
+            after = stretch.last
+            self._progress.done += stretch.leads
             self._watch(self._progress)
+
+    async def _next_stretch(self, rules: Rules, today: date, after: str) -> Stretch | None:
+        async with self._database.write() as connection:
+            await connection.execute(FRESH_PLANS)
+            await lease.prolong(connection, self._claim, self._clock())
+            row = await connection.fetchrow(RANGE, self._org_id, after)
+            if row is None or row["last"] is None:
+                return None
+            last = row["last"]
+            elsewhere = await placing.misplaced(connection, self._org_id, rules, today, after=after, up_to=last)
+        return Stretch(last, row["leads"], elsewhere)
 
     async def _place(self, rules: Rules, today: date, batch: Sequence[str]) -> None:
         async with self._locked(durable=False) as log:

@@ -33,10 +33,15 @@ _LISTENING = """
     WHEN 'type' THEN s.value = e.type AND (s.scope = 'feed' OR l.owner_id = e.user_id)
     ELSE s.scope = 'feed' OR l.owner_id = e.user_id END)
 """
-_ITEM = f"""
-  e.moment_id, e.type, m.description, e.occurred_at, m.url, m.source, m.bot, e.read, {_CARDS},
-  {_OWNED} AS owned, {_WATCHED} AS watched, {_LISTENING} AS listening
+# For one user alone, $2: asked once a statement whether there are any, so that nobody without them pays for each row.
+_MY_LISTENING = f"""
+  CASE WHEN EXISTS (SELECT FROM subscription y WHERE y.org_id = $1 AND y.user_id = $2) THEN {_LISTENING} END
 """
+_FACTS = f"""
+  e.moment_id, e.type, m.description, e.occurred_at, m.url, m.source, m.bot, e.read, {_CARDS},
+  {_OWNED} AS owned, {_WATCHED} AS watched
+"""
+_MY_ITEM = f"{_FACTS}, {_MY_LISTENING} AS listening"
 _CONTACT = "l.email, l.phone, l.mobile, l.fax, a.address, a.url AS account_url"
 _FROM = """
   FROM feed_entry e
@@ -47,7 +52,7 @@ _FROM = """
 _NEWEST_FIRST = "ORDER BY e.occurred_at DESC, e.moment_id DESC"
 
 NEWEST_WITH_CONTACTS = f"""
-SELECT {_ITEM}, {_CONTACT} {_FROM}
+SELECT {_MY_ITEM}, {_CONTACT} {_FROM}
 WHERE e.org_id = $1 AND e.user_id = $2 {_NEWEST_FIRST} LIMIT 50
 """
 VERSION = """
@@ -57,7 +62,7 @@ SELECT greatest(
 """
 HORIZON = "SELECT position, horizon FROM organization WHERE org_id = $1"
 MOMENTS_SINCE = f"""
-SELECT e.user_id, e.position, {_ITEM} {_FROM}
+SELECT e.user_id, e.position, {_FACTS}, {_LISTENING} AS listening {_FROM}
 WHERE e.org_id = $1 AND e.user_id = ANY($2::text[]) AND e.live AND e.position > $3 AND e.position <= $4
 """
 # A card is shown to those who may see the lead now, and not to those who might when it changed.
@@ -157,7 +162,7 @@ def page_statement(conditions: Conditions, limit: int) -> str:
         picked = f" AND (e.occurred_at, e.moment_id) IN ({starred_keys(conditions, 3, limit + 1)})"
     return f"""
 SELECT o.position AS log_position, p.* FROM organization o LEFT JOIN LATERAL (
-  SELECT {_ITEM} {_FROM}
+  SELECT {_MY_ITEM} {_FROM}
   WHERE e.org_id = $1 AND e.user_id = $2{picked} {_NEWEST_FIRST} LIMIT {limit + 1:d}
 ) p ON true WHERE o.org_id = $1 ORDER BY p.occurred_at DESC, p.moment_id DESC
 """
