@@ -159,3 +159,13 @@ def test_after_the_cap_the_rest_waits_for_the_daily_digest_which_is_never_held()
 def test_a_day_with_a_change_of_clocks_has_one_daily_digest(noticed: str, due: str) -> None:
     how = Wishes(ZoneInfo("Europe/Paris"), daily_hour=2)
     assert next_daily(datetime.fromisoformat(noticed).astimezone(UTC), how) == datetime.fromisoformat(due)
+
+
+@pytest.mark.parametrize(
+    ("noticed", "due"),
+    [("2027-04-03T14:45:00Z", "2027-04-03T15:30:00Z"), ("2026-10-03T15:20:00Z", "2026-10-03T16:00:00Z")],
+    ids=["half an hour comes twice", "half an hour is skipped"],
+)
+def test_a_full_hour_is_one_on_a_clock_that_changes_by_half_an_hour(noticed: str, due: str) -> None:
+    found = next_full_hour(datetime.fromisoformat(noticed), ZoneInfo("Australia/Lord_Howe"))
+    assert found == datetime.fromisoformat(due)
