@@ -18,6 +18,9 @@ pytestmark = pytest.mark.anyio
 MARK = "zq-offending-value-zq"  # no message of ours contains it
 JSON = "application/json"
 WITH_BODY = [operation for operation in operations() if operation.body_schema() is not None]
+WITH_NAMES = [operation for operation in operations() if operation.names("path")]
+WITH_QUERY = [operation for operation in operations() if operation.names("query")]
+PATHS = sorted({operation.path for operation in operations()})
 # Envelopes and batches judge an item at a time; the rest are read whole.
 WHOLE = [operation for operation in WITH_BODY if operation.path not in {"/v1/moments", "/v1/sync"}]
 
@@ -77,42 +80,59 @@ UNREADABLE = {
     "only NUL": b"\x00",
     "blank": b"   ",
 }
+OF_ANOTHER_SHAPE: list[object] = [[], MARK, 5, None, True, [{}], {MARK: 1}, {"\ud800": "\ud800"}, {"a\x00": {}}]
+OF_A_WRONG_KIND: list[object] = [
+    MARK, "\ud800", "a\x00b", 2**63, -(2**70), 1.5, {MARK: 1}, [MARK], [[]], [None], [True], "",
+]  # fmt: skip
+NO_JSON = [
+    "text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp",
+    "application/json; charset=utf-16", MARK,
+]  # fmt: skip
+ODD_NAMES = [
+    "%00", "a%00b", "%ff", "%ED%A0%80", "%0d%0aX-Injected:1", "x" * 129, "x" * 5_000, "%E2%80%AE", "-1", "*",
+]  # fmt: skip
+ODD_VALUES = [
+    "", "\x00", "a\x00b", MARK, "x" * 5_000, "-1", "1e999", "NaN", "9" * 30, "true", "\u202e", "1790000000",
+    "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00Z",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
-async def test_a_body_that_is_no_strict_json_is_400(acme: World, operation: Operation) -> None:
-    for name, body in UNREADABLE.items():
-        document = refused(await send(acme, operation, body))
-        assert (document["status"], document["type"]) == (400, "/problems/invalid-body"), name
+async def test_a_body_that_is_no_strict_json_is_400(acme: World, subtests: pytest.Subtests) -> None:
+    for operation in WITH_BODY:
+        with subtests.test(str(operation)):
+            for name, body in UNREADABLE.items():
+                document = refused(await send(acme, operation, body))
+                assert (document["status"], document["type"]) == (400, "/problems/invalid-body"), name
 
 
-@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
-async def test_a_body_of_another_shape_is_422_with_the_place(acme: World, operation: Operation) -> None:
-    bodies: list[object] = [[], MARK, 5, None, True, [{}], {MARK: 1}, {"\ud800": "\ud800"}, {"a\x00": {}}]
-    for body in bodies:
-        document = refused(await send(acme, operation, json.dumps(body).encode()))
-        assert (document["status"], document["type"]) == (422, "/problems/invalid")
-        assert all("pointer" in one and one["detail"] for one in document["errors"])
-        assert document["errors"]
+async def test_a_body_of_another_shape_is_422_with_the_place(acme: World, subtests: pytest.Subtests) -> None:
+    for operation in WITH_BODY:
+        with subtests.test(str(operation)):
+            for body in OF_ANOTHER_SHAPE:
+                document = refused(await send(acme, operation, json.dumps(body).encode()))
+                assert (document["status"], document["type"]) == (422, "/problems/invalid")
+                assert all("pointer" in one and one["detail"] for one in document["errors"])
+                assert document["errors"]
 
 
-@pytest.mark.parametrize("operation", WHOLE, ids=str)
-async def test_an_empty_body_where_one_is_needed_is_refused(acme: World, operation: Operation) -> None:
-    if operation.document["requestBody"].get("required"):
-        refused(await send(acme, operation, b""))
+async def test_an_empty_body_where_one_is_needed_is_refused(acme: World, subtests: pytest.Subtests) -> None:
+    for operation in WHOLE:
+        with subtests.test(str(operation)):
+            if operation.document["requestBody"].get("required"):
+                refused(await send(acme, operation, b""))
 
 
-@pytest.mark.parametrize("operation", WHOLE, ids=str)
-async def test_every_field_refuses_every_wrong_kind_of_value(acme: World, operation: Operation) -> None:
-    schema = operation.body_schema() or {}
-    values: list[object] = [MARK, "\ud800", "a\x00b", 2**63, -(2**70), 1.5, {MARK: 1}, [MARK], [[]], [None], [True], ""]
-    for name in schema["properties"]:
-        for value in values:
-            answer = await send(acme, operation, json.dumps({name: value}).encode())
-            if answer.is_success:
-                assert _takes(schema["properties"][name], value), f"{operation} took {value!r} as {name}"
-            else:
-                refused(answer)
+async def test_every_field_refuses_every_wrong_kind_of_value(acme: World, subtests: pytest.Subtests) -> None:
+    for operation in WHOLE:
+        with subtests.test(str(operation)):
+            schema = operation.body_schema() or {}
+            for name in schema["properties"]:
+                for value in OF_A_WRONG_KIND:
+                    answer = await send(acme, operation, json.dumps({name: value}).encode())
+                    if answer.is_success:
+                        assert _takes(schema["properties"][name], value), f"{operation} took {value!r} as {name}"
+                    else:
+                        refused(answer)
 
 
 def _takes(schema: Any, value: object) -> bool:
@@ -121,37 +141,41 @@ def _takes(schema: Any, value: object) -> bool:
     return {str: "string", float: "number", list: "array", dict: "object"}.get(type(value)) in kinds
 
 
-@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
-async def test_another_content_type_is_415(acme: World, operation: Operation) -> None:
-    for content_type in ("text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data",
-                         "application/json; charset=utf-16", "application/jsonp", "zq-offending-value-zq"):  # fmt: skip
-        document = refused(await send(acme, operation, b"{}", content_type))
-        assert (document["status"], content_type) == (415, content_type)
+async def test_another_content_type_is_415(acme: World, subtests: pytest.Subtests) -> None:
+    for operation in WITH_BODY:
+        with subtests.test(str(operation)):
+            for content_type in NO_JSON:
+                document = refused(await send(acme, operation, b"{}", content_type))
+                assert (document["status"], content_type) == (415, content_type)
 
 
-@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
-async def test_a_body_without_a_content_type_is_415(acme: World, operation: Operation) -> None:
-    answer = await acme.client.request(operation.method, operation.address(), headers=everything(acme), content=b"{}")
-    assert "content-type" not in answer.request.headers
-    assert refused(answer)["status"] == 415
+async def test_a_body_without_a_content_type_is_415(acme: World, subtests: pytest.Subtests) -> None:
+    for operation in WITH_BODY:
+        with subtests.test(str(operation)):
+            answer = await acme.client.request(
+                operation.method, operation.address(), headers=everything(acme), content=b"{}"
+            )
+            assert "content-type" not in answer.request.headers
+            assert refused(answer)["status"] == 415
 
 
 # --- addresses -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", sorted({operation.path for operation in operations()}))
-async def test_another_method_is_405_and_says_which_there_are(acme: World, path: str) -> None:
-    here = [operation for operation in operations() if operation.path == path]
-    offered = {operation.method for operation in here}
-    for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - offered | {"TRACE", "PROPFIND"}:
-        answer = await acme.client.request(method, here[0].address(), headers=everything(acme))
-        assert refused(answer)["type"] == "/problems/method-not-allowed"
-        assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == offered
-    answer = await acme.client.head(here[0].address(), headers=everything(acme))
-    assert answer.content == b""
-    if answer.status_code == 405:
-        assert set(answer.headers["allow"].split(", ")) == offered
-        assert answer.headers["content-type"] == "application/problem+json"
+async def test_another_method_is_405_and_says_which_there_are(acme: World, subtests: pytest.Subtests) -> None:
+    for path in PATHS:
+        with subtests.test(str(path)):
+            here = [operation for operation in operations() if operation.path == path]
+            offered = {operation.method for operation in here}
+            for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - offered | {"TRACE", "PROPFIND"}:
+                answer = await acme.client.request(method, here[0].address(), headers=everything(acme))
+                assert refused(answer)["type"] == "/problems/method-not-allowed"
+                assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == offered
+            answer = await acme.client.head(here[0].address(), headers=everything(acme))
+            assert answer.content == b""
+            if answer.status_code == 405:
+                assert set(answer.headers["allow"].split(", ")) == offered
+                assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize(
@@ -164,37 +188,36 @@ async def test_an_address_that_is_none_is_404(acme: World, path: str) -> None:
     assert refused(await acme.client.get(path, headers=everything(acme)))["status"] == 404
 
 
-@pytest.mark.parametrize("operation", [one for one in operations() if one.names("path")], ids=str)
-async def test_a_name_in_a_path_may_be_anything_and_harms_nothing(acme: World, operation: Operation) -> None:
-    texts = ("%00", "a%00b", "%ff", "%ED%A0%80", "%0d%0aX-Injected:1", "x" * 129, "x" * 5_000, "%E2%80%AE", "-1", "*")
-    headers = {**everything(acme), "Content-Type": JSON}
-    for text in texts:
-        path = operation.path.format(**dict.fromkeys(operation.names("path"), text))
-        answer = await acme.client.request(operation.method, path, headers=headers, content=empty_body(operation))
-        assert answer.status_code < 500, f"{path}: {answer.text}"
-        assert "x-injected" not in answer.headers
-        if answer.status_code >= 400:
-            refused(answer)
+async def test_a_name_in_a_path_may_be_anything_and_harms_nothing(acme: World, subtests: pytest.Subtests) -> None:
+    for operation in WITH_NAMES:
+        with subtests.test(str(operation)):
+            headers = {**everything(acme), "Content-Type": JSON}
+            for text in ODD_NAMES:
+                path = operation.path.format(**dict.fromkeys(operation.names("path"), text))
+                answer = await acme.client.request(
+                    operation.method, path, headers=headers, content=empty_body(operation)
+                )
+                assert answer.status_code < 500, f"{path}: {answer.text}"
+                assert "x-injected" not in answer.headers
+                if answer.status_code >= 400:
+                    refused(answer)
 
 
-@pytest.mark.parametrize("operation", [one for one in operations() if one.names("query")], ids=str)
-async def test_a_parameter_may_be_anything_and_harms_nothing(acme: World, operation: Operation) -> None:
-    values = (
-        "", "\x00", "a\x00b", MARK, "x" * 5_000, "-1", "1e999", "NaN", "9" * 30, "true", "\u202e", "1790000000",
-        "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00Z",
-    )  # fmt: skip
-    headers = {**everything(acme), "Content-Type": JSON}
-    queries = [{name: value} for name in operation.names("query") for value in values]
-    queries += [{MARK: "1"}, {"": ""}, {"a\x00": "b"}]
-    for query in queries:
-        if operation.path == "/v1/feed/stream" and "token" not in query:
-            continue  # a position that is not valid is answered in the stream, by a reset
-        answer = await acme.client.request(
-            operation.method, operation.address(), headers=headers, params=query, content=empty_body(operation)
-        )
-        assert answer.status_code < 500, f"{query}: {answer.text}"
-        if answer.status_code >= 400:
-            refused(answer)
+async def test_a_parameter_may_be_anything_and_harms_nothing(acme: World, subtests: pytest.Subtests) -> None:
+    for operation in WITH_QUERY:
+        with subtests.test(str(operation)):
+            headers = {**everything(acme), "Content-Type": JSON}
+            queries = [{name: value} for name in operation.names("query") for value in ODD_VALUES]
+            queries += [{MARK: "1"}, {"": ""}, {"a\x00": "b"}]
+            for query in queries:
+                if operation.path == "/v1/feed/stream" and "token" not in query:
+                    continue  # a position that is not valid is answered in the stream, by a reset
+                answer = await acme.client.request(
+                    operation.method, operation.address(), headers=headers, params=query, content=empty_body(operation)
+                )
+                assert answer.status_code < 500, f"{query}: {answer.text}"
+                if answer.status_code >= 400:
+                    refused(answer)
 
 
 async def test_an_unknown_parameter_of_the_feed_is_refused_without_its_name(acme: World) -> None:

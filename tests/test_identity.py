@@ -95,23 +95,23 @@ async def test_a_good_token_opens_its_users_feed_and_no_other(acme: World) -> No
     assert ok(await ask(acme, {"Authorization": f"bearer {sign(claims(acme))}"}))["items"] == answer["items"]
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"exp": None}, {"iat": None}, {"sub": None}, {"aud": None}, {"iss": None}, {"org": None},
-        {"iss": "somebody-else"}, {"iss": ["leadfeed"]}, {"iss": ""}, {"iss": 5},
-        {"aud": "somebody-else"}, {"aud": []}, {"aud": {}}, {"aud": [[]]}, {"aud": 5},
-        {"aud": "leadfeed-stream", "iss": "leadfeed-stream"},
-        {"exp": "soon"}, {"exp": [1]}, {"exp": {}}, {"exp": float("inf")}, {"exp": float("nan")},
-        {"iat": "now"}, {"iat": 10**11}, {"iat": float("inf")}, {"nbf": 10**11}, {"nbf": "then"}, {"nbf": float("inf")},
-        {"sub": 7}, {"sub": ""}, {"sub": "x" * 129}, {"sub": "a\x00"}, {"sub": "\ud800"}, {"sub": ["ana"]},
-        {"org": 7}, {"org": "nobody-knows-it"}, {"org": ""}, {"org": "ACME"}, {"org": "a" * 64}, {"org": ["x"]},
-        {"role": "root"}, {"role": ["admin"]}, {"role": {}}, {"role": 1}, {"role": True},
-    ],
-    ids=str,
-)  # fmt: skip
-async def test_a_token_whose_claims_are_not_as_they_must_be_is_refused(acme: World, changed: dict[str, Any]) -> None:
-    await refused(acme, sign(claims(acme, **changed)))
+NOT_AS_THEY_MUST_BE: list[dict[str, Any]] = [
+    {"exp": None}, {"iat": None}, {"sub": None}, {"aud": None}, {"iss": None}, {"org": None},
+    {"iss": "somebody-else"}, {"iss": ["leadfeed"]}, {"iss": ""}, {"iss": 5},
+    {"aud": "somebody-else"}, {"aud": []}, {"aud": {}}, {"aud": [[]]}, {"aud": 5},
+    {"aud": "leadfeed-stream", "iss": "leadfeed-stream"},
+    {"exp": "soon"}, {"exp": [1]}, {"exp": {}}, {"exp": float("inf")}, {"exp": float("nan")},
+    {"iat": "now"}, {"iat": 10**11}, {"iat": float("inf")}, {"nbf": 10**11}, {"nbf": "then"}, {"nbf": float("inf")},
+    {"sub": 7}, {"sub": ""}, {"sub": "x" * 129}, {"sub": "a\x00"}, {"sub": "\ud800"}, {"sub": ["ana"]},
+    {"org": 7}, {"org": "nobody-knows-it"}, {"org": ""}, {"org": "ACME"}, {"org": "a" * 64}, {"org": ["x"]},
+    {"role": "root"}, {"role": ["admin"]}, {"role": {}}, {"role": 1}, {"role": True},
+]  # fmt: skip
+
+
+async def test_a_token_whose_claims_are_not_as_they_must_be_is_refused(acme: World, subtests: pytest.Subtests) -> None:
+    for changed in NOT_AS_THEY_MUST_BE:
+        with subtests.test(str(changed)):
+            await refused(acme, sign(claims(acme, **changed)))
 
 
 async def test_a_token_that_has_expired_says_so(acme: World) -> None:

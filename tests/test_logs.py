@@ -1,11 +1,11 @@
 """What the service's log says of a request, and what it must never say: whoever reads it could use it."""
 
+import asyncio
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ import pytest
 from leadfeed_api.db.session import Database
 from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.settings import Settings
-from neighbours import accepts, free_port
+from neighbours import free_port
 from postgres import clone_database, drop_database
 from world import ok, running_app
 
@@ -32,20 +32,32 @@ def own_database(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
     drop_database(postgres[0], name)
 
 
-@contextmanager
-def serving(log: Path, database_url: str, log_format: str) -> Iterator[int]:
-    """The service as an operator runs it; yields its port."""
+@asynccontextmanager
+async def serving(log: Path, database_url: str, log_format: str) -> AsyncIterator[str]:
+    """The service as an operator runs it; yields its address once it answers."""
     port = free_port()
+    address = f"http://127.0.0.1:{port}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LEADFEED_")}
     environment |= {"LEADFEED_DATABASE_URL": database_url, "LEADFEED_LOG_FORMAT": log_format}
     command = [sys.executable, "-m", "leadfeed_api", "serve", "--port", str(port)]
     with log.open("w") as written:
-        process = subprocess.Popen(command, stdout=written, stderr=written, env=environment)
+        process = await asyncio.create_subprocess_exec(*command, stdout=written, stderr=written, env=environment)
         try:
-            yield port
+            await _until_it_answers(process, address)
+            yield address
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            await asyncio.wait_for(process.wait(), 20)
+
+
+async def _until_it_answers(process: asyncio.subprocess.Process, address: str) -> None:
+    async with asyncio.timeout(60), httpx2.AsyncClient(base_url=address) as client:
+        while True:
+            assert process.returncode is None, "the service ended"
+            with suppress(httpx2.ConnectError):
+                if (await client.get("/healthz")).status_code == 200:
+                    return
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("log_format", ["console", "json"])
@@ -61,30 +73,31 @@ async def test_a_log_tells_of_every_request_and_of_no_secret_even_when_the_servi
         user, stream = world.token("ana"), Tokens(settings).for_stream(world.org, "ana")[0]
     log = tmp_path / "log"
 
-    with serving(log, own_database, log_format) as port:
-        await accepts(port)
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-            machine = {**world.machine, "Leadfeed-User": "ana", "X-Request-ID": f"asked-{uuid4().hex}"}
-            credentials = {"Authorization": f"Bearer {user}"}
-            assert (await client.get(f"/feeds/{link}/rss.xml")).status_code == 200
-            assert (await client.get(f"/feeds/{link}x/rss.xml")).status_code == 404
-            assert (await client.head("/v1/feed/stream", params={"token": stream})).status_code == 200
-            made = ok(await client.post("/v1/api-keys", headers=machine, json={"name": "x", "scopes": ["read"]}), 201)
-            assert (await client.get("/v1/feed", headers=credentials)).status_code == 200
-            assert (await client.get("/v1/feed", headers={"Authorization": f"Bearer {user}x"})).status_code == 401
-            async with Database(own_database) as database, database.write() as connection:
-                await connection.execute(BREAK)
-            for headers in (machine, credentials, {"Authorization": f"Bearer {made['key']}", "Leadfeed-User": "ana"}):
-                assert (await client.get("/v1/feed", headers=headers)).status_code == 500
-            assert (await client.get(f"/feeds/{link}/rss.xml")).status_code == 500
-            feed = {
-                "description": "something private",
-                "source": "s",
-                "external_id": "e",
-                "lead_id": "l1",
-                "type": "web",
-            }
-            assert (await client.post("/v1/moments", headers=machine, json={"moments": [feed]})).status_code == 500
+    async with (
+        serving(log, own_database, log_format) as address,
+        httpx2.AsyncClient(base_url=address, timeout=20) as client,
+    ):
+        machine = {**world.machine, "Leadfeed-User": "ana", "X-Request-ID": f"asked-{uuid4().hex}"}
+        credentials = {"Authorization": f"Bearer {user}"}
+        assert (await client.get(f"/feeds/{link}/rss.xml")).status_code == 200
+        assert (await client.get(f"/feeds/{link}x/rss.xml")).status_code == 404
+        assert (await client.head("/v1/feed/stream", params={"token": stream})).status_code == 200
+        made = ok(await client.post("/v1/api-keys", headers=machine, json={"name": "x", "scopes": ["read"]}), 201)
+        assert (await client.get("/v1/feed", headers=credentials)).status_code == 200
+        assert (await client.get("/v1/feed", headers={"Authorization": f"Bearer {user}x"})).status_code == 401
+        async with Database(own_database) as database, database.write() as connection:
+            await connection.execute(BREAK)
+        for headers in (machine, credentials, {"Authorization": f"Bearer {made['key']}", "Leadfeed-User": "ana"}):
+            assert (await client.get("/v1/feed", headers=headers)).status_code == 500
+        assert (await client.get(f"/feeds/{link}/rss.xml")).status_code == 500
+        feed = {
+            "description": "something private",
+            "source": "s",
+            "external_id": "e",
+            "lead_id": "l1",
+            "type": "web",
+        }
+        assert (await client.post("/v1/moments", headers=machine, json={"moments": [feed]})).status_code == 500
 
     lines = log.read_text()
     assert machine["X-Request-ID"] in lines
