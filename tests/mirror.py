@@ -100,13 +100,13 @@ class Mirror:
 
 
 async def settled(mirrors: list[Mirror], sentinels: dict[str, str]) -> None:
-    """Waits until every mirror has received the last moment that was reported for it."""
+    """Waits until every mirror shows the last moment that was reported for it.
+
+    It came by the stream, or by a page: of a client that was cut before its first page, which it reads only now.
+    """
 
     def done() -> bool:
-        return all(
-            not mirror.stale and any(event.data.get("id") == sentinels[mirror.user] for event in mirror.received)
-            for mirror in mirrors
-        )
+        return all(not mirror.stale and sentinels[mirror.user] in mirror.items for mirror in mirrors)
 
     await until(done, within=30)
 
