@@ -22,6 +22,8 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --no-deps --compile-
 
 # Where npm is missing its tools are too: the tests that want them say so (tests/tools.py).
 NODE_MODULES := $(if $(NPM),node_modules/.package-lock.json)
+# What the benches compare with has an environment of its own, made the first time somebody runs them.
+PEERS := bench/peers/.venv/.stamp $(if $(NPM),bench/peers/node_modules/.package-lock.json)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test bench soak format openapi lint-openapi lock clean
@@ -49,7 +51,7 @@ test: setup ## lint, types, import contracts, dependencies, tests (WORKERS=2, AR
 	if [ -n "$$failed" ]; then printf '\nAlso failed:%b\n' "$$failed" >&2; status=1; fi; \
 	exit $$status
 
-bench: setup ## the benchmarks, side by side with peers, as ratios
+bench: setup $(PEERS) ## the benchmarks, side by side with peers, as ratios
 	@$(BIN)/python -m bench $(BENCH) $(ARGS)
 
 soak: setup ## the long proofs
@@ -77,10 +79,12 @@ lock: $(VENV)/.stamp-python ## rewrites requirements/*.txt and package-lock.json
 		--constraints requirements/runtime.txt --constraints requirements/build.txt --output-file requirements/local.txt
 	@$(COMPILE) pyproject.toml requirements/build.in --extra embedded --extra nats --group dev \
 		--constraints requirements/local.txt --output-file requirements/dev.txt
+	@$(COMPILE) bench/peers/requirements.in --output-file bench/peers/requirements.txt
+	@$(if $(NPM),npm install --package-lock-only --loglevel=error --prefix bench/peers)
 	@$(if $(NPM),npm install --package-lock-only --loglevel=error,echo "npm is missing: package-lock.json is as it was")
 
 clean: ## removes .venv, node_modules and caches (not the demo's data)
-	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) node_modules bench/peers/.venv bench/peers/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 
 # --- set-up, step by step -------------------------------------------------------------------------------------
 
@@ -112,3 +116,12 @@ $(VENV)/.stamp-dev: $(VENV)/.stamp-local requirements/dev.txt
 node_modules/.package-lock.json: package.json package-lock.json .npmrc
 	@echo "Installing the tools from npm"
 	@npm ci --loglevel=error && touch $@ || echo "npm could not install its tools; the tests that need them will say so" >&2
+
+bench/peers/.venv/.stamp: $(VENV)/.stamp-python bench/peers/requirements.txt
+	@echo "Installing the peers of the benches"
+	@"$(UV)" venv --quiet --allow-existing --python "$(PYTHON)" $(@D)
+	@$(UV) pip install --quiet --python $(@D)/bin/python --require-hashes --requirement bench/peers/requirements.txt
+	@touch $@
+
+bench/peers/node_modules/.package-lock.json: bench/peers/package.json bench/peers/package-lock.json bench/peers/.npmrc
+	@npm ci --loglevel=error --prefix bench/peers && touch $@

@@ -11,10 +11,11 @@ from rich.table import Table
 
 from bench import feeds, ingest, page
 from bench.figures import Figure, machine, save
+from bench.peers import page as peers
 from bench.report import write_table
 from bench.world import filled
 
-BENCHES = {"page": page.run, "ingest": ingest.run, "feeds": feeds.run}
+BENCHES = {"page": page.run, "ingest": ingest.run, "feeds": feeds.run, "peers": peers.run}
 
 
 def main() -> None:

@@ -98,22 +98,29 @@ def _moment(n: int, moments: int, now: datetime) -> Candidate:
 @contextmanager
 def serving(world: World, factory: str = "leadfeed_api.cli.serve:app_from_environment") -> Iterator[int]:
     """One uvicorn worker in a process of its own; gives its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "LEADFEED_DATABASE_URL": world.url, "LEADFEED_PORT": str(port)}
     command = [sys.executable, "-m", "uvicorn", "--factory", factory, "--port", str(port), "--no-access-log"]
     command += ["--log-level", "error", "--loop", "uvloop", "--http", "httptools"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
-        _await_health(port, process)
+        await_health(port, process)
         yield port
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _await_health(port: int, process: subprocess.Popen[bytes]) -> None:
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def await_health(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Waits until the server of this process answers."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:

@@ -1,0 +1,15 @@
+"""Where everything is."""
+
+from django.http import HttpResponse
+from django.urls import path
+
+from crm.activity import Activity
+from crm.feed import Feed
+from crm.syndication import Rss
+
+urlpatterns = [
+    path("healthz", lambda _: HttpResponse("ok")),
+    path("feed", Feed.as_view()),
+    path("activity", Activity.as_view()),
+    path("rss/<str:token>", Rss()),
+]
