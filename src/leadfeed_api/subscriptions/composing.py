@@ -18,12 +18,22 @@ from leadfeed_api.subscriptions.recipients import Recipient
 
 READ_AT_MOST = 20_000  # rows of one mail: far more than anybody reads, and a bound on memory
 # $3 is the recipient as a user (null for an address outside, who has read and muted nothing), $4 the time.
+# Step by step, what waits first and then whatever belongs to it: where nothing was counted yet, the planner takes every
+# table for empty, and one statement over all of them began anew for each lead: 3.4 s for 3,000 moments of 50 leads.
 IN_MAIL = f"""
+WITH waiting AS MATERIALIZED (
+  SELECT p.recipient_id, p.subscription_id, m.moment_id, m.lead_id, m.type, m.description, m.occurred_at
+  FROM mail_pending p JOIN moment m ON m.org_id = $1 AND m.moment_id = p.moment_id
+  WHERE p.org_id = $1 AND p.mail_id = $2
+), about AS MATERIALIZED (
+  SELECT w.*, l.name AS lead_name, l.title, l.starred, l.account_id, l.owner_id
+  FROM waiting w JOIN lead l ON l.org_id = $1 AND l.lead_id = w.lead_id
+)
 SELECT m.moment_id, m.type, m.description, m.occurred_at,
-  l.lead_id, l.name AS lead_name, l.title, l.starred, l.account_id, a.name AS account_name,
+  m.lead_id, m.lead_name, m.title, m.starred, m.account_id, a.name AS account_name,
   s.user_id AS subscriber_id, su.name AS subscriber_name, s.kind, s.value, s.scope,
-  CASE s.kind WHEN 'lead' THEN l.name WHEN 'account' THEN a.name END AS label,
-  l.owner_id IS NOT DISTINCT FROM s.user_id AS owned,
+  CASE s.kind WHEN 'lead' THEN m.lead_name WHEN 'account' THEN a.name END AS label,
+  m.owner_id IS NOT DISTINCT FROM s.user_id AS owned,
   EXISTS (SELECT FROM watch w WHERE w.org_id = $1 AND w.user_id = s.user_id AND w.lead_id = m.lead_id) AS watched,
   EXISTS (SELECT FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $3 AND e.occurred_at = m.occurred_at
     AND e.moment_id = m.moment_id AND e.read) AS read,
@@ -31,15 +41,12 @@ SELECT m.moment_id, m.type, m.description, m.occurred_at,
     AND coalesce(x.until > $4, true))
   OR EXISTS (SELECT FROM muted_type x WHERE x.org_id = $1 AND x.user_id = $3 AND x.type = m.type
     AND coalesce(x.until > $4, true)) AS muted
-FROM mail_pending p
-JOIN subscription s ON s.org_id = $1 AND s.subscription_id = p.subscription_id AND NOT s.paused
+FROM about m
+JOIN subscription s ON s.org_id = $1 AND s.subscription_id = m.subscription_id AND NOT s.paused
 JOIN subscription_recipient t ON t.org_id = $1 AND t.subscription_id = s.subscription_id
-  AND t.recipient_id = p.recipient_id
+  AND t.recipient_id = m.recipient_id
 JOIN app_user su ON su.org_id = $1 AND su.user_id = s.user_id AND su.active
-JOIN moment m ON m.org_id = $1 AND m.moment_id = p.moment_id
-JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
-LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
-WHERE p.org_id = $1 AND p.mail_id = $2
+LEFT JOIN account a ON a.org_id = $1 AND a.account_id = m.account_id
 ORDER BY m.occurred_at DESC, m.moment_id DESC LIMIT {READ_AT_MOST:d}
 """
 INTRODUCER = "SELECT name FROM app_user WHERE org_id = $1 AND user_id = $2"
