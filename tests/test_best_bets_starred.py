@@ -87,7 +87,7 @@ async def test_a_starred_page_is_one_statement(world: World, statements: Stateme
     page = await world.page("ana", starred="true")
     assert page["items"] == []
     assert page["live_cursor"]
-    assert len(statements.of_tables()) == 2, "one to know the caller"
+    assert len(statements.of_tables()) == 1
 
 
 async def test_stars_are_found_by_index_at_fifty_thousand_entries(world: World) -> None:

@@ -153,7 +153,7 @@ async def test_a_page_is_one_statement_beside_authentication(world: World, state
 
     about_the_feed = [text for text in statements.of_tables() if "feed_entry" in text or "moment" in text]
     assert len(about_the_feed) == 1
-    assert len(statements.of_tables()) == 2
+    assert statements.of_tables() == about_the_feed, "whether the user may read is asked along"
 
 
 async def test_an_unknown_user_is_told_so_instead_of_shown_an_empty_feed(world: World) -> None:

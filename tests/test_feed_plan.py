@@ -166,3 +166,22 @@ async def test_no_orm_object_and_no_statement_of_sqlalchemy_is_in_a_page(
     finally:
         for target, name in listened:
             event.remove(target, name, note)
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_a_page_is_as_cheap_where_all_moments_are_of_one_type(filled: str, mode: str) -> None:
+    """PostgreSQL expects a filter by unknown mutes to leave nothing there, and would rather sort the whole inbox."""
+    connection = await asyncpg.connect(filled, server_settings={"plan_cache_mode": mode, "jit": "off"})
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute("/* by a test */ DELETE FROM feed_entry WHERE type <> 'web'; ANALYZE feed_entry")
+        conditions, parameters = narrow(Filters(), NOW)
+        explained = f"/* by a test */ EXPLAIN (ANALYZE, FORMAT JSON) {queries.page_statement(conditions, 50)}"
+        plan = json.loads(await connection.fetchval(explained, ORG_ID, "ana", *parameters))[0]["Plan"]
+    finally:
+        await transaction.rollback()
+        await connection.close()
+
+    (inbox,) = [node for node in nodes(plan) if node.get("Relation Name") == "feed_entry"]
+    assert rows_of(inbox) == 51

@@ -61,9 +61,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.tokens = Tokens(settings)
     app.state.metrics = Metrics()
     speak_problems(app)
+    # Asked in this order, one after the other: what is asked for most comes first.
+    app.router.routes.append(syndication.addresses)
+    app.include_router(feed.router)
     app.include_router(ingestion.router)
     app.include_router(people.router)
-    app.include_router(feed.router)
     app.include_router(stream.router)
     app.include_router(triage.router)
     app.include_router(watchlist.router)

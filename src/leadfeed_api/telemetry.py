@@ -4,17 +4,18 @@ Owns the access log and the Prometheus registry. Secrets never reach either: a f
 path, and query strings (stream tokens) are not logged at all.
 """
 
+import json
 import logging
 import re
 import sys
 import time
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import Any, Literal
 from uuid import uuid4
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SECRET = re.compile(r"(/+(?:feeds|mail)/+)[^/?#\s]+", re.IGNORECASE)
@@ -41,6 +42,7 @@ def configure_logging(log_format: Literal["console", "json"], *, quiet: bool = F
     )
     structlog.configure(
         processors=[
+            _write_request_json if log_format == "json" else _write_request_plain,
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -53,6 +55,29 @@ def configure_logging(log_format: Literal["console", "json"], *, quiet: bool = F
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn.access").disabled = True
+
+
+# The line of a request, of which there is one for each, is written straight: 10 µs, and by structlog's chain of
+# processors and its renderer for people 90, a twentieth of a page. Everything else goes that way.
+def _write_request_json(_: object, level: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    if event["event"] != "request":
+        return event
+    sys.stderr.write(json.dumps({**event, "level": level, "timestamp": _now()}) + "\n")
+    raise structlog.DropEvent
+
+
+def _write_request_plain(_: object, level: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    if event["event"] != "request":
+        return event
+    facts = " ".join([f"{name}={value}" for name, value in event.items() if name != "event"])
+    # Intentional: a path may hold anything; what is not printable must not reach a terminal.
+    line = f"{_now()} [{level}] request {facts}"
+    sys.stderr.write((line if line.isprintable() else ascii(line)) + "\n")
+    raise structlog.DropEvent
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 class Metrics:
@@ -124,6 +149,7 @@ class Telemetry:
         self.app = app
         self.metrics = metrics
         self.clock = clock
+        self._observers: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes everything on; adds ``X-Request-ID``."""
@@ -138,7 +164,7 @@ class Telemetry:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode("ascii"))]
             await send(message)
 
         try:
@@ -148,7 +174,10 @@ class Telemetry:
 
     def _observe(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        self.metrics.requests.labels(scope["method"], route, str(status)).observe(seconds)
+        key = (scope["method"], route, status)
+        if key not in self._observers:
+            self._observers[key] = self.metrics.requests.labels(key[0], route, str(status))
+        self._observers[key].observe(seconds)
         write = log.warning if status >= 500 else log.debug if route in _QUIET else log.info
         write(
             "request",

@@ -118,7 +118,7 @@ class BoundedBodies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes everything on, with a watch on the body."""
-        if scope["type"] == "http":
+        if scope["type"] == "http" and _has_a_body(scope):
             receive = self._watched(scope, receive)
         await self.app(scope, receive, send)
 
@@ -145,6 +145,11 @@ class BoundedBodies:
             return message
 
         return watched
+
+
+def _has_a_body(scope: Scope) -> bool:
+    """Whether a body was announced; HTTP/1.1 has no other (RFC 9112, section 6.3)."""
+    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
 
 
 class StrictRequest(Request):

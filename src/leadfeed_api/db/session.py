@@ -75,7 +75,9 @@ class Database:
         if self._pool is None:
             raise Unavailable
         try:
-            async with self._pool.acquire(timeout=10) as connection:
+            # A limit on waiting makes a task of it, which costs as much as a small statement: only where one may wait.
+            patience = None if self._pool.get_idle_size() else 10
+            async with self._pool.acquire(timeout=patience) as connection:
                 yield connection
         except LOST as lost:
             raise Unavailable from lost

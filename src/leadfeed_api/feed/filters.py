@@ -31,6 +31,9 @@ class Filters:
 
 
 # Intentional: arrays, made once per statement. Mutes are few; an EXISTS would be asked again for every row.
+# And a CASE around it, below: PostgreSQL guesses that an array it does not know yet mutes ten types, so where the inbox
+# holds one or three it expects nothing to be left, and sorts all of it (18 ms of a 4,000 entries' inbox instead of
+# 0.4). Of a CASE it knows nothing, takes a half, and walks the key.
 _MUTED = """(
   e.lead_id = ANY(ARRAY(SELECT ml.lead_id FROM muted_lead ml
     WHERE ml.org_id = $1 AND ml.user_id = $2 AND (ml.until IS NULL OR ml.until > ${n}::timestamptz)))
@@ -49,9 +52,11 @@ _CONDITIONS = {
     "since": "e.occurred_at >= ${n}::timestamptz",
     "until": "e.occurred_at < ${n}::timestamptz",
     "words": "strpos(lower(concat_ws(E'\\n', m.description, l.name, l.title, a.name)), lower(${n}::text)) > 0",
-    "unmuted": f"NOT {_MUTED}",
+    "unmuted": f"CASE WHEN {_MUTED} THEN false ELSE true END",
     "only_muted": _MUTED,
 }
+# What an entry answers by itself, without its moment and its lead.
+OF_AN_ENTRY = frozenset({"after", "down_to", "types", "watched", "lead_id", "since", "until", "unmuted", "only_muted"})
 
 
 def narrow(

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from leadfeed_api.feed import queries
 from leadfeed_api.feed.cursor import Positions, page_cursor, read_place
+from leadfeed_api.feed.encoding import page_json
 from leadfeed_api.feed.narrowing import FeedFilters, cursor_binding
-from leadfeed_api.feed.schemas import FeedItem, FeedPage
-from leadfeed_api.organizations.auth import Configured, Data, Reader
+from leadfeed_api.feed.schemas import FeedPage
+from leadfeed_api.organizations.auth import Claimant, Configured, Data, admit
 from leadfeed_api.organizations.identity import Caller
 
 router = APIRouter(prefix="/v1", tags=["Feed"])
@@ -28,6 +29,7 @@ class FeedQuery(FeedFilters):
 @router.get(
     "/feed",
     summary="Read my feed, newest first",
+    response_model=FeedPage,
     responses={
         200: {"headers": {"Link": {"description": '`rel="next"`: the next page.', "schema": {"type": "string"}}}},
         400: {"description": "The cursor is not valid here (`invalid-cursor`)."},
@@ -35,12 +37,11 @@ class FeedQuery(FeedFilters):
 )
 async def read_feed(
     query: Annotated[FeedQuery, Query()],
-    who: Reader,
+    who: Claimant,
     data: Data,
     configured: Configured,
     request: Request,
-    response: Response,
-) -> FeedPage:
+) -> Response:
     """One page of the interesting moments of the leads I own or watch, newest first by (`occurred_at`, `id`).
 
     Follow `next_cursor` (or the `Link` header) for older ones: pages neither skip nor repeat while moments arrive.
@@ -52,13 +53,13 @@ async def read_feed(
     after = None if place is None else (place.occurred_at, place.moment_id)
     async with data.read() as connection:
         page = await queries.page(connection, who.org_id, user_id, filters, after=after, limit=query.limit)
+    admit(who, page.org, page.active)
     next_cursor = _next_cursor(key, binding, page, seen=page.position if place is None else place.seen)
+    headers = {"Cache-Control": "private, no-store"}
     if next_cursor is not None:
-        response.headers["Link"] = f'<{_next_url(request, configured.base_url, next_cursor)}>; rel="next"'
-    response.headers["Cache-Control"] = "private, no-store"
-    return FeedPage.model_construct(
-        items=page.items, next_cursor=next_cursor, live_cursor=_positions(key, who).write(page.position)
-    )
+        headers["Link"] = f'<{_next_url(request, configured.base_url, next_cursor)}>; rel="next"'
+    body = page_json(page.items, next_cursor, _positions(key, who).write(page.position))
+    return Response(body, headers=headers, media_type="application/json")
 
 
 def _positions(key: bytes, who: Caller) -> Positions:
@@ -68,8 +69,8 @@ def _positions(key: bytes, who: Caller) -> Positions:
 def _next_cursor(key: bytes, binding: str, page: queries.Page, *, seen: int) -> str | None:
     if not page.more:
         return None
-    last: FeedItem = page.items[-1]
-    return page_cursor(key, binding, last.occurred_at, last.id, seen)
+    last = page.items[-1]
+    return page_cursor(key, binding, last["occurred_at"], last["id"], seen)
 
 
 def _next_url(request: Request, base_url: str, cursor: str) -> str:

@@ -17,7 +17,7 @@ from leadfeed_api.organizations.auth import Ingester
 router = APIRouter(prefix="/v1", tags=["Ingestion"])
 
 
-def grouping(request: Request) -> Grouping:
+async def grouping(request: Request) -> Grouping:
     """The process's one place where moments are grouped into transactions."""
     shared: Grouping = request.app.state.grouping
     return shared

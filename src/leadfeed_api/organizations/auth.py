@@ -6,7 +6,10 @@
   set headers;
 * ``Ingester``, ``Syncer`` and ``Administrator`` hold the scope of that name, as a key or as a user of role ``admin``.
 
-Every one of them is checked against the database, so that what was revoked is refused at once.
+Every one of them is checked against the database, so that what was revoked is refused at once. ``Claimant`` is the one
+exception: a ``Reader`` whose user nobody has looked up yet, for a route that does so in its own statement.
+
+All dependencies are coroutines, also those that await nothing: a plain function would be sent to a thread.
 """
 
 from typing import Annotated
@@ -32,19 +35,19 @@ _bearer = HTTPBearer(
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 
 
-def database(request: Request) -> Database:
+async def database(request: Request) -> Database:
     """The process's database."""
     opened: Database = request.app.state.database
     return opened
 
 
-def settings(request: Request) -> Settings:
+async def settings(request: Request) -> Settings:
     """The process's settings."""
     frozen: Settings = request.app.state.settings
     return frozen
 
 
-def tokens(request: Request) -> Tokens:
+async def tokens(request: Request) -> Tokens:
     """The process's signer and verifier."""
     signer: Tokens = request.app.state.tokens
     return signer
@@ -63,7 +66,30 @@ async def caller(request: Request, data: Data, signer: Signer, _: Bearer = None)
     if credential.startswith(KEY_PREFIX):
         return await caller_by_key(data, digest(credential), _on_behalf_of(request))
     claims = await signer.verify_user(credential)
-    return await caller_by_claims(data, claims, frozenset({"admin"} if claims.role == "admin" else {"read"}))
+    return await caller_by_claims(data, claims, _scopes(claims))
+
+
+async def claimant(request: Request, data: Data, signer: Signer, _: Bearer = None) -> Caller:
+    """A reader by a key, or whoever a user token names; the route must pass the latter's standing to ``admit``."""
+    scheme, credential = get_authorization_scheme_param(request.headers.get("authorization"))
+    if scheme.lower() != "bearer" or not credential or credential.startswith(KEY_PREFIX):
+        return _of_a_user(await caller(request, data, signer), "read")
+    claims = await signer.verify_user(credential)
+    return Caller(org_number(claims.org), claims.org, claims.user_id, _scopes(claims), None, claims.expires_at)
+
+
+def admit(who: Caller, org: str | None, active: bool | None) -> None:
+    """Refuses a claimant by what is stored: the organisation's name, and whether the user is active (None: unknown).
+
+    Raises ``InvalidToken``, ``UnknownUser`` or ``UserDisabled``.
+    """
+    if org != who.org:
+        raise InvalidToken
+    _admit(active)
+
+
+def _scopes(claims: Claims) -> frozenset[Scope]:
+    return frozenset({"admin"} if claims.role == "admin" else {"read"})
 
 
 def _on_behalf_of(request: Request) -> str | None:
@@ -116,12 +142,12 @@ def _of_a_user(who: Caller, scope: Scope) -> Caller:
     return who
 
 
-def reader(who: Anyone) -> Caller:
+async def reader(who: Anyone) -> Caller:
     """A caller who may read one user's things."""
     return _of_a_user(who, "read")
 
 
-def rep(who: Anyone) -> Caller:
+async def rep(who: Anyone) -> Caller:
     """A caller who may change one user's things."""
     return _of_a_user(who, "admin")
 
@@ -135,8 +161,8 @@ async def stream_reader(
 ) -> Caller:
     """A reader, or the holder of a stream token."""
     if token is None:
-        return reader(await caller(request, data, signer))
-    return reader(await caller_by_claims(data, signer.verify_stream(token), frozenset({"read"})))
+        return _of_a_user(await caller(request, data, signer), "read")
+    return _of_a_user(await caller_by_claims(data, signer.verify_stream(token), frozenset({"read"})), "read")
 
 
 def _holder(who: Caller, scope: Scope) -> Caller:
@@ -145,22 +171,23 @@ def _holder(who: Caller, scope: Scope) -> Caller:
     return who
 
 
-def ingester(who: Anyone) -> Caller:
+async def ingester(who: Anyone) -> Caller:
     """A caller of scope ``ingest``."""
     return _holder(who, "ingest")
 
 
-def syncer(who: Anyone) -> Caller:
+async def syncer(who: Anyone) -> Caller:
     """A caller of scope ``sync``."""
     return _holder(who, "sync")
 
 
-def administrator(who: Anyone) -> Caller:
+async def administrator(who: Anyone) -> Caller:
     """A caller of scope or role ``admin``."""
     return _holder(who, "admin")
 
 
 Reader = Annotated[Caller, Depends(reader)]
+Claimant = Annotated[Caller, Depends(claimant)]
 Rep = Annotated[Caller, Depends(rep)]
 StreamReader = Annotated[Caller, Depends(stream_reader)]
 Ingester = Annotated[Caller, Depends(ingester)]

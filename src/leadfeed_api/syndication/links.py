@@ -12,23 +12,31 @@ import base64
 import hmac
 import re
 import secrets
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import asyncpg
 
 from leadfeed_api.db.session import Connection
+from leadfeed_api.feed.queries import LAST_CHANGE
 from leadfeed_api.organizations.identity import digest
 
 NONCE_BYTES = 16
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 # By hash first, before any organisation is known: this is how a link's organisation is found.
-LINK_BY_HASH = "SELECT org_id, user_id, contact_details, created_at FROM feed_link WHERE token_hash = $1"
-FEED_OF_USER = """
-SELECT o.name AS organization, o.horizon, u.name AS user_name FROM organization o
-JOIN app_user u ON u.org_id = $1 AND u.user_id = $2 AND u.active WHERE o.org_id = $1 AND o.rss_enabled
+LINK_BY_HASH = "SELECT org_id, user_id FROM feed_link WHERE token_hash = $1"
+# And with the organisation known, all that decides about a feed, in one statement and one snapshot.
+FEED_OF_LINK = f"""
+SELECT k.contact_details, k.created_at, o.name AS organization, o.horizon, u.name AS user_name,
+  {LAST_CHANGE} AS position
+FROM organization o
+JOIN feed_link k ON k.org_id = $1 AND k.user_id = $2 AND k.token_hash = $3
+JOIN app_user u ON u.org_id = $1 AND u.user_id = $2 AND u.active
+WHERE o.org_id = $1 AND o.rss_enabled
 """
+REMEMBERED_LINKS = 50_000  # some 20 MB at most
 LINK_OF_USER = """
 SELECT token_hash, nonce, contact_details, created_at FROM feed_link WHERE org_id = $1 AND user_id = $2
 """
@@ -85,7 +93,8 @@ class OwnLink:
 class Link:
     """A link as a reader's request finds it: whose feed, and what it may show.
 
-    ``horizon`` is the position in the organisation's log up to which changes are no longer kept.
+    ``position`` is that of the last thing that changed in the feed, ``horizon`` the one in the organisation's log up
+    to which changes are no longer kept.
     """
 
     token_hash: bytes
@@ -94,6 +103,7 @@ class Link:
     user_name: str
     organization: str
     horizon: int
+    position: int
     contact_details: bool
     created_at: datetime
 
@@ -121,18 +131,40 @@ async def delete(connection: Connection, owner: Owner) -> None:
     await connection.execute(DELETE, owner.org_id, owner.user_id)
 
 
-async def find_by_token(connection: Connection, token: str) -> Link | None:
+class Whose:
+    """Whose link a token's hash was: one process's memory, which saves the look-up before the organisation is known.
+
+    Says nothing of whether the link is still good: that is asked of the database each time.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, tuple[int, str]] = OrderedDict()
+
+    async def find(self, connection: Connection, token_hash: bytes) -> tuple[int, str] | None:
+        """The number of the organisation and the user; None for a hash nobody ever had, as far as is known."""
+        if token_hash not in self._known:
+            row = await connection.fetchrow(LINK_BY_HASH, token_hash)
+            if row is None:
+                return None
+            self._known[token_hash] = (row["org_id"], row["user_id"])
+            if len(self._known) > REMEMBERED_LINKS:
+                self._known.popitem(last=False)
+        return self._known[token_hash]
+
+
+async def find_by_token(connection: Connection, token: str, whose: Whose) -> Link | None:
     """The link that bears this token.
 
     None for any other text, for a user who was disabled, and while the organisation has feeds for readers off.
     """
     if not _TOKEN.fullmatch(token):
         return None
-    row = await connection.fetchrow(LINK_BY_HASH, digest(token))
-    if row is None:
+    token_hash = digest(token)
+    owner = await whose.find(connection, token_hash)
+    if owner is None:
         return None
-    feed = await connection.fetchrow(FEED_OF_USER, row["org_id"], row["user_id"])
-    return None if feed is None else Link(token_hash=digest(token), **row, **feed)
+    feed = await connection.fetchrow(FEED_OF_LINK, *owner, token_hash)
+    return None if feed is None else Link(token_hash, *owner, **feed)
 
 
 async def changed_at(connection: Connection, link: Link, position: int) -> datetime:

@@ -4,23 +4,25 @@ Owns the order of the questions a reader's request is asked: is the link good, h
 what the feed holds. Knows neither SQL nor formats.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
 from fastapi import APIRouter, Depends, Path, Request, Response
+from starlette.routing import Route
 
 from leadfeed_api import __version__
 from leadfeed_api.db.session import Connection
-from leadfeed_api.errors import FeedNotFound, RssDisabled
+from leadfeed_api.errors import FeedNotFound, NotFound, RssDisabled
 from leadfeed_api.feed import queries
 from leadfeed_api.organizations.auth import Configured, Data, Rep
 from leadfeed_api.organizations.queries import settings_of
 from leadfeed_api.syndication import links
 from leadfeed_api.syndication.example import example
 from leadfeed_api.syndication.freshness import entity_tag, http_date, tag_matches, unmodified_since
-from leadfeed_api.syndication.links import Link, Owner, OwnLink
+from leadfeed_api.syndication.links import Link, Owner, OwnLink, Whose
 from leadfeed_api.syndication.render import MEDIA_TYPES, FeedDocument, Format, render
 from leadfeed_api.syndication.rendered import Rendered
 from leadfeed_api.syndication.schemas import FeedLink, FeedLinkPatch
@@ -29,6 +31,7 @@ from leadfeed_api.wire import StrictRoute
 router = APIRouter(tags=["Feeds for readers"], route_class=StrictRoute)
 
 FILES: dict[Format, str] = {"rss": "rss.xml", "atom": "atom.xml", "json": "feed.json"}
+FORMS = {file: form for form, file in FILES.items()}
 CONTENT_TYPES: dict[Format, str] = {
     "rss": f"{MEDIA_TYPES['rss']}; charset=utf-8",
     "atom": f"{MEDIA_TYPES['atom']}; charset=utf-8",
@@ -122,14 +125,31 @@ class Visit:
     @property
     def rendered(self) -> Rendered:
         """The process's memory of rendered documents, made by whoever comes first."""
-        state = self.request.app.state
-        if not hasattr(state, "rendered_feeds"):
-            state.rendered_feeds = Rendered()
-        kept: Rendered = state.rendered_feeds
-        return kept
+        return _made_once(self.request, "rendered_feeds", Rendered)
+
+    @property
+    def whose(self) -> Whose:
+        """The process's memory of whose links there are."""
+        return _made_once(self.request, "feed_links", Whose)
 
 
-Reading = Annotated[Visit, Depends()]
+Memory = TypeVar("Memory")
+
+
+def _made_once(request: Request, name: str, make: Callable[[], Memory]) -> Memory:
+    state = request.app.state
+    if not hasattr(state, name):
+        setattr(state, name, make())
+    kept: Memory = getattr(state, name)
+    return kept
+
+
+async def visit(request: Request, data: Data, configured: Configured) -> Visit:
+    """What the routes below share."""
+    return Visit(request, data, configured)
+
+
+Reading = Annotated[Visit, Depends(visit)]
 
 
 def _documented(form: Format, name: str) -> dict[str, Any]:
@@ -151,10 +171,10 @@ def _documented(form: Format, name: str) -> dict[str, Any]:
     }
 
 
-# Each address is registered twice: the lower route serves GET and HEAD (and names both to whoever tries another
-# method), the upper one documents them as one operation.
+# Each address is registered twice. What serves it is ``addresses`` below: one plain route, for which no dependency is
+# solved and nothing validated, so that a 304 costs half. These three document it, and get what that route leaves them:
+# an encoded slash where a token should be.
 @router.get("/feeds/{token}/rss.xml", **_documented("rss", "RSS 2.0"))
-@router.api_route("/feeds/{token}/rss.xml", methods=["GET", "HEAD"], include_in_schema=False)
 async def read_rss(token: Token, visit: Reading) -> Response:
     """The newest 50 moments of one user's feed. Needs no login: the address is the secret.
 
@@ -164,17 +184,28 @@ async def read_rss(token: Token, visit: Reading) -> Response:
 
 
 @router.get("/feeds/{token}/atom.xml", **_documented("atom", "Atom (RFC 4287)"))
-@router.api_route("/feeds/{token}/atom.xml", methods=["GET", "HEAD"], include_in_schema=False)
 async def read_atom(token: Token, visit: Reading) -> Response:
     """The same feed as Atom; see the RSS address."""
     return await _serve(token, "atom", visit)
 
 
 @router.get("/feeds/{token}/feed.json", **_documented("json", "JSON Feed 1.1"))
-@router.api_route("/feeds/{token}/feed.json", methods=["GET", "HEAD"], include_in_schema=False)
 async def read_json_feed(token: Token, visit: Reading) -> Response:
     """The same feed as JSON Feed; see the RSS address."""
     return await _serve(token, "json", visit)
+
+
+async def read_feed_file(request: Request) -> Response:
+    """Any of the three, for GET and HEAD."""
+    request.scope["route"] = addresses  # for the metrics, as the framework does for its own
+    form = FORMS.get(request.path_params["file"])
+    if form is None:
+        raise NotFound
+    state = request.app.state
+    return await _serve(request.path_params["token"], form, Visit(request, state.database, state.settings))
+
+
+addresses = Route("/feeds/{token}/{file}", read_feed_file, methods=["GET", "HEAD"], include_in_schema=False)
 
 
 async def _serve(token: str, form: Format, visit: Visit) -> Response:
@@ -183,15 +214,14 @@ async def _serve(token: str, form: Format, visit: Visit) -> Response:
     if_modified_since = visit.request.headers.getlist("if-modified-since")
     base_url = visit.configured.base_url
     async with visit.data.read() as connection:
-        link = await links.find_by_token(connection, token)
+        # Read before the contents: if something arrives in between, the next poll shows it again rather than never.
+        link = await links.find_by_token(connection, token, visit.whose)
         if link is None:
             raise FeedNotFound(headers=SECRECY)
-        # Read before the contents: if something arrives in between, the next poll shows it again rather than never.
-        position = await queries.version(connection, link.org_id, link.user_id)
-        tag = _tag(link, position, form, base_url)
+        tag = _tag(link, form, base_url)
         if tag_matches(if_none_match, tag):
             return _unchanged(tag)
-        changed_at = await links.changed_at(connection, link, position)
+        changed_at = await links.changed_at(connection, link, link.position)
         if not if_none_match and unmodified_since(if_modified_since, changed_at):
             return _unchanged(tag)
         document = visit.rendered.find((link.token_hash, form), tag)
@@ -203,13 +233,13 @@ async def _serve(token: str, form: Format, visit: Visit) -> Response:
     return _document(document, form, tag, changed_at)
 
 
-def _tag(link: Link, position: int, form: Format, base_url: str) -> str:
+def _tag(link: Link, form: Format, base_url: str) -> str:
     """Everything that the document is made of, by name or by position.
 
     What lies before the horizon is no longer in the log, so there the position alone would not tell whether a reader
     has seen it. The price: a feed in which nothing happens is sent in full once whenever the log is trimmed.
     """
-    seen = max(position, link.horizon)
+    seen = max(link.position, link.horizon)
     about = (link.token_hash, link.contact_details, link.user_name, link.organization)
     return entity_tag(__version__, base_url, form, seen, *about)
 
