@@ -6,13 +6,15 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 
 import httpx2
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from leadfeed_api.cli import app
+from leadfeed_api.cli import app, demo
 from leadfeed_api.cli import deliver as command
 from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions import digest
@@ -22,7 +24,7 @@ from mail_server import MailServer, running
 from mail_workers import environment, run_once, until, worker
 from neighbours import free_port
 from post import address_of, just_now, own_database, read, subscribe, text_of
-from world import World
+from world import World, running_app
 
 pytestmark = pytest.mark.anyio
 
@@ -89,10 +91,11 @@ async def test_a_worker_that_cannot_work_says_why_in_one_line(
             for variable, text in environment(database_url, tmp_path, **{name: value}).items():
                 told.setenv(variable, text)
             told.setattr(command, "configure_logging", lambda _: None)  # it is this process's, and outlives the test
-            done = await asyncio.to_thread(CliRunner().invoke, app, ["deliver", "--once"])
-        assert done.exit_code == 1
-        assert done.stderr.startswith(f"leadfeed: LEADFEED_{name}")
-        assert done.stderr.count("\n") == 1
+            for words in (["deliver", "--once"], ["serve", "--with-delivery"]):
+                done = await asyncio.to_thread(CliRunner().invoke, app, words)
+                assert done.exit_code == 1
+                assert done.stderr.startswith(f"leadfeed: LEADFEED_{name}")
+                assert done.stderr.count("\n") == 1
 
 
 async def test_two_workers_side_by_side_send_nothing_twice(
@@ -103,6 +106,26 @@ async def test_two_workers_side_by_side_send_nothing_twice(
         there = settings.model_copy(update={"smtp_url": f"smtp://127.0.0.1:{server.port}"})
         async with delivering(there, Metrics()), delivering(there, Metrics()):
             await everyone_is_told_once(world, server, reps=15)
+
+
+async def test_a_serving_process_sends_mail_when_told_to(
+    world: World, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digest, "GATHER", timedelta(0))
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    async with running_app(settings.model_copy(update={"with_delivery": True, "data_dir": tmp_path})) as serving:
+        await world.report(just_now(world, "l1", "Visited"))
+        await until(lambda: len(list((tmp_path / "mailbox").glob("*.eml"))) == 1)
+        exposed = (await serving.client.get("/metrics")).text
+    assert "leadfeed_mails_sent_total" in exposed
+
+
+def test_the_demo_says_where_its_mail_goes(tmp_path: Path) -> None:
+    console = Console(file=StringIO(), soft_wrap=True)
+    invitation = demo.Invitation("token", "key", "feed", "rosa", "lead-1")
+    demo._print_invitation(console, Settings(data_dir=tmp_path), invitation)
+    assert str(tmp_path / "mailbox") in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 @pytest.mark.soak

@@ -28,6 +28,7 @@ from leadfeed_api.stream.afterwards import Afterwards
 from leadfeed_api.stream.live import Live
 from leadfeed_api.subscriptions import pages as mail_pages
 from leadfeed_api.subscriptions import routes as subscriptions
+from leadfeed_api.subscriptions.deliver import delivering
 from leadfeed_api.syndication import routes as syndication
 from leadfeed_api.telemetry import Metrics, Telemetry
 from leadfeed_api.triage import routes as triage
@@ -91,7 +92,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = data
         app.state.grouping = Grouping(partial(record_moments, data))
         night = NightShift(data, app.state.metrics) if settings.night_shift else nullcontext()
-        async with Live(settings, data, app.state.metrics) as app.state.live, night:
+        mail = delivering(settings, app.state.metrics) if settings.with_delivery else nullcontext()
+        async with Live(settings, data, app.state.metrics) as app.state.live, night, mail:
             yield
 
 

@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     jwt_audience: str = Field("leadfeed", description="The `aud` that user tokens must carry.")
     smtp_url: str | None = Field(None, description="Mail server for subscriptions. Unset: a mailbox folder.")
     mail_from: str = Field("Lead feed <leadfeed@localhost>", description="Sender of subscription mails.")
+    with_delivery: bool = Field(
+        False, description="Whether serving processes send subscription mails too, as `serve --with-delivery` does."
+    )
     nats_url: str | None = Field(None, description="NATS server for wake-ups between processes. Unset: LISTEN.")
     stream_token_ttl: int = Field(3600, ge=30, le=86_400, description="Seconds a stream token is good for.")
     streams_per_user: int = Field(20, ge=1, description="Streams one user may have open on one process.")

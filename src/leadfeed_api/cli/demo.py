@@ -31,6 +31,10 @@ from leadfeed_api.organizations import queries
 from leadfeed_api.organizations.identity import org_number
 from leadfeed_api.people.sync import sync
 from leadfeed_api.settings import Settings
+from leadfeed_api.subscriptions import queries as subscriptions
+from leadfeed_api.subscriptions import recipients
+from leadfeed_api.subscriptions.deliver import mailbox_folder
+from leadfeed_api.subscriptions.match import Rule
 from leadfeed_api.syndication import links
 from leadfeed_api.telemetry import configure_logging
 from leadfeed_api.triage.marks import Seen, mark_seen
@@ -59,7 +63,8 @@ def demo(
     port: Annotated[int | None, typer.Option(help="Port to listen on; overrides LEADFEED_PORT.")] = None,
 ) -> None:
     """Serves a sample organisation in which moments keep arriving; prints where to look."""
-    settings = load_settings(port=port)
+    # Its people are invented: whatever mail server is set, their mail goes into a folder.
+    settings = load_settings(port=port).model_copy(update={"with_delivery": True, "smtp_url": None})
     _demand_free_port(settings)
     configure_logging(settings.log_format, quiet=True)
     with own_database(settings) as url:
@@ -112,6 +117,7 @@ async def _set_up(database: Database, story: demo_story.Story) -> None:
     if is_new:
         await retier(database, org_id)
         await _read_all_but_the_last_day(database, story.rep, now)
+        await _subscribe(database, story.rep, now)
 
 
 def _before_some_warmed_up(story: demo_story.Story) -> dict[str, list[dict[str, object]]]:
@@ -129,6 +135,15 @@ async def _read_all_but_the_last_day(database: Database, rep: str, now: datetime
     async with database.read() as connection:
         position, _ = await reach(connection, org_id)
     await mark_seen(database, org_id, rep, Seen(Filters(until=now - timedelta(days=1)), position), now)
+
+
+async def _subscribe(database: Database, rep: str, now: datetime) -> None:
+    """The rep wants to know of milestones at once."""
+    org_id = org_number(ORG)
+    async with database.write() as connection:
+        me = await recipients.of_user(connection, org_id, rep, now)
+        milestones = subscriptions.Wanted(Rule("type", "milestone"), [me.recipient_id], "instant", paused=False)
+        await subscriptions.insert(connection, org_id, rep, milestones, now)
 
 
 def _chunks(moments: tuple[Candidate, ...]) -> Iterator[tuple[Candidate, ...]]:
@@ -169,6 +184,8 @@ The lead feed is running. Moments arrive every few seconds; Ctrl-C stops it, and
 
   Panel      {base}/panel#token={invitation.token}&ingest={invitation.ingest_key}&lead={invitation.lead_id}
   RSS link   {base}/feeds/{invitation.feed_token}/rss.xml
+  Mailbox    {mailbox_folder(settings)}
+             (a file a mail: {invitation.rep} is told of milestones at once)
   API docs   {base}/docs
   Token      {invitation.token}
              (of the rep {invitation.rep}, for 7 days)

@@ -13,12 +13,14 @@ import uvicorn
 from fastapi import FastAPI
 
 from leadfeed_api.app import create_app
-from leadfeed_api.cli.context import load_settings, plain_errors, reach
+from leadfeed_api.cli.context import fail, load_settings, plain_errors, reach
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
+from leadfeed_api.errors import Misconfigured
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream.capacity import make_room
 from leadfeed_api.stream.protocol import LendingProtocol
+from leadfeed_api.subscriptions.deliver import demand_usable
 from leadfeed_api.telemetry import configure_logging
 
 GRACE_S = 10  # for requests under way when the service is told to stop
@@ -29,15 +31,27 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; overrides LEADFEED_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; overrides LEADFEED_PORT.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
+    with_delivery: Annotated[
+        bool | None, typer.Option("--with-delivery", help="Send subscription mails too, instead of `leadfeed deliver`.")
+    ] = None,
 ) -> None:
     """Serves the API, the live feed and the feeds for readers."""
-    settings = load_settings(host=host, port=port)
+    settings = load_settings(host=host, port=port, with_delivery=with_delivery)
+    if settings.with_delivery:
+        _demand_usable_mail(settings)
     with own_database(settings) as url:
         ready = settings.model_copy(update={"database_url": url})
         if workers == 1:
             run(create_app(ready), ready)
         else:
             _run_several(ready, workers)
+
+
+def _demand_usable_mail(settings: Settings) -> None:
+    try:
+        demand_usable(settings)
+    except Misconfigured as error:
+        fail(str(error))
 
 
 @contextmanager
@@ -74,6 +88,7 @@ def app_from_environment() -> FastAPI:
 
 def _run_several(settings: Settings, workers: int) -> None:
     os.environ["LEADFEED_DATABASE_URL"] = settings.database_url or ""
+    os.environ["LEADFEED_WITH_DELIVERY"] = str(settings.with_delivery)
     os.environ["LEADFEED_HOST"], os.environ["LEADFEED_PORT"] = settings.host, str(settings.port)
     uvicorn.run(
         "leadfeed_api.cli.serve:app_from_environment", factory=True, workers=workers, **server_options(settings)

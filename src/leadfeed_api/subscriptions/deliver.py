@@ -57,8 +57,7 @@ class Deliverer:
         *,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        if mail_address(parseaddr(settings.mail_from)[1]) is None:
-            raise Misconfigured("LEADFEED_MAIL_FROM is no sender: expected Name <address@example.com>.")
+        _demand_sender(settings)
         self._database = database
         self._metrics = metrics
         self._clock = clock
@@ -187,6 +186,17 @@ async def _repeatedly(step: Callable[[], Awaitable[bool]]) -> bool:
 def mailbox_folder(settings: Settings) -> Path | None:
     """Where mail is put while no mail server is set; None when one is."""
     return settings.data_dir.absolute() / MAILBOX if settings.smtp_url is None else None
+
+
+def demand_usable(settings: Settings) -> None:
+    """Raises ``Misconfigured`` when no mail could be sent by these settings; opens nothing."""
+    _demand_sender(settings)
+    carrier_for(settings)
+
+
+def _demand_sender(settings: Settings) -> None:
+    if mail_address(parseaddr(settings.mail_from)[1]) is None:
+        raise Misconfigured("LEADFEED_MAIL_FROM is no sender: expected Name <address@example.com>.")
 
 
 def carrier_for(settings: Settings) -> Carrier:
