@@ -2,12 +2,17 @@
 
 from datetime import UTC, datetime
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
 
+import pytest
 from asyncpg.pgproto.pgproto import UUID
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.testclient import TestClient
 
 from leadfeed_api.feed.encoding import page_json, plain_item
 from leadfeed_api.feed.queries import _item
+from leadfeed_api.feed.routes import FeedQuery, read_query
 from leadfeed_api.feed.schemas import FeedPage
 
 ODD = ["plain", 'quotes " and \\', "é ü ß 漢 🎯", "\x7f \u2028 </script>", "", "\u200f right to left"]
@@ -56,3 +61,50 @@ def test_a_page_is_byte_by_byte_what_its_schema_writes() -> None:
 
 def test_a_page_of_nothing_is_one_too() -> None:
     assert page_json([], "c", "x-1") == b'{"items":[],"next_cursor":"c","live_cursor":"x-1"}'
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "limit=5",
+        "type=web&type=email&starred=true",
+        "since=2026-11-23T09:12:00Z&q=caf%C3%A9+x",
+        "lead_id=a%2Fb&q=%F0%9F%8E%AF",
+    ],
+)
+def test_a_query_is_read_as_the_framework_reads_it(query: str) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    def read(query: Annotated[FeedQuery, Query()]) -> dict[str, str]:
+        return {"read": repr(query)}
+
+    with TestClient(app) as client:
+        assert client.get(f"/?{query}").json()["read"] == repr(read_query(query.encode()))
+
+
+@pytest.mark.parametrize("query", ["limit=x", "limit=0&type=web&type=fax", "unknown=1", "starred=", "cursor=a&cursor="])
+def test_a_query_is_refused_as_the_framework_refuses_it(query: str) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    def read(query: Annotated[FeedQuery, Query()]) -> None:
+        pass
+
+    seen: list[list[tuple[object, object]]] = []
+
+    async def note(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        seen.append([(one["type"], one["loc"]) for one in error.errors()])
+        return Response(status_code=422)
+
+    app.add_exception_handler(RequestValidationError, note)
+    with TestClient(app) as client:
+        answered = client.get(f"/?{query}").status_code
+    refused: list[list[tuple[object, object]]] = []
+    try:
+        read_query(query.encode())
+    except RequestValidationError as error:
+        refused.append([(one["type"], one["loc"]) for one in error.errors()])
+    assert (refused, answered) == (seen, 422 if seen else 200)

@@ -1,15 +1,18 @@
 """Who is asking: user tokens with every way to forge one, API keys and how far they reach, and what is said of it."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
+import time_machine
 
 from addresses import Operation, operations
 from forging import base64url, encoded, signed
+from leadfeed_api.errors import ExpiredToken
+from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.settings import DEVELOPMENT_SECRET, Settings
 from world import World, ok, problem, running_app
 
@@ -319,3 +322,17 @@ async def refusal(world: World, operation: Operation, headers: Mapping[str, str]
     assert answer.status_code == 403 or answer.headers["www-authenticate"].startswith("Bearer ")
     code: str = answer.json()["type"].rpartition("/")[2]
     return code if code in REFUSALS else None
+
+
+async def test_a_token_that_was_good_a_moment_ago_is_refused_once_it_has_expired() -> None:
+    tokens = Tokens(Settings())
+    with time_machine.travel(datetime(2026, 11, 23, 9, tzinfo=UTC), tick=False) as clock:
+        token, _ = tokens.for_user("acme", "ana", role="rep", ttl=timedelta(seconds=60))
+        for _ in range(2):
+            assert (await tokens.verify_user(token)).user_id == "ana"
+        clock.shift(64)
+        assert (await tokens.verify_user(token)).user_id == "ana", "clocks differ by a few seconds"
+        clock.shift(1)
+        for _ in range(2):
+            with pytest.raises(ExpiredToken):
+                await tokens.verify_user(token)

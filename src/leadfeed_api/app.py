@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = Metrics()
     speak_problems(app)
     # Asked in this order, one after the other: what is asked for most comes first.
-    app.router.routes.append(syndication.addresses)
+    app.router.routes += [feed.address, syndication.addresses]
     app.include_router(feed.router)
     app.include_router(ingestion.router)
     app.include_router(people.router)

@@ -18,11 +18,12 @@ SELECT m.org_id, l.owner_id, m.occurred_at, m.moment_id, m.lead_id, m.type, m.po
 FROM moment m
 JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
 WHERE m.org_id = $1 AND m.position BETWEEN $2 AND $3 AND l.owner_id IS NOT NULL
-UNION
+UNION ALL
 SELECT m.org_id, w.user_id, m.occurred_at, m.moment_id, m.lead_id, m.type, m.position, true
 FROM moment m
 JOIN watch w ON w.org_id = $1 AND w.lead_id = m.lead_id
-WHERE m.org_id = $1 AND m.position BETWEEN $2 AND $3
+JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
+WHERE m.org_id = $1 AND m.position BETWEEN $2 AND $3 AND l.owner_id IS DISTINCT FROM w.user_id
 """
 ADMIT = """
 INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)

@@ -1,18 +1,23 @@
 """``GET /v1/feed``: one page, newest first."""
 
+from functools import lru_cache
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, ValidationError
+from starlette.routing import Route
 
+from leadfeed_api.db.session import Database
 from leadfeed_api.feed import queries
 from leadfeed_api.feed.cursor import Positions, page_cursor, read_place
 from leadfeed_api.feed.encoding import page_json
 from leadfeed_api.feed.narrowing import FeedFilters, cursor_binding
 from leadfeed_api.feed.schemas import FeedPage
-from leadfeed_api.organizations.auth import Claimant, Configured, Data, admit
+from leadfeed_api.organizations.auth import Claimant, Configured, Data, admit, claimant
 from leadfeed_api.organizations.identity import Caller
+from leadfeed_api.settings import Settings
 
 router = APIRouter(prefix="/v1", tags=["Feed"])
 
@@ -47,6 +52,38 @@ async def read_feed(
     Follow `next_cursor` (or the `Link` header) for older ones: pages neither skip nor repeat while moments arrive.
     Open `/v1/feed/stream` at `live_cursor` for what comes after.
     """
+    return await _page(query, who, data, configured, request)
+
+
+@lru_cache(maxsize=2_048)
+def read_query(query_string: bytes) -> FeedQuery:
+    """The query as the framework reads it for the route above. Raises ``RequestValidationError``."""
+    given: dict[str, str | list[str]] = {}
+    for name, value in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True):
+        if name == "type":
+            given["type"] = [*given.get("type", []), value]
+        else:
+            given[name] = value
+    try:
+        return FeedQuery.model_validate(given)
+    except ValidationError as error:
+        faults = [{**one, "loc": ("query", *one["loc"])} for one in error.errors(include_url=False)]
+        raise RequestValidationError(faults) from None
+
+
+async def serve_feed(request: Request) -> Response:
+    """What is documented as :func:`read_feed`, without the framework's solving of dependencies: a third of its time."""
+    request.scope["route"] = address  # for the metrics, as the framework does for its own
+    state = request.app.state
+    who = await claimant(request, state.database, state.tokens)
+    return await _page(read_query(request.scope["query_string"]), who, state.database, state.settings, request)
+
+
+address = Route("/v1/feed", serve_feed, include_in_schema=False)
+address.methods = {"GET"}  # and not HEAD, which the route adds by itself
+
+
+async def _page(query: FeedQuery, who: Caller, data: Database, configured: Settings, request: Request) -> Response:
     key, filters, user_id = configured.signing_key, query.filters(), who.user_id or ""
     binding = cursor_binding(who, filters)
     place = None if query.cursor is None else read_place(key, binding, query.cursor)

@@ -6,6 +6,8 @@ neither passes for the other. Knows no table.
 """
 
 import asyncio
+import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import jwt
 
 from leadfeed_api.errors import ExpiredToken, InvalidToken, Unavailable
-from leadfeed_api.organizations.identity import is_org_name, is_user_id
+from leadfeed_api.organizations.identity import digest, is_org_name, is_user_id
 from leadfeed_api.settings import Settings
 from leadfeed_api.telemetry import log
 
@@ -24,6 +26,7 @@ STREAM_ISSUER = "leadfeed-stream"
 LEEWAY_S = 5
 ROLES = frozenset({"rep", "admin"})
 # What the library raises for a token that is not good, and for one that was made to break its reader.
+REMEMBERED = 20_000  # verified tokens, some 10 MB
 UNVERIFIABLE = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 
@@ -45,6 +48,7 @@ class Tokens:
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
         self._stream_ttl = settings.stream_token_ttl
+        self._verified: OrderedDict[bytes, Claims] = OrderedDict()
         # The library keeps the key set for 5 minutes: a key that the provider withdraws is refused from then on.
         self._jwks = jwt.PyJWKClient(settings.jwks_url, timeout=5) if settings.jwks_url else None
 
@@ -60,10 +64,24 @@ class Tokens:
     async def verify_user(self, token: str) -> Claims:
         """The claims of a user token. Raises ``InvalidToken`` or ``ExpiredToken``."""
         if self._jwks is None:
-            return _claims(_decode(token, self._secret, ["HS256"], self._audience, self._issuer))
+            return self._verify_ours(token)
         # Intentional: in a thread, because the client fetches the key set with blocking I/O when it meets a new key.
         key = await asyncio.to_thread(self._published_key, token)
         return _claims(_decode(token, key, ASYMMETRIC, self._audience, self._issuer))
+
+    def _verify_ours(self, token: str) -> Claims:
+        """Verified once: neither the token nor our secret changes, so that only its end is asked again."""
+        name = digest(token)
+        claims = self._verified.get(name)
+        if claims is None:
+            claims = _claims(_decode(token, self._secret, ["HS256"], self._audience, self._issuer))
+            self._verified[name] = claims
+            if len(self._verified) > REMEMBERED:
+                self._verified.popitem(last=False)
+        elif claims.expires_at <= time.time() - LEEWAY_S:
+            del self._verified[name]
+            raise ExpiredToken
+        return claims
 
     def verify_stream(self, token: str) -> Claims:
         """The claims of a stream token. Raises ``InvalidToken`` or ``ExpiredToken``."""
