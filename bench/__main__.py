@@ -9,35 +9,50 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from bench import feeds, ingest, page
+from bench import feeds, growth, ingest, ingest_sql, mixed, page
 from bench.figures import Figure, machine, save
 from bench.peers import page as peers
 from bench.report import write_table
 from bench.world import filled
 
-BENCHES = {"page": page.run, "ingest": ingest.run, "feeds": feeds.run, "peers": peers.run}
+BENCHES = {
+    "page": page.run,
+    "ingest": ingest.run,
+    "ingest_sql": ingest_sql.run,
+    "feeds": feeds.run,
+    "mixed": mixed.run,
+    "peers": peers.run,
+}
+ALONE = "growth"  # takes minutes to fill; only when it is asked for
 
 
 def main() -> None:
     """Runs the benches that were asked for, all by default, on one PostgreSQL."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], help="which; all by default")
+    parser.add_argument("names", nargs="*", choices=[*BENCHES, ALONE, []], help="which; all by default")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
     parser.add_argument("--moments", type=int, default=120_000)
+    parser.add_argument("--largest", type=int, default=growth.SIZES[-1], help="moments that growth goes up to")
     parser.add_argument("--smoke", action="store_true", help="one short run; writes nothing")
     asked = parser.parse_args()
     runs, seconds, moments = (1, 0.5, 3_000) if asked.smoke else (asked.runs, asked.seconds, asked.moments)
     on = machine()
     console = Console()
     figures: list[Figure] = []
-    with console.status("Filling a PostgreSQL …") as status, filled(moments) as world:
-        for name in asked.names or BENCHES:
-            status.update(f"{name}: {runs} runs, ours and the reference in turn …")
-            figures += BENCHES[name](world, runs, seconds)
+    names = asked.names or list(BENCHES)
+    if ALONE in names:
+        with console.status("Filling a PostgreSQL with millions …"):
+            figures += growth.run(asked.largest, runs, seconds)
+        names.remove(ALONE)
+    if names:
+        with console.status("Filling a PostgreSQL …") as status, filled(moments) as world:
+            for name in names:
+                status.update(f"{name}: {runs} runs, ours and the reference in turn …")
+                figures += BENCHES[name](world, runs, seconds)
     console.print(_table(figures))
     if not asked.smoke:
-        save(figures, on)
+        save(figures, on, {"runs": runs, "seconds": seconds, "moments": moments})
         write_table()
 
 

@@ -28,8 +28,10 @@ class Figure:
         self.details.setdefault("ours", []).append(ours)
         self.details.setdefault("reference", []).append(reference)
 
-    def met(self) -> bool:
-        """Whether the median reaches the target (``>= 0.85`` or ``<= 1.15``)."""
+    def met(self) -> bool | None:
+        """Whether the median reaches the target (``>= 0.85`` or ``<= 1.15``); None where there is none."""
+        if not self.target:
+            return None
         sign, limit = self.target.split()
         median = statistics.median(self.ratios)
         return median >= float(limit) if sign == ">=" else median <= float(limit)
@@ -41,7 +43,7 @@ class Figure:
             "min": round(min(self.ratios), 3),
             "max": round(max(self.ratios), 3),
             "runs": len(self.ratios),
-            "target": self.target,
+            "target": self.target or None,
             "met": self.met(),
             "meaning": self.meaning,
             **{name: round(statistics.median(values), 2) for name, values in self.details.items()},
@@ -69,11 +71,18 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def save(figures: list[Figure], on: dict[str, object], path: Path = RESULTS) -> None:
+def save(
+    figures: list[Figure], on: dict[str, object], settings: dict[str, object] | None = None, path: Path = RESULTS
+) -> None:
     """Writes the results; figures of benches that were not run this time are kept, with the machine they ran on."""
     before = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.exists() else {}
     versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
     fresh = {figure.name: figure.as_dict() for figure in figures}
-    document = {"machine": on, "versions": versions, "figures": dict(sorted({**before, **fresh}.items()))}
+    document = {
+        "machine": on,
+        "versions": versions,
+        "settings": settings or {},
+        "figures": dict(sorted({**before, **fresh}.items())),
+    }
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -19,6 +19,7 @@ from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.record import record_moments
 
 BATCH = 500
+SHAPES = ((1, 1), (100, 1), (1, 8), (100, 8), (500, 8))  # moments a batch, callers
 DESCRIPTION = "Visited the pricing page 3 times"
 
 
@@ -37,7 +38,20 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
             grouped = in_own_process(send_batches, port, world.key, f"g{turn}", 1, 64, seconds)
             alone = in_own_process(send_batches, ungrouped, world.key, f"u{turn}", 1, 64, seconds)
             singles.add(grouped, alone)
-    return [batches, singles]
+        shapes = [_shape(world, port, shape, runs, seconds) for shape in SHAPES]
+    return [batches, singles, *shapes]
+
+
+def _shape(world: World, port: int, shape: tuple[int, int], runs: int, seconds: float) -> Figure:
+    size, callers = shape
+    about = f"moments/s in batches of {size} from {callers} at a time ÷ batches of {BATCH} from one"
+    figure = Figure(f"ingest_{size}x{callers}", "", about)
+    for turn in range(runs):
+        ours = in_own_process(send_batches, port, world.key, f"{size}x{callers}-{turn}", size, callers, seconds / 2)
+        figure.add(
+            ours, in_own_process(send_batches, port, world.key, f"o{size}x{callers}-{turn}", BATCH, 1, seconds / 2)
+        )
+    return figure
 
 
 def ungrouped_app() -> FastAPI:

@@ -9,7 +9,7 @@ import uvloop
 
 from bench.figures import Figure
 from bench.load import get, in_own_process, send
-from bench.world import World, read_json, serving
+from bench.world import SIZES, World, read_json, serving
 from leadfeed_api.feed.filters import Filters, narrow
 from leadfeed_api.feed.queries import page_statement
 
@@ -38,7 +38,19 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
             )
             deep.add(_median_ms(page100), _median_ms(base))
             heavy.add(_median_ms(big), _median_ms(base))
-    return [against_asyncpg, deep, heavy]
+        others = [_of(world, port, rep, callers, runs, seconds / 2) for rep in tokens for callers in (1, 32)]
+    return [against_asyncpg, deep, heavy, *others]
+
+
+def _of(world: World, port: int, rep: str, callers: int, runs: int, seconds: float) -> Figure:
+    owned, watched = SIZES[rep]
+    about = f"pages/s of a rep with {owned:,} + {watched} leads, {callers} at a time ÷ bare asyncpg"
+    figure = Figure(f"page_{rep}_by_{callers}", "", about)
+    page = get("/v1/feed", world.token(rep), holds='"live_cursor"')
+    for _ in range(runs):
+        ours = in_own_process(send, port, [page], callers, seconds).per_second
+        figure.add(ours, in_own_process(read_by_asyncpg, world.url, world.org_id, rep, callers, seconds))
+    return figure
 
 
 def _median_ms(answered: object) -> float:

@@ -67,12 +67,21 @@ async def _fill(url: str, moments: int) -> str:
             _, key = await queries.create_key(connection, org_id, ["admin"], "bench", now)
             wanted = {**await queries.settings_of(connection, org_id), "rss_enabled": True}
             await queries.save_settings(connection, org_id, wanted)
+        await sync(database, org_id, {"accounts": [{"id": f"a{n}", "name": f"Company {n}"} for n in range(50)]})
         await sync(database, org_id, {"users": [{"id": rep, "name": rep.title()} for rep in SIZES]})
         leads: list[str] = []
         for rep, (owned, _) in SIZES.items():
             mine = [f"{rep}-{n}" for n in range(owned)]
             for start in range(0, owned, 1_000):
-                records = [{"id": one, "name": one.title(), "owner_id": rep} for one in mine[start : start + 1_000]]
+                records = [
+                    {
+                        "id": one,
+                        "name": one.title(),
+                        "owner_id": rep,
+                        "account_id": f"a{int(one.rsplit('-', 1)[1]) % 50}",
+                    }
+                    for one in mine[start : start + 1_000]
+                ]
                 await sync(database, org_id, {"leads": records})
             leads += mine
         # A light rep's page must be as full as a heavy one's: a third of the moments goes to each rep's leads.
