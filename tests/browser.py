@@ -5,8 +5,8 @@ proxy between browser and service that breaks on demand. Tests say what must be 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -28,6 +28,7 @@ SWITCHES = [
 NETWORK_NOISE = ("Failed to load resource", "net::ERR_", "has been blocked by CORS policy")
 PATIENCE_MS = 15_000
 expect.set_options(timeout=PATIENCE_MS)
+Desk = Callable[..., AbstractAsyncContextManager[BrowserContext]]  # opens a window; see windows.py
 
 
 @asynccontextmanager
@@ -40,16 +41,6 @@ async def chromium() -> AsyncIterator[Browser]:
             yield browser
         finally:
             await browser.close()
-
-
-@asynccontextmanager
-async def desk(**options: Any) -> AsyncIterator[BrowserContext]:
-    """A browser window of one rep, with English settings unless told otherwise."""
-    async with chromium() as browser:
-        wanted = {"viewport": {"width": 1000, "height": 800}, "locale": "en-GB", **options}
-        context = await browser.new_context(**wanted)
-        context.set_default_timeout(PATIENCE_MS)
-        yield context
 
 
 @dataclass
@@ -221,6 +212,8 @@ class Proxy:
         self.mode: Literal["open", "refusing", "unavailable"] = "open"
         self.origin = ""
         self._links: set[asyncio.StreamWriter] = set()
+        self._streams: set[asyncio.StreamWriter] = set()
+        self._hushed: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -236,6 +229,10 @@ class Proxy:
         self.mode = mode or self.mode
         for writer in list(self._links):
             writer.transport.abort()
+
+    def hush(self) -> None:
+        """The streams that are open pass nothing on from now on, and nobody is told: as after a sleep."""
+        self._hushed |= self._streams
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._links.add(writer)
@@ -255,12 +252,22 @@ class Proxy:
         self._links.add(forth)
         try:
             await asyncio.wait(
-                [asyncio.ensure_future(_copy(reader, forth)), asyncio.ensure_future(_copy(back, writer))],
+                [asyncio.ensure_future(_copy(reader, forth)), asyncio.ensure_future(self._answer(back, writer))],
                 return_when=asyncio.FIRST_COMPLETED,
             )
         finally:
             self._links.discard(forth)
+            self._streams.discard(writer)
             forth.close()
+
+    async def _answer(self, back: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await back.read(65_536):
+                if b"text/event-stream" in data:
+                    self._streams.add(writer)
+                if writer not in self._hushed:
+                    writer.write(data)
+                    await writer.drain()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

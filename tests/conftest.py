@@ -71,9 +71,9 @@ def database_url(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
     drop_database(dsn, name)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """Asynchronous tests run on the loop that the service runs on."""
+    """Asynchronous tests run on the kind of loop that the service runs on; on one loop once a worker has a browser."""
     return "asyncio", {"use_uvloop": True}
 
 

@@ -1,26 +1,20 @@
 """The panel in a real browser: what a rep sees, and that it is at once what a fresh page would show."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from browser import Panel, desk, panel_url
+from browser import Desk, Panel, panel_url
 from world import MONDAY, Service, World, ok
 
+pytest_plugins = ["windows"]
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 async def world(server: Service) -> World:
     return await server.new_world()
-
-
-@pytest.fixture
-async def context() -> AsyncIterator[BrowserContext]:
-    async with desk() as opened:
-        yield opened
 
 
 def hours_ago(hours: float) -> str:
@@ -248,6 +242,39 @@ async def test_the_page_makes_a_moment_happen_only_with_a_key_for_it(world: Worl
 
     await expect(with_key.rows).to_have_count(2)
     await expect(without.rows).to_have_count(2)
+
+
+async def test_eight_rows_fit_on_a_laptop_without_scrolling(world: World, desk: Desk) -> None:
+    await world.people("ana", leads={f"l{n}": "ana" for n in range(10)})
+    await world.report(*(world.moment(f"l{n}", description="Visited the pricing page") for n in range(10)))
+    async with desk(viewport={"width": 1280, "height": 800}) as context:
+        panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+        await expect(panel.rows).to_have_count(10)
+        whole = await panel.element.evaluate(
+            """element => {
+              const {bottom} = element.shadowRoot.querySelector(".scroller").getBoundingClientRect();
+              const rows = [...element.shadowRoot.querySelectorAll("article")];
+              return rows.filter((row) => row.getBoundingClientRect().bottom <= bottom).length;
+            }"""
+        )
+        assert whole >= 8
+
+
+async def test_the_page_switches_between_light_and_dark_and_the_panel_follows(
+    world: World, context: BrowserContext
+) -> None:
+    await world.people("ana", leads={})
+    panel = await Panel.open(context, panel_url(world, "ana"))
+    surface = panel.element.locator(".panel")
+    await expect(surface).to_have_css("background-color", "rgb(255, 255, 255)")
+    switch = panel.page.get_by_role("button", name="Dark")
+
+    await switch.click()
+
+    await expect(switch).to_have_attribute("aria-pressed", "true")
+    await expect(surface).to_have_css("background-color", "rgb(20, 23, 29)")
+    await switch.click()
+    await expect(surface).to_have_css("background-color", "rgb(255, 255, 255)")
 
 
 @pytest.mark.parametrize("path", ["/panel", "/panel/lead-feed.js", "/panel/lead-feed.actions.js", "/panel/page.css"])

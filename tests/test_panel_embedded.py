@@ -6,17 +6,12 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from browser import Panel, Site, desk, site
+from browser import Panel, Site, site
 from leadfeed_api.settings import Settings
 from world import Service, World, served
 
+pytest_plugins = ["windows"]
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def context() -> AsyncIterator[BrowserContext]:
-    async with desk() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -186,6 +181,63 @@ async def test_it_speaks_the_hosts_language(
         panel = await (await Panel.open(context, url)).live()
         for words in expected:
             await expect(panel.element).to_contain_text(words)
+
+
+async def test_the_host_restyles_it_by_properties_parts_and_its_colour_scheme(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        looks = """<style>
+          lead-feed { --leadfeed-accent: rgb(1, 2, 3); color-scheme: dark; }
+          lead-feed::part(footer) { display: none; }
+          lead-feed::part(description) { font-style: italic; }
+          p, article, button { color: red !important; }
+        </style>"""
+        panel = await Panel.open(context, crm.embed(world.service.base_url, world.token("ana"), body=looks))
+        what = panel.row("from afar").locator(".what")
+        await expect(what).to_have_css("font-style", "italic")
+        await expect(what).to_have_css("color", "rgb(238, 240, 244)")
+        await expect(panel.button("All")).to_have_css("color", "rgb(1, 2, 3)")
+        await expect(panel.element.locator(".panel")).to_have_css("background-color", "rgb(20, 23, 29)")
+        await expect(panel.element.locator("footer")).to_be_hidden()
+
+
+NOTIFICATIONS = """
+  globalThis.notes = [];
+  globalThis.Notification = class {
+    static permission = "granted";
+    static requestPermission = async () => "granted";
+    constructor(title, {body}) { notes.push([title, body]); }
+  };
+  Object.defineProperty(document, "hidden", {get: () => globalThis.away});
+"""
+
+
+async def test_desktop_notifications_are_for_who_wants_them_when_away_and_come_once_for_all_tabs(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    await context.add_init_script(NOTIFICATIONS)
+    async with guest_of(crm, settings) as world:
+        url = crm.embed(world.service.base_url, world.token("ana"))
+        tabs = [await (await Panel.open(context, url)).live() for _ in range(2)]
+
+        async def noted(away: bool, description: str) -> list[list[str]]:
+            for tab in tabs:
+                await tab.page.evaluate("away => { globalThis.away = away; }", away)
+            await world.report(world.moment("leo", type="email", description=description))
+            for tab in tabs:
+                await expect(tab.row(description)).to_have_count(1)
+            return [note for tab in tabs for note in await tab.page.evaluate("notes.splice(0)")]
+
+        for tab in tabs:  # what notifies is fetched with the first thing that opens
+            await tab.button("Menu").click()
+            await tab.page.keyboard.press("Escape")
+        assert await noted(True, "not asked for.") == []
+        await tabs[0].menu("Desktop notifications")
+        assert await noted(True, "rings once.") == [["Leo · Acme", "rings once."]]
+        assert await noted(False, "is seen anyway.") == []
+        await tabs[1].menu("Desktop notifications")
+        assert await noted(True, "no longer wanted.") == []
 
 
 async def test_the_title_counts_if_the_host_wants_it(settings: Settings, crm: Site, context: BrowserContext) -> None:

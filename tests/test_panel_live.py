@@ -7,17 +7,12 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import BrowserContext, Route, expect
 
-from browser import Panel, Proxy, desk, site
+from browser import Panel, Proxy, site
 from leadfeed_api.settings import Settings
 from world import Service, World, ok, served
 
+pytest_plugins = ["windows"]
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def context() -> AsyncIterator[BrowserContext]:
-    async with desk() as opened:
-        yield opened
 
 
 @asynccontextmanager
@@ -110,7 +105,7 @@ async def test_a_laptop_that_slept_looks_for_what_it_missed_at_once(
 ) -> None:
     """Asleep, its sockets die without a sign: nothing arrives and nothing fails."""
     async with behind_a_proxy(settings) as (world, proxy):
-        await world.people("ana", leads={"l0": "ana"})
+        await world.people("ana", leads={"l0": "ana", "l1": "ana"})
         await context.add_init_script(
             """const real = Date.now;
                let slept = 0;
@@ -119,11 +114,15 @@ async def test_a_laptop_that_slept_looks_for_what_it_missed_at_once(
         )
         panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
 
+        proxy.hush()
+        await world.report(world.moment("l0"), world.moment("l1", type="email"))
         async with panel.page.expect_request(lambda request: "/v1/feed/stream" in request.url) as again:
             await panel.page.evaluate("sleep()")
 
         assert "last_event_id=" in (await again.value).url
+        await equals_a_fresh_page(panel, world, "ana")
         await panel.live()
+        assert panel.complaints == []
 
 
 async def test_the_stream_token_is_renewed_when_it_ends(settings: Settings, context: BrowserContext) -> None:
@@ -197,6 +196,40 @@ async def test_a_position_that_cannot_be_served_is_made_up_for_by_the_page(
 
         assert ok(answer)["watched"] > 100
         await equals_a_fresh_page(panel, world, "ana")
+
+
+async def test_a_service_out_of_reach_is_said_once_and_for_as_long_as_it_is(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana"})
+        await world.report(world.moment("l0", description="there again"))
+        await context.route("**/v1/**", lambda route: route.abort())
+        panel = await Panel.open(context, through(proxy, world, "ana"))
+        await expect(panel.element).to_contain_text("The lead feed cannot be reached")
+        await expect(panel.status).to_be_hidden()
+        await expect(panel.count).to_have_text("")
+        await panel.element.evaluate(
+            """element => {
+              globalThis.flickers = 0;
+              const seen = () => { flickers += element.shadowRoot.querySelectorAll(".skeleton").length; };
+              new MutationObserver(seen).observe(element.shadowRoot, {childList: true, subtree: true});
+            }"""
+        )
+
+        async with panel.page.expect_request("**/v1/feed?*"):
+            pass
+        async with panel.page.expect_request("**/v1/feed?*"):
+            pass
+        await context.unroute("**/v1/**")
+
+        await panel.shows("there again")
+        await panel.live()
+        await expect(panel.count).to_have_text("1 unread")
+        await panel.row("there again").hover()
+        await expect(panel.row("there again").get_by_role("button", name="Subscribe")).to_be_visible()
+        assert await panel.page.evaluate("flickers") == 0
+        assert panel.complaints == []
 
 
 async def test_news_that_comes_while_a_page_is_being_read_is_not_lost(

@@ -2,18 +2,18 @@
 
 import gzip
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from browser import Panel, Site, desk, panel_url, site
+from browser import Panel, Site, panel_url, site
 from leadfeed_api.panel import routes
 from leadfeed_api.panel.assembly import assemble, in_order
 from leadfeed_api.settings import Settings
 from world import Service, World, served
 
+pytest_plugins = ["windows"]
 pytestmark = pytest.mark.anyio
 PARTS = {path.name: path.read_text("utf-8") for path in (routes.STATIC / "lead-feed").glob("*.js")}
 CORE = in_order(PARTS, "element.js")
@@ -23,12 +23,6 @@ LANGUAGES = sorted(path.name.split(".")[1] for path in routes.STATIC.glob("lead-
 @pytest.fixture
 async def world(server: Service) -> World:
     return await server.new_world()
-
-
-@pytest.fixture
-async def context() -> AsyncIterator[BrowserContext]:
-    async with desk() as opened:
-        yield opened
 
 
 def test_parts_come_after_what_they_need_once_and_without_imports_or_comments() -> None:
@@ -41,6 +35,15 @@ def test_parts_come_after_what_they_need_once_and_without_imports_or_comments() 
     assert assemble(parts, "a.js") == ('class c {\nx = 1;\n}\nconst b = "// text", b2 = 2;\nexport function a() {}\n')
     assert assemble(parts, "a.js", on=["c.js", "b.js"], base="base.js") == (
         'import { b, b2, c } from "./base.js";\nexport function a() {}\n'
+    )
+
+
+def test_style_sheets_lose_spaces_that_mean_nothing_and_keep_those_that_do() -> None:
+    sheet = (
+        "const A_CSS = `\n.a .b:hover, p ::before { inset: 0 calc(1px + 2px); color: red; }\n`;\nconst b = { c: 1 };\n"
+    )
+    assert assemble({"a.js": sheet}, "a.js") == (
+        "const A_CSS = `\n.a .b:hover,p ::before{inset:0 calc(1px + 2px);color:red;}\n`;\nconst b = { c: 1 };\n"
     )
 
 

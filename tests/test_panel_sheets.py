@@ -1,14 +1,14 @@
 """What opens in the panel: subscribing, the feed's address, and the lists of one's own things."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from browser import Panel, desk, panel_url
+from browser import Panel, panel_url
 from world import Service, World, ok
 
+pytest_plugins = ["windows"]
 pytestmark = pytest.mark.anyio
 
 
@@ -22,13 +22,8 @@ async def world(server: Service) -> World:
 
 
 @pytest.fixture
-async def context() -> AsyncIterator[BrowserContext]:
-    async with desk(permissions=["clipboard-read", "clipboard-write"]) as opened:
-        yield opened
-
-
-@pytest.fixture
 async def panel(world: World, context: BrowserContext) -> Panel:
+    await context.grant_permissions(["clipboard-read", "clipboard-write"])
     opened = await (await Panel.open(context, panel_url(world, "ana"))).live()
     await opened.shows("of Zoe", "of Mia")
     return opened

@@ -1,13 +1,12 @@
 """Triage in the panel: filters, read and unread, mutes, and everything by keyboard."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from browser import Panel, desk, panel_url
+from browser import Panel, panel_url
 from world import Service, World, ok
 
+pytest_plugins = ["windows"]
 pytestmark = pytest.mark.anyio
 
 
@@ -24,12 +23,6 @@ async def world(server: Service) -> World:
         world.moment("mia", type="milestone", description="came to the webinar"),
     )
     return world
-
-
-@pytest.fixture
-async def context() -> AsyncIterator[BrowserContext]:
-    async with desk() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from statistics import median
 import pytest
 from playwright.async_api import Page, expect
 
-from browser import Panel, desk, panel_url
+from browser import Desk, Panel, panel_url
 from world import Service, World
 
-pytest_plugins = ["figures"]
+pytest_plugins = ["figures", "windows"]
 pytestmark = [pytest.mark.anyio, pytest.mark.soak]
 Note = Callable[[str], None]
 LEADS, MOMENTS = 1_000, 10_000
@@ -68,7 +68,7 @@ class Frames:
         return cls(median(gaps), max(gaps), len(tasks))
 
 
-async def test_ten_thousand_rows_scroll_smoothly(world: World, note: Note) -> None:
+async def test_ten_thousand_rows_scroll_smoothly(world: World, note: Note, desk: Desk) -> None:
     async with desk() as context:
         panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
         await panel.page.evaluate(RECORD)
@@ -105,7 +105,7 @@ async def test_ten_thousand_rows_scroll_smoothly(world: World, note: Note) -> No
         note(f"while 20 arrive on top of 10,000 rows: {await Frames.of(panel.page)}")
 
 
-async def test_a_thousand_arrivals_in_ten_seconds_hold_no_frame_up(world: World, note: Note) -> None:
+async def test_a_thousand_arrivals_in_ten_seconds_hold_no_frame_up(world: World, note: Note, desk: Desk) -> None:
     async with desk() as context:
         panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
         empty = await context.new_page()
@@ -144,7 +144,7 @@ ONE_LINE = """async ([url, token]) => {
 }"""
 
 
-async def test_the_first_row_is_on_the_screen_soon_after_its_bytes(world: World, note: Note) -> None:
+async def test_the_first_row_is_on_the_screen_soon_after_its_bytes(world: World, note: Note, desk: Desk) -> None:
     """From the last byte of the first page to its rows painted; beside an empty page that paints one line of it."""
     async with desk() as context:
         await context.add_init_script(PAINTED)

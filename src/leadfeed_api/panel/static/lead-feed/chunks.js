@@ -4,7 +4,7 @@
 import { h } from "./dom.js";
 
 const CHUNK = 40;
-const ROW_PX = 73; // what a row is thought to be until it was seen
+const ROW_PX = 69; // what a row is thought to be until it was seen
 
 export class Chunks {
   #order = [];

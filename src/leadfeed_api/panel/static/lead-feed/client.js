@@ -56,6 +56,11 @@ export class Client {
     return this.#send(method, path, { body, query });
   }
 
+  /** Whether the service has an address; null while it does not say. */
+  has(path) {
+    return this.get(path).then(() => true, (error) => (error instanceof Refusal && error.status < 500 ? false : null));
+  }
+
   /** An address of the service with a query; a list becomes a repeated parameter, null and "" are left out. */
   url(path, query = {}) {
     const pairs = Object.entries(query).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));

@@ -42,19 +42,17 @@ export class Feed {
     this.filters = filters;
     this.mutes = new Mutes(client, () => this.mutesChanged());
     this.unread = 0;
+    this.counted = false;
     this.hidden = 0;
     this.status = "loading"; // ready, failed
     this.problem = null;
     this.liveness = new Liveness(client.clock, () => view.draw());
-    this.subscribable = false;
+    this.subscribable = null; // not known yet
     this.stream = null;
   }
 
-  async start() {
-    this.#side = Promise.allSettled([this.mutes.read(), this.count()]);
-    await this.load();
-    await this.#side;
-    if (!this.#gone.signal.aborted) await this.#offer();
+  start() {
+    return this.load();
   }
 
   stop() {
@@ -71,10 +69,11 @@ export class Feed {
     this.stream?.stand();
   }
 
-  /** Starts the list over, from its first page. */
-  async load() {
+  /** Starts the list over, from its first page. `again`: what went wrong stays on the screen until it went right. */
+  async load(again = false) {
     const turn = ++this.#turn;
-    this.status = "loading";
+    if (!again) this.status = "loading";
+    this.#side = this.#besides();
     this.items = new Items();
     this.#loadedAt = this.client.clock.now();
     this.view.draw();
@@ -83,6 +82,11 @@ export class Feed {
     } catch (error) {
       await this.#fail(error, turn);
     }
+  }
+
+  /** What stands beside the list, asked until it was answered once. */
+  #besides() {
+    return Promise.allSettled([this.mutes.known || this.mutes.read(), this.counted || this.count()]);
   }
 
   /** Adds the next older page. False when it failed. */
@@ -129,6 +133,7 @@ export class Feed {
     const { unread, hidden } = await this.client.get("/v1/feed/unread");
     this.unread = unread;
     this.hidden = hidden;
+    this.counted = true;
     this.view.counted();
   }
 
@@ -240,6 +245,7 @@ export class Feed {
     const dirty = [...this.#dirty];
     this.#dirty.clear();
     try {
+      if (!this.mutes.known) await this.mutes.read();
       if (dirty.includes(null) || dirty.length > MANY_LEADS) await this.#reloadAll();
       else for (const lead of dirty) await this.#reloadLead(lead);
       await this.count();
@@ -302,18 +308,18 @@ export class Feed {
     this.problem = null;
     this.stream?.moveTo(position);
     // What is muted has to be known before the first moment arrives; the stream starts where the page ended, so it can wait.
-    this.#side.then(() => this.#listen(position));
+    this.#side.then(() => this.#complete(position));
     this.view.draw();
   }
 
-  async #offer() {
-    try {
-      await this.client.get("/v1/subscriptions");
-      this.subscribable = true;
-    } catch {
-      this.subscribable = false; // a service without mail has no such address: nothing to offer then
-    }
-    this.view.draw();
+  #complete(position) {
+    if (this.#gone.signal.aborted) return;
+    this.#listen(position);
+    if (!this.mutes.known || !this.counted) this.recheck(null);
+    if (this.subscribable === null) this.client.has("/v1/subscriptions").then((has) => {
+      this.subscribable = has; // a service without mail has no such address
+      this.view.draw();
+    });
   }
 
   /** The list cannot be had. What is on the screen stays there; an empty panel says why. */
@@ -328,7 +334,7 @@ export class Feed {
     }
     this.status = "failed";
     this.problem = refused ? { code: error.status === 401 ? "signed-out" : error.code, detail: error.message } : { code: await diagnose(this.client, error) };
-    if (passing) setTimeout(() => this.status === "failed" && !this.#gone.signal.aborted && this.load(), Math.min(15_000, 1_000 * 2 ** this.#failures++));
+    if (passing) setTimeout(() => this.status === "failed" && !this.#gone.signal.aborted && this.load(true), Math.min(15_000, 1_000 * 2 ** this.#failures++));
     this.view.draw();
   }
 

@@ -4,6 +4,8 @@ import { Refusal } from "./client.js";
 import { h, icon, iconButton } from "./dom.js";
 import { busy, complaint, openSheet } from "./sheet.js";
 
+const COPIED_MS = 2_000;
+
 /** Opens the sheet with the feed's addresses, or with what to tell the administrator while feeds are off. */
 export function openFeedLink(panel) {
   const { words, feed } = panel;
@@ -47,16 +49,19 @@ export function openFeedLink(panel) {
 
   function address(format, url) {
     const field = h("input", { type: "text", readonly: true, value: url, dir: "ltr", "aria-label": words(`rss.${format}`), onfocus: () => field.select() });
-    return h("div", { class: "address" }, h("span", null, words(`rss.${format}`)), field, iconButton("copy", words("copy"), { onclick: () => copy(url) }));
+    return h("div", { class: "address" }, h("span", null, words(`rss.${format}`)), field, iconButton("copy", words("copy"), { onclick: (event) => copy(url, event.currentTarget) }));
   }
 
   function copyButton(text, label) {
-    return h("button", { type: "button", class: "plain", onclick: () => copy(text) }, icon("copy"), label);
+    return h("button", { type: "button", class: "plain", onclick: (event) => copy(text, event.currentTarget) }, icon("copy"), label);
   }
 
-  async function copy(text) {
+  /** Copies; the button's icon turns into a tick for a moment, since words are only announced. */
+  async function copy(text, button) {
     try {
       await navigator.clipboard.writeText(text);
+      button.firstElementChild.replaceWith(icon("check"));
+      setTimeout(() => button.firstElementChild.replaceWith(icon("copy")), COPIED_MS);
       panel.announce(words("copied"));
     } catch {
       panel.announce(words("copy.failed"));

@@ -15,6 +15,6 @@ export function openMainMenu(panel) {
     { icon: "mute", label: words("mutes.title"), run: () => openMutes(panel) },
     null,
     attention.possible && { icon: "unread", label: words("menu.notify"), checked: attention.notifies, run: () => attention.toggle() },
-    { icon: "search", label: words("help.title"), key: "?", run: () => openHelp(panel) },
+    { icon: "keyboard", label: words("help.title"), key: "?", run: () => openHelp(panel) },
   ].filter((entry) => entry !== false));
 }

@@ -7,6 +7,7 @@ export class Mutes {
 
   /** `changed` is called when the list may look different: a mute has ended. */
   constructor(client, changed) {
+    this.known = false;
     this.client = client;
     this.changed = changed;
   }
@@ -22,6 +23,7 @@ export class Mutes {
     const end = ({ until }) => (until ? Date.parse(until) : Infinity);
     this.#leads = new Map(leads.map((mute) => [mute.lead.id, end(mute)]));
     this.#types = new Map(types.map((mute) => [mute.type, end(mute)]));
+    this.known = true;
     clearTimeout(this.#timer);
     const next = Math.min(...this.#leads.values(), ...this.#types.values()) - this.client.clock.now() + 500;
     if (next < 2 ** 31) this.#timer = setTimeout(this.changed, Math.max(next, 1_000));

@@ -35,7 +35,7 @@ export class Panel {
     this.toast = h("div", { class: "toast", part: "toast", hidden: true });
     this.speaker = h("div", { class: "unseen", role: "status" });
     this.notice = h("div", { role: "alert" });
-    this.count = h("span", { class: "count" });
+    this.count = h("span", { class: "count", dir: "auto" });
     this.footer = h("footer", { part: "footer" }, this.#hints(), this.count);
     this.section = h("section", { class: "panel", "aria-label": words("title"), part: "panel" }, this.header, this.filters.element, this.notice, h("div", { class: "stage" }, this.pill, this.list.element, this.toast), this.footer, this.speaker);
     listenForKeys(this);
@@ -193,7 +193,7 @@ export class Panel {
     this.pill.hidden = !waiting;
     if (waiting) say(this.pill.lastChild, words("new", { n: waiting }));
     if (waiting) this.#settleLater();
-    say(this.count, feed.unread > 999 ? words("unread.many") : words("unread", { n: feed.unread }));
+    say(this.count, !feed.counted ? "" : feed.unread > 999 ? words("unread.many") : words("unread", { n: feed.unread }));
     this.#drawStates();
   }
 
@@ -212,6 +212,7 @@ export class Panel {
 
   #drawLive() {
     const { state, since } = this.feed.live;
+    this.live.hidden = this.feed.status === "failed"; // what is wrong stands below; nothing is connecting
     const text = state === "live" ? this.words("live") : this.words(`live.${state}`, { time: since && this.times.hour.format(since) });
     if (this.live.dataset.state === state && this.live.textContent === text) return;
     const was = this.live.dataset.state;
@@ -250,7 +251,7 @@ export class Panel {
     if (!known && !this.attention) this.#fetchActions().catch(() => {}); // its words come with it
     const key = known ? `failed.${code}` : "failed.other";
     const text = words.has(`${key}.text`) ? words(`${key}.text`, values) : detail;
-    return [this.#state("bot", words(key), text, this.#button(words("retry"), () => feed.load()))];
+    return [this.#state("alert", words(key), text, this.#button(words("retry"), () => feed.load()))];
   }
 
   #again() {

@@ -8,6 +8,7 @@ import { Refusal } from "./client.js";
 const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 30_000;
 const STEADY_MS = 10_000; // a stream that held this long makes the next failure a first one
+const OPENING_MS = 15_000; // the service answers at once; a socket that died in a sleep never does
 const BEAT_MS = 5_000;
 const SLEPT_MS = 15_000; // a beat this late means the machine slept, or its clock was set: sockets are not to be trusted
 const PROBE_MS = 120_000;
@@ -66,7 +67,9 @@ export class Stream {
     const url = this.client.url("/v1/feed/stream", { token, last_event_id: this.position });
     const source = new EventSource(url);
     this.#source = source;
+    this.#timer = setTimeout(() => this.#failed(), OPENING_MS);
     source.onopen = () => {
+      clearTimeout(this.#timer);
       this.#openedAt = performance.now();
       this.on.state("live");
     };

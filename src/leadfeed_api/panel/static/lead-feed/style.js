@@ -38,7 +38,7 @@ p, h2, dl, dd, ul, fieldset { margin: 0; padding: 0; border: 0; }
 kbd { font: 500 .82em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "Noto Sans Mono", monospace; color: var(--soft); padding: 0 .4em; border: 1px solid var(--line); border-block-end-width: 2px; border-radius: 4px; }
 
 .panel { container: panel / inline-size; position: relative; display: flex; flex-direction: column; flex: 1; min-block-size: 0; color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: var(--radius); overflow: clip; }
-header { display: flex; align-items: center; gap: 8px; padding-block: 10px 6px; padding-inline: 16px 8px; min-inline-size: 0; }
+header { display: flex; align-items: center; gap: 8px; padding-block: 8px 4px; padding-inline: 16px 8px; min-inline-size: 0; }
 h2 { font-size: 1.08em; font-weight: 650; letter-spacing: -.005em; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .live { display: flex; align-items: center; gap: 6px; padding: 3px; color: var(--faint); font-size: .89em; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; min-inline-size: 0; }
 .live::before { content: ""; flex: none; inline-size: 7px; block-size: 7px; border-radius: 50%; background: var(--faint); }
@@ -52,7 +52,7 @@ header .tools { display: flex; margin-inline-start: auto; }
 .tool.on { color: var(--accent); }
 
 .filters { border-block-end: 1px solid var(--line); }
-.chips { display: flex; gap: 6px; padding: 2px 16px 10px; overflow-x: auto; scrollbar-width: none; }
+.chips { display: flex; gap: 6px; padding: 2px 16px 8px; overflow-x: auto; scrollbar-width: none; }
 .chip { flex: none; display: inline-flex; align-items: center; gap: 4px; max-inline-size: 100%; padding: 3px 10px; border: 1px solid var(--line); border-radius: 99px; color: var(--soft); font-size: .89em; white-space: nowrap; }
 .chip .icon { inline-size: 12px; block-size: 12px; }
 .chip:hover { background: var(--hover); color: var(--ink); }
@@ -71,25 +71,26 @@ input::placeholder { color: var(--faint); opacity: 1; }
 
 .stage { position: relative; flex: 1; min-block-size: 0; display: flex; }
 .scroller { flex: 1; min-inline-size: 0; overflow: hidden auto; overscroll-behavior: contain; scrollbar-width: thin; scrollbar-color: var(--line) transparent; }
-.day { position: sticky; inset-block-start: 0; z-index: 1; padding: 9px 16px 4px; background: color-mix(in srgb, var(--paper) 94%, transparent); color: var(--faint); font-size: .8em; font-weight: 650; letter-spacing: .045em; text-transform: uppercase; }
+.day { position: sticky; inset-block-start: 0; z-index: 1; padding: 7px 16px 3px; background: var(--paper); color: var(--faint); font-size: .8em; font-weight: 650; letter-spacing: .045em; text-transform: uppercase; }
 .chunk { content-visibility: auto; }
-article { position: relative; display: grid; grid-template-columns: 28px minmax(0, 1fr); column-gap: 10px; padding-block: 7px; padding-inline: 20px 16px; border-block-end: 1px solid var(--line); scroll-margin-block: 34px 8px; }
+article { position: relative; display: grid; grid-template-columns: 28px minmax(0, 1fr); column-gap: 10px; padding-block: 6px; padding-inline: 20px 16px; border-block-end: 1px solid var(--line); scroll-margin-block: 34px 8px; }
 article:hover { background: var(--hover); }
 article:focus-visible { outline-offset: -2px; border-radius: 8px; }
-.dot { display: none; position: absolute; inset-inline-start: 7px; inset-block-start: 18px; inline-size: 7px; block-size: 7px; border-radius: 50%; background: var(--accent); }
+.dot { display: none; position: absolute; inset-inline-start: 7px; inset-block-start: 17px; inline-size: 7px; block-size: 7px; border-radius: 50%; background: var(--accent); }
 .unread > .dot { display: block; }
 .kind { position: relative; grid-row: 1 / 4; display: grid; place-items: center; inline-size: 28px; block-size: 28px; margin-block-start: 1px; border-radius: 8px; color: var(--type); background: color-mix(in srgb, var(--type) 13%, var(--paper)); }
 .web { --type: var(--web); } .email { --type: var(--email); } .milestone { --type: var(--milestone); }
 .who { display: flex; align-items: baseline; gap: 6px; min-inline-size: 0; }
-.name { flex: 0 1 auto; min-inline-size: 3em; max-inline-size: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: inherit; text-decoration: none; font-weight: 500; cursor: pointer; }
+.name { flex: 0 1 auto; min-inline-size: 0; max-inline-size: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: inherit; text-decoration: none; font-weight: 500; cursor: pointer; }
 .unread .name { font-weight: 650; }
 .name:hover { text-decoration: underline; text-underline-offset: 2px; }
 .account { flex: 1 1 0; min-inline-size: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--faint); text-align: -webkit-match-parent; text-align: match-parent; }
 time { flex: none; margin-inline-start: auto; color: var(--faint); font-size: .89em; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .what { overflow: hidden; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow-wrap: anywhere; text-wrap: pretty; text-align: -webkit-match-parent; text-align: match-parent; }
+.read .what { -webkit-line-clamp: 1; }
 article:focus .what, article:focus-within .what { -webkit-line-clamp: none; }
 .read .name, .read .what { color: var(--soft); }
-.foot { display: flex; align-items: center; flex-wrap: wrap; gap: 1px 8px; min-block-size: 20px; min-inline-size: 0; color: var(--faint); font-size: .89em; }
+.foot { display: flex; align-items: center; flex-wrap: wrap; gap: 1px 8px; min-block-size: 19px; min-inline-size: 0; color: var(--faint); font-size: .89em; }
 .why { display: contents; }
 .marks { display: inline-flex; gap: 1px; }
 .marks .icon { inline-size: 12px; block-size: 12px; }
@@ -100,17 +101,17 @@ article:focus .what, article:focus-within .what { -webkit-line-clamp: none; }
 .fold { flex: none; color: var(--accent); font-weight: 600; padding: 2px 0; }
 .fold:hover { text-decoration: underline; }
 .fold.some::after { content: ""; display: inline-block; inline-size: 6px; block-size: 6px; margin-inline-start: 5px; border-radius: 50%; background: var(--accent); vertical-align: .1em; }
-article .tools { display: flex; position: absolute; inset-inline-end: 10px; inset-block-end: 3px; padding-inline-start: 14px; border-radius: 8px; opacity: 0; background: linear-gradient(90deg, transparent, var(--hover) 14px); }
-article .tools:dir(rtl) { background: linear-gradient(270deg, transparent, var(--hover) 14px); }
+article .tools { display: flex; position: absolute; inset-inline-end: 10px; inset-block-end: 3px; padding-inline-start: 14px; border-radius: 8px; opacity: 0; background: linear-gradient(90deg, transparent, var(--hover) 14px) 0 3px / 100% 19px no-repeat; }
+article .tools:dir(rtl) { background-image: linear-gradient(270deg, transparent, var(--hover) 14px); }
 article .tool { inline-size: 28px; block-size: 24px; }
-article .tool:hover { background: color-mix(in srgb, var(--ink) 9%, var(--hover)); }
+article .tool:hover { background: color-mix(in srgb, var(--ink) 9%, transparent); }
 article:hover .tools, article:focus .tools, article:focus-within .tools { opacity: 1; }
 article:focus, article:focus-within { background: var(--hover); }
 .member { padding-block: 4px; border-block-end-style: dashed; }
-.member .kind { inline-size: 8px; block-size: 8px; margin: 6px auto 0; border-radius: 50%; background: currentColor; }
-.member .kind .icon, .member .why { display: none; }
+.member .kind { visibility: hidden; block-size: 0; }
+.member .why { display: none; }
 .member .who { grid-row: 1; grid-column: 2; justify-self: end; }
-.member .name, .member .account { position: absolute; inline-size: 1px; min-inline-size: 0; block-size: 1px; overflow: hidden; clip-path: inset(50%); }
+.member .name, .member .account { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); }
 .member .what { grid-row: 1; grid-column: 2; padding-inline-end: 4.5em; }
 .member .foot { min-block-size: 0; }
 .member > .dot { inset-block-start: 11px; }
@@ -121,12 +122,13 @@ article:focus, article:focus-within { background: var(--hover); }
 .state { display: grid; justify-items: center; gap: 8px; padding: 48px 28px; text-align: center; color: var(--soft); overflow-wrap: anywhere; }
 .state .icon { inline-size: 28px; block-size: 28px; stroke-width: 1; color: var(--faint); }
 .state strong { color: var(--ink); font-weight: 650; }
-.skeleton i { display: grid; gap: 8px; padding-block: 12px 13px; padding-inline: 58px 16px; border-block-end: 1px solid var(--line); }
+.skeleton i { position: relative; display: grid; gap: 8px; padding-block: 12px 13px; padding-inline: 58px 16px; border-block-end: 1px solid var(--line); }
+.skeleton i::before { content: ""; position: absolute; inset-inline-start: 20px; inset-block-start: 9px; inline-size: 28px; block-size: 28px; border-radius: 8px; background: var(--line); }
 .skeleton b { block-size: 9px; border-radius: 5px; background: var(--line); inline-size: 72%; animation: breathe 1.6s ease-in-out infinite; }
 .skeleton b:first-child { inline-size: 45%; } .skeleton b:last-child { inline-size: 24%; }
-footer { display: flex; align-items: center; justify-content: space-between; gap: 10px; min-block-size: 34px; padding: 4px 16px; border-block-start: 1px solid var(--line); color: var(--faint); font-size: .87em; }
+footer { display: flex; align-items: center; justify-content: space-between; gap: 10px; min-block-size: 30px; padding: 2px 16px; border-block-start: 1px solid var(--line); color: var(--faint); font-size: .87em; }
 .hints { display: flex; flex-wrap: nowrap; gap: 2px 10px; overflow: hidden; padding: 3px; white-space: nowrap; }
-.hints kbd { margin-inline-end: 3px; }
+.hints kbd { display: inline-block; line-height: 1.3; margin-inline-end: 3px; }
 .count { flex: none; margin-inline-start: auto; font-variant-numeric: tabular-nums; }
 
 @container panel (inline-size < 330px) {
@@ -144,11 +146,12 @@ footer { display: flex; align-items: center; justify-content: space-between; gap
   .live { font-size: 0; gap: 0; }
   .live[data-state=offline] { font-size: .8em; gap: 6px; }
   .drawer { grid-template-columns: 1fr; }
+  .foot { column-gap: 6px; }
   .hints { display: none; }
   header .tool { inline-size: 27px; }
 }
 @container panel (inline-size >= 560px) {
-  .what { -webkit-line-clamp: 3; }
+  .unread .what { -webkit-line-clamp: 3; }
 }
 @media (hover: none) {
   article .tools { position: static; margin-inline-start: auto; opacity: 1; background: none; }
@@ -158,7 +161,7 @@ footer { display: flex; align-items: center; justify-content: space-between; gap
   :host { --faint: var(--soft); --line: light-dark(#767d8a, #8b93a1); }
 }
 @media (forced-colors: active) {
-  .dot, .live::before, .fold.some::after, .member .kind { forced-color-adjust: none; background: CanvasText; }
+  .dot, .live::before, .fold.some::after { forced-color-adjust: none; background: CanvasText; }
   .kind, .chip, .bet, .pill, .toast, .plain, .primary { border: 1px solid; }
   .chip[aria-pressed=true] { outline: 2px solid Highlight; outline-offset: -2px; }
   article .tools { background: Canvas; }
