@@ -193,12 +193,18 @@ class Run:
         async with self._database.read() as connection:
             self._audience.add(await entries.entitled(connection, self._org_id, changed))
 
+    async def _keep_lease(self) -> None:
+        """While many are told, too: each telling waits for the disk, and thousands of them outlast a lease."""
+        async with self._database.write() as connection:
+            await lease.prolong(connection, self._claim, self._clock())
+
     async def _tell(self) -> None:
         """After an interrupted run everyone loads anew: whom that one should have told is not known any more."""
         if self._claim.interrupted:
             await self._reset_everyone()
             return
         for pairs in self._audience.cards():
+            await self._keep_lease()
             async with self._locked() as log:
                 await tell_cards(log, pairs)
             self._progress.told += len(pairs)
@@ -216,6 +222,7 @@ class Run:
             after = rows[-1]["user_id"]
 
     async def _reset(self, users: Sequence[str]) -> None:
+        await self._keep_lease()
         async with self._locked() as log:
             await tell_resets(log, users)
         self._progress.resets += len(users)
