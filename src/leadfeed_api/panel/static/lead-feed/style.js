@@ -87,7 +87,7 @@ article:focus-visible { outline-offset: -2px; border-radius: 8px; }
 .account { flex: 1 1 0; min-inline-size: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--faint); text-align: -webkit-match-parent; text-align: match-parent; }
 time { flex: none; margin-inline-start: auto; color: var(--faint); font-size: .89em; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .what { overflow: hidden; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow-wrap: anywhere; text-wrap: pretty; text-align: -webkit-match-parent; text-align: match-parent; }
-.read .what { -webkit-line-clamp: 1; }
+.read:not(:focus-within) .what { display: block; white-space: nowrap; text-overflow: ellipsis; }
 article:focus .what, article:focus-within .what { -webkit-line-clamp: none; }
 .read .name, .read .what { color: var(--soft); }
 .foot { display: flex; align-items: center; flex-wrap: wrap; gap: 1px 8px; min-block-size: 19px; min-inline-size: 0; color: var(--faint); font-size: .89em; }
@@ -151,7 +151,7 @@ footer { display: flex; align-items: center; justify-content: space-between; gap
   header .tool { inline-size: 27px; }
 }
 @container panel (inline-size >= 560px) {
-  .unread .what { -webkit-line-clamp: 3; }
+  .what { -webkit-line-clamp: 3; }
 }
 @media (hover: none) {
   article .tools { position: static; margin-inline-start: auto; opacity: 1; background: none; }
