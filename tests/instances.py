@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import httpx2
 
+from clients import plain_client
 from leadfeed_api.settings import Settings
 from neighbours import free_port
 from world import Service, World, running_app
@@ -42,7 +43,7 @@ class Instance:
 
 
 async def _ready(instance: Instance) -> None:
-    async with httpx2.AsyncClient(base_url=instance.base_url) as client, asyncio.timeout(30):
+    async with plain_client(base_url=instance.base_url) as client, asyncio.timeout(30):
         while True:
             assert instance.process.poll() is None, "the service did not start"
             with suppress(httpx2.TransportError):
@@ -89,7 +90,7 @@ async def instances(settings: Settings, count: int) -> AsyncIterator[list[Instan
 @asynccontextmanager
 async def world_at(settings: Settings, base_url: str) -> AsyncIterator[World]:
     """A new organisation, as the instance at ``base_url`` serves it."""
-    async with running_app(settings) as here, httpx2.AsyncClient(base_url=base_url, timeout=15) as client:
+    async with running_app(settings) as here, plain_client(base_url=base_url, timeout=15) as client:
         world = await here.new_world()
         world.service = Service(here.app, client, base_url)
         yield world

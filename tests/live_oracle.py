@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import httpx2
 from hypothesis import strategies as st
 
+from clients import plain_client
 from mirror import Mirror, mirrored, settled
 from oracle import USERS, Driver, operations, prepared, users
 from world import Service, World
@@ -72,7 +72,7 @@ async def play(service: Service, fleet: Fleet, history: Sequence[tuple[Any, ...]
 async def speaking_to(world: World, address: str) -> AsyncIterator[None]:
     """Requests go to the instance at ``address``."""
     before = world.service
-    async with httpx2.AsyncClient(base_url=address, timeout=15) as client:
+    async with plain_client(base_url=address, timeout=15) as client:
         world.service = replace(before, client=client)
         yield
     world.service = before

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 
+from clients import plain_client
 from stream_client import Event, following, until
 from world import World
 
@@ -42,7 +43,7 @@ class Mirror:
 
     async def reload(self) -> None:
         """Reads the whole page again, as after ``changed`` and ``reset``."""
-        async with httpx2.AsyncClient(base_url=self.address(), timeout=10) as client:
+        async with plain_client(base_url=self.address(), timeout=10) as client:
             items, cursor = [], None
             while True:
                 query = {"limit": "200", **({"cursor": cursor} if cursor else {})}

@@ -105,13 +105,15 @@ class Wire:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await reader.read(65_536):
-                if self.dead:
-                    continue
-                writer.write(data)
-                await writer.drain()
-        writer.close()
+        try:
+            with suppress(OSError):
+                while data := await reader.read(65_536):
+                    if self.dead:
+                        continue
+                    writer.write(data)
+                    await writer.drain()
+        finally:  # also when cancelled: what is left open keeps the event loop from closing
+            writer.close()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 
+from clients import plain_client
 from world import World
 
 PATIENCE_S = 10.0  # for what must come; a test that waits this long has failed
@@ -87,7 +88,7 @@ async def following(
         credentials["Last-Event-ID"] = at
     url = f"{base_url or world.service.base_url}/v1/feed/stream"
     async with (
-        httpx2.AsyncClient(timeout=httpx2.Timeout(PATIENCE_S, read=None)) as client,
+        plain_client(timeout=httpx2.Timeout(PATIENCE_S, read=None)) as client,
         client.sse(url, headers=credentials, params=params) as source,
     ):
         assert source.response.status_code == 200, await source.response.aread()

@@ -12,6 +12,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from clients import plain_client
 from leadfeed_api.db.session import Database
 from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.settings import Settings
@@ -51,7 +52,7 @@ async def serving(log: Path, database_url: str, log_format: str) -> AsyncIterato
 
 
 async def _until_it_answers(process: asyncio.subprocess.Process, address: str) -> None:
-    async with asyncio.timeout(60), httpx2.AsyncClient(base_url=address) as client:
+    async with asyncio.timeout(60), plain_client(base_url=address) as client:
         while True:
             assert process.returncode is None, "the service ended"
             with suppress(httpx2.ConnectError):
@@ -75,7 +76,7 @@ async def test_a_log_tells_of_every_request_and_of_no_secret_even_when_the_servi
 
     async with (
         serving(log, own_database, log_format) as address,
-        httpx2.AsyncClient(base_url=address, timeout=20) as client,
+        plain_client(base_url=address, timeout=20) as client,
     ):
         machine = {**world.machine, "Leadfeed-User": "ana", "X-Request-ID": f"asked-{uuid4().hex}"}
         credentials = {"Authorization": f"Bearer {user}"}

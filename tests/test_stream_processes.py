@@ -5,9 +5,9 @@ import re
 import time
 from contextlib import AsyncExitStack
 
-import httpx2
 import pytest
 
+from clients import plain_client
 from instances import instance, instances, world_at
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream.live import LEAVING_WAIT_MS
@@ -21,7 +21,7 @@ async def read_to_the_end(world: World, opened: asyncio.Semaphore) -> bytes:
     """Everything one stream says until the server closes it."""
     body = b""
     async with (
-        httpx2.AsyncClient(base_url=world.service.base_url, timeout=30) as client,
+        plain_client(base_url=world.service.base_url, timeout=30) as client,
         client.stream("GET", "/v1/feed/stream", headers=world.rep("ana")) as response,
     ):
         async for chunk in response.aiter_raw():

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
-import httpx2
 import pytest
 
+from clients import plain_client
 from leadfeed_api.db import postgres_channel
 from leadfeed_api.db.channels import channel_for
 from leadfeed_api.db.session import Database
@@ -188,7 +188,7 @@ async def two_instances(settings: Settings) -> AsyncIterator[tuple[World, str]]:
 
 async def wakeups_by(base_url: str, origin: str) -> float:
     """How many wake-ups of an origin an instance has heard."""
-    async with httpx2.AsyncClient(base_url=base_url) as client:
+    async with plain_client(base_url=base_url) as client:
         exposition = (await client.get("/metrics")).text
     lines = [line for line in exposition.splitlines() if f'wakeups_total{{origin="{origin}"}}' in line]
     return float(lines[0].rsplit(" ", 1)[1]) if lines else 0.0

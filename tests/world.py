@@ -17,6 +17,7 @@ import httpx2
 import uvicorn
 from fastapi import FastAPI
 
+from clients import plain_client
 from leadfeed_api.app import create_app
 from leadfeed_api.db.session import Database
 from leadfeed_api.organizations import queries
@@ -175,7 +176,7 @@ async def _entered(app: FastAPI) -> AsyncIterator[Service]:
     async with app.router.lifespan_context(app):
         # Intentional: an error of ours must surface as the 500 a caller would see, not as an exception in the test.
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        async with plain_client(transport=transport, base_url="http://testserver") as client:
             yield Service(app, client)
 
 
@@ -192,7 +193,7 @@ async def served(settings: Settings) -> AsyncIterator[Service]:
     port = server.servers[0].sockets[0].getsockname()[1]
     base_url = f"http://127.0.0.1:{port}"
     try:
-        async with httpx2.AsyncClient(base_url=base_url, timeout=10) as client:
+        async with plain_client(base_url=base_url, timeout=10) as client:
             yield Service(app, client, base_url)
     finally:
         await app.state.live.leave()

@@ -101,7 +101,7 @@ async def test_500_random_cuts_while_200_writers_commit_lose_and_repeat_nothing(
     async with (
         instances(settings, 2) as running,
         worlds(settings, running[0], ORGANISATIONS) as organisations,
-        Database(settings.database_url or "", pool_size=60) as database,
+        Database(settings.database_url or "", pool_size=WRITERS + 5) as database,  # each has its own, and wake-ups too
         Wakeups(database, channel_for(settings, database)),
     ):
         addresses = [one.base_url for one in running]

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from clients import plain_client
 from instances import instance, instances, world_at
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
@@ -140,7 +141,7 @@ async def test_whatever_an_instance_had_committed_when_it_was_killed_the_others_
 
 
 async def _feed(world: World, base_url: str) -> list[dict[str, str]]:
-    async with httpx2.AsyncClient(base_url=base_url) as client:
+    async with plain_client(base_url=base_url) as client:
         items: list[dict[str, str]] = []
         query = {"limit": "200"}
         while True:
