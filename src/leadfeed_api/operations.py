@@ -1,5 +1,6 @@
 """What operators and their machines ask: is it alive, can it serve, what does it measure."""
 
+import asyncio
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -8,6 +9,7 @@ from pydantic import BaseModel
 from leadfeed_api.db.migrate import current_revision, newest_revision
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.organizations.auth import Data
+from leadfeed_api.telemetry import Metrics
 from leadfeed_api.wire import example
 
 router = APIRouter(tags=["Operations"])
@@ -54,4 +56,7 @@ async def readyz(data: Data) -> Readiness:
 )
 async def metrics(request: Request) -> Response:
     """The Prometheus text format. Keep it from the public with your proxy: it tells how busy you are."""
-    return Response(request.app.state.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    measured: Metrics = request.app.state.metrics
+    measured.pool_in_use.set(request.app.state.database.checked_out)
+    measured.tasks.set(len(asyncio.all_tasks()))
+    return Response(measured.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")

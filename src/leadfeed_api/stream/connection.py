@@ -22,8 +22,8 @@ class Connection:
     """One client's stream.
 
     ``position`` is as far as events were taken for sending. ``expires_at`` and ``ends_at`` are Unix times.
-    ``cut`` and ``write_now`` are the server's, where it lends them: closing without a word, and sending if that is
-    possible without waiting.
+    ``cut`` and ``write_now`` are the server's, where it lends them: closing without a word, and sending two pieces of
+    one whole past the response, which is done only while that is idle and the client is reading.
     """
 
     org_id: int
@@ -38,8 +38,10 @@ class Connection:
     ended: bool = False
     last_words: bytes = b""
     cut: Callable[[], object] | None = None
-    write_now: Callable[[bytes], bool] | None = None
+    write_now: Callable[[bytes, bytes], object] | None = None
 
+    _direct: Callable[[bytes, bytes], object] | None = field(default=None, init=False)  # ``write_now`` while it may be
+    _held: bool = field(default=False, init=False)
     _waiting: list[tuple[int, bytes]] | None = field(default=None, init=False)
     _size: int = field(default=0, init=False)
     _beat: bool = field(default=False, init=False)
@@ -55,19 +57,26 @@ class Connection:
 
     def event(self, position: int, body: bytes) -> bytes:
         """A whole event: an id of this user's before a body that others may share."""
-        return b"%b%d\r\n%b" % (self.id_line, position, body)
+        return self.id_line + without_id(position, body)
 
-    def push(self, position: int, event: bytes) -> bool:
-        """Sends a live event, or keeps it for sending; whether it did.
+    def push(self, position: int, rest: bytes) -> bool:
+        """Sends a live event, or keeps it for sending; whether it did. ``rest`` is what is the same for everyone.
 
         Not one that was sent before; nor one for which there is no room, which makes the stream behind.
+        Intentional: the first lines are all that a delivery costs but for the writing, and touch little memory.
         """
-        if position <= self.position or self.behind or self.ended:
+        if position <= self.position:
             return False
-        wake = self._wake
-        if wake is not None and self.write_now is not None and not wake.done() and self.write_now(event):
+        direct = self._direct
+        if direct is not None:
             self.position = position
+            direct(self.id_line, rest)
             return True
+        if self.behind or self.ended:
+            return False
+        return self._keep(position, self.id_line + rest)
+
+    def _keep(self, position: int, event: bytes) -> bool:
         if self._waiting is None:
             self._waiting = []
         elif self._size + len(event) > BUFFER_BYTES:
@@ -101,10 +110,16 @@ class Connection:
 
     def beat(self) -> None:
         """Has a sign of life sent."""
-        wake = self._wake
-        if wake is None or self.write_now is None or wake.done() or not self.write_now(HEARTBEAT):
+        if self._direct is not None:
+            self._direct(HEARTBEAT, b"")
+        else:
             self._beat = True
             self._rouse()
+
+    def hold(self, *, held: bool) -> None:
+        """Nothing is to be sent past the response while the client is not reading (``held``)."""
+        self._held = held
+        self._direct = None if held or self._wake is None or self._wake.done() else self.write_now
 
     def end(self, last_words: bytes) -> None:
         """Has the stream closed, in order: what waits, then ``last_words``."""
@@ -122,9 +137,18 @@ class Connection:
         """Waits until there is something to do: to send, to catch up with the log, or to end."""
         if self._waiting is None and not (self._beat or self.behind or self.ended):
             self._wake = asyncio.get_running_loop().create_future()
-            await self._wake
-            self._wake = None
+            self.hold(held=self._held)
+            try:
+                await self._wake
+            finally:
+                self._wake = self._direct = None
 
     def _rouse(self) -> None:
+        self._direct = None  # first what waits
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
+
+
+def without_id(position: int, body: bytes) -> bytes:
+    """An event but for the line with which its id begins: the same for everyone who is told."""
+    return b"%d\r\n%b" % (position, body)

@@ -1,8 +1,9 @@
 """The conversation on the wire, as a lean ASGI response: register, replay, then live.
 
 sse-starlette's own response runs four tasks and holds a lock for each stream. This one keeps that library's encoding
-(``events``) and its way of noticing that the process is to end (``leaving``), and runs two tasks: the request's own,
-which sends, and one that waits for the client to hang up. What comes by the clock is done for all at once (``rounds``).
+(``events``) and its way of noticing that the process is to end (``leaving``), and runs one task: the request's own,
+which sends. Where the server does not lend its protocol, another waits for the client to hang up. What comes by the
+clock is done for all at once (``rounds``).
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from leadfeed_api.errors import Unavailable
 from leadfeed_api.stream import events
 from leadfeed_api.stream.afterwards import converse_afterwards
 from leadfeed_api.stream.connection import Connection
-from leadfeed_api.stream.protocol import borrow
+from leadfeed_api.stream.protocol import lender
 
 if TYPE_CHECKING:
     from leadfeed_api.stream.live import Live
@@ -66,8 +67,10 @@ class EventStream(Response):
 
     async def converse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Everything after the first bytes, until the client or the server has had enough."""
-        borrow(self.connection, scope)
-        listening = asyncio.create_task(self._listen(receive))
+        protocol = lender(scope)
+        listening = asyncio.create_task(self._listen(receive)) if protocol is None else None
+        if protocol is not None:
+            protocol.lend(self)
         try:
             await self._follow(send)
             await self._send(send, self.connection.last_words)
@@ -75,8 +78,16 @@ class EventStream(Response):
         except Stalled:
             self.live.give_up(self.connection)
         finally:
-            listening.cancel()
+            if listening is not None:
+                listening.cancel()
+            if protocol is not None:
+                protocol.take_back()
             self.abandon()
+
+    def client_left(self) -> None:
+        """Nobody is there to send to."""
+        self.connection.hang_up()
+        self.abandon()
 
     def abandon(self) -> None:
         """Nobody follows any more."""
@@ -96,8 +107,7 @@ class EventStream(Response):
         """Nothing is expected from the client but that it hangs up."""
         while (await receive())["type"] != "http.disconnect":
             pass
-        self.connection.hang_up()
-        self.abandon()
+        self.client_left()
 
     async def _follow(self, send: Send) -> None:
         stream = self.connection

@@ -21,8 +21,8 @@ data: {"id":"019ab1…","type":"web","description":"Visited the pricing page 3 t
 """
 
 
-def live_feed(request: Request) -> Live:
-    """The process's live feed."""
+async def live_feed(request: Request) -> Live:
+    """The process's live feed. Intentional: async, because anything else is called in a thread, which costs 0.1 ms."""
     opened: Live = request.app.state.live
     return opened
 

@@ -19,6 +19,7 @@ from leadfeed_api.db.wakeups import Origin, Wakeups
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.feed import queries
 from leadfeed_api.stream import news
+from leadfeed_api.stream.connection import without_id
 from leadfeed_api.stream.connections import Connections
 from leadfeed_api.telemetry import Metrics, log
 
@@ -119,12 +120,10 @@ class Tail:
         audience = self._connections.audience(org_id)
         delivered = 0
         for position, user_ids, body in found:
+            rest = without_id(position, body)
             for user_id in user_ids:
-                streams = audience.get(user_id)
-                if streams is not None:
-                    event = streams[0].event(position, body)
-                    for stream in streams:
-                        delivered += stream.push(position, event)
+                for stream in audience.get(user_id, ()):
+                    delivered += stream.push(position, rest)
         self._metrics.deliveries.inc(delivered)
 
     async def _poll(self) -> None:

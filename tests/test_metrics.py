@@ -1,0 +1,52 @@
+"""What operators can measure: each figure of the live feed by its name, as docs/streaming.md tells them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from stream_client import following
+from world import Service
+
+pytestmark = pytest.mark.anyio
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "streaming.md"
+FIGURES = {
+    "leadfeed_stream_connections",
+    "leadfeed_stream_deliveries_total",
+    "leadfeed_stream_wakeups_total",
+    "leadfeed_stream_catch_ups_total",
+    "leadfeed_stream_resets_total",
+    "leadfeed_stream_slow_disconnects_total",
+    "leadfeed_stream_lag_positions",
+    "leadfeed_stream_lag_seconds",
+    "leadfeed_tasks",
+    "leadfeed_database_connections_in_use",
+}
+
+
+def test_the_page_for_operators_names_every_figure_of_the_live_feed() -> None:
+    assert set(re.findall(r"`(leadfeed_\w+)`", PAGE.read_text(encoding="utf-8"))) == FIGURES
+
+
+async def test_what_happens_to_a_stream_is_counted(server: Service) -> None:
+    world = await server.new_world()
+    await world.people("ana", leads={"l1": "ana"})
+
+    async def figure(name: str) -> float:
+        text = (await world.client.get("/metrics")).text
+        return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
+
+    before = {name: await figure(name) for name in FIGURES}
+    async with following(world, "ana", at="nonsense") as stream:
+        await stream.next()
+        await world.report(world.moment("l1"))
+        await stream.next()
+        now = {name: await figure(name) for name in FIGURES}
+        async with world.service.app.state.database.read():
+            assert await figure("leadfeed_database_connections_in_use") > 0
+
+    grown = {name for name in FIGURES if now[name] > before[name]}
+    assert grown >= {f"leadfeed_stream_{name}_total" for name in ("deliveries", "wakeups", "catch_ups", "resets")}
+    assert {"leadfeed_stream_connections", "leadfeed_tasks"} <= grown
+    assert now["leadfeed_stream_lag_positions"] == 0
