@@ -9,7 +9,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from bench import feeds, growth, ingest, ingest_sql, mixed, page
+from bench import feeds, growth, ingest, ingest_sql, mixed, page, stream
 from bench.figures import Figure, machine, save
 from bench.peers import page as peers
 from bench.report import write_table
@@ -21,6 +21,7 @@ BENCHES = {
     "ingest_sql": ingest_sql.run,
     "feeds": feeds.run,
     "mixed": mixed.run,
+    "stream": stream.run,
     "peers": peers.run,
 }
 ALONE = "growth"  # takes minutes to fill; only when it is asked for
