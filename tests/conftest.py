@@ -73,7 +73,7 @@ def database_url(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """Asynchronous tests run on the kind of loop that the service runs on; on one loop once a worker has a browser."""
+    """Asynchronous tests run on the loop that the service runs on: each on its own, but those with a browser."""
     return "asyncio", {"use_uvloop": True}
 
 

@@ -1,4 +1,4 @@
-"""Browser windows for tests, as fixtures: one Chromium a worker, a window of its own a test.
+"""Browser windows for tests, as fixtures: one Chromium a file of tests, a window of its own a test.
 
 A window shares nothing with another: no storage, no cache, no permission, no connection. What they share is the
 process, whose start costs more than most of these tests.
@@ -14,9 +14,11 @@ from playwright.async_api import Browser, BrowserContext
 from browser import PATIENCE_MS, Desk, chromium
 
 
-@pytest.fixture(scope="session")
+# Intentional: not one a worker. A fixture keeps the loop it began on, and what one test leaves unfinished on a loop
+# that all share is raised in another: only tests of one file share theirs.
+@pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    """This worker's Chromium."""
+    """This file's Chromium."""
     async with chromium() as opened:
         yield opened
 
