@@ -61,8 +61,8 @@ async def measure(url: str, leads: int, calm_s: float) -> dict[str, Any]:
         async with database.write() as connection:
             await connection.execute(MOVE[0], org_id, datetime.now(UTC).date(), timeout=600)
             await connection.execute(MOVE[1], org_id, timeout=600)
-        # Scores move all day, not 50,000 at once a second before the night. Without this pause the longest lock of a usual
-        # night was 67 to 86 ms (three runs; in one of them 4 ms were work and the rest a commit), with it 8 and 48.
+        # Scores move all day, not 50,000 at once a second before the night. Without this pause the longest lock of a
+        # usual night was 67 to 86 ms (three runs; in one of them 4 ms were work, the rest a commit), with it 8 and 48.
         async with database.read() as connection:
             await connection.execute("CHECKPOINT", timeout=600)
         found["usual night"] = await _night(database, org_id)

@@ -175,8 +175,10 @@ def page_statement(conditions: Conditions, limit: int) -> str:
     rows = f"{_FROM} WHERE e.org_id = $1 AND e.user_id = $2{picked} {_NEWEST_FIRST} LIMIT {limit + 1:d}"
     if ("starred", 0) in conditions:
         keys = starred_keys(conditions, 3, limit + 1)
-        rows = f"""{_FROM} WHERE e.org_id = $1 AND e.user_id = $2
-          AND (e.occurred_at, e.moment_id) IN ({keys}) {_NEWEST_FIRST} LIMIT {limit + 1:d}"""
+        rows = f"""FROM ({keys}) k CROSS JOIN LATERAL (
+          SELECT e.* FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $2
+            AND e.occurred_at = k.occurred_at AND e.moment_id = k.moment_id LIMIT 1
+        ) e {_LOOK_UPS}"""
     elif OF_AN_ENTRY.issuperset(name for name, _ in conditions):
         # Cut first, joined afterwards: however wrong the guesses are, no row too many is joined.
         rows = f"""FROM (
