@@ -23,8 +23,8 @@ def starred_keys(conditions: Conditions, first: int, rows: int) -> str:
 
     $1 is the organisation, $2 the user; the conditions' parameters are numbered from ``first``. Intentional: the
     second half is switched off by a LIMIT of 0, below which nothing starts; a condition would start parallel workers.
-    And OFFSET 0 leaves no other way than to ask each lead by its key: now and then a sample of the tables had PostgreSQL
-    read all 50,000 entries instead.
+    And OFFSET 0 leaves no other way than to ask each lead by its key: now and then a sample of the tables had
+    PostgreSQL read all 50,000 entries instead.
     """
     bounds, narrowed = clauses(conditions, first, _OF_AN_ENTRY), clauses(conditions, first)
     worded = _WORDED if any(name == "words" for name, _ in conditions) else ""
