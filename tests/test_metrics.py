@@ -48,5 +48,6 @@ async def test_what_happens_to_a_stream_is_counted(server: Service) -> None:
 
     grown = {name for name in FIGURES if now[name] > before[name]}
     assert grown >= {f"leadfeed_stream_{name}_total" for name in ("deliveries", "wakeups", "catch_ups", "resets")}
-    assert {"leadfeed_stream_connections", "leadfeed_tasks"} <= grown
+    assert "leadfeed_stream_connections" in grown
+    assert now["leadfeed_tasks"] > 0
     assert now["leadfeed_stream_lag_positions"] == 0
