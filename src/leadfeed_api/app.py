@@ -6,6 +6,7 @@ from functools import partial
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from leadfeed_api import __version__, operations
@@ -47,7 +48,7 @@ CRM's own.
 
 def create_app(settings: Settings) -> FastAPI:
     """The service, ready for an ASGI server. Opens nothing before its lifespan starts."""
-    app = FastAPI(
+    app = FastAPIOffline(
         title="leadfeed-api",
         version=__version__,
         summary="The lead feed for any CRM",
@@ -55,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
         generate_unique_id_function=_operation_id,
         redoc_url=None,
+        static_url="/docs/files",
         redirect_slashes=False,
         license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
     )
@@ -63,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = Metrics()
     speak_problems(app)
     # Asked in this order, one after the other: what is asked for most comes first.
-    app.router.routes += [feed.address, syndication.addresses]
+    app.router.routes[:0] = [feed.address, syndication.addresses]
     app.include_router(feed.router)
     app.include_router(ingestion.router)
     app.include_router(people.router)
