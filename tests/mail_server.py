@@ -26,11 +26,27 @@ from cryptography.x509.oid import NameOID
 class Misbehaviour:
     """What goes wrong; each is a function of the recipient's address, or a plain value."""
 
-    rcpt: Callable[[str], str | None] = lambda _: None  # an answer in place of 250
+    greeting: str | None = None  # in place of 220, and the connection is closed
+    mail: str | None = None  # an answer in place of 250
+    rcpt: Callable[[str], str | None] = lambda _: None
     data: Callable[[str], str | None] = lambda _: None
     swallow: Callable[[str], bool] = lambda _: False  # take the message, then drop the connection without an answer
     keep_swallowed: bool = True
     tarpit_s: float = 0.0  # before every answer
+
+
+class Turning(asyncio.Protocol):
+    """Turns whoever comes away at the door."""
+
+    def __init__(self, greeting: str) -> None:
+        self._greeting = greeting
+
+    def connection_made(self, transport: Any) -> None:
+        asyncio.get_running_loop().call_soon(self._turn_away, transport)  # uvloop wants it open until then
+
+    def _turn_away(self, transport: asyncio.Transport) -> None:
+        transport.write(f"{self._greeting}\r\n".encode())
+        transport.close()
 
 
 @dataclass
@@ -65,8 +81,10 @@ class MailServer:
         """How often each Message-ID was taken."""
         return Counter(message.split(b"Message-ID: <", 1)[1].split(b">", 1)[0].decode() for _, message in self.kept)
 
-    def _session(self) -> SMTP:
+    def _session(self) -> asyncio.Protocol:
         self.connections += 1
+        if self.wrong.greeting is not None:
+            return Turning(self.wrong.greeting)
         return SMTP(
             self,
             loop=asyncio.get_running_loop(),
@@ -85,8 +103,9 @@ class MailServer:
 
     async def handle_MAIL(self, _server: Any, _session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
         await asyncio.sleep(self.wrong.tarpit_s)
-        envelope.mail_from = address
-        return "250 OK"
+        if self.wrong.mail is None:
+            envelope.mail_from = address
+        return self.wrong.mail or "250 OK"
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
         await asyncio.sleep(self.wrong.tarpit_s)

@@ -364,7 +364,7 @@ async def test_a_refusal_for_good_pauses_the_address_with_the_servers_reason(wor
     made = await subscribe(world, "ana", "lead", "l1")
     await subscribe(world, "bob", "lead", "l1")
     post.box.fault = lambda envelope: (
-        Refused("550 5.1.1 no such user", final=True, of_address=True) if envelope.recipient.startswith("ana") else None
+        Refused("550 5.1.1 no such user", "address") if envelope.recipient.startswith("ana") else None
     )
     await world.report(just_now(world, "l1", "Visited"))
     assert [address_of(mail) for mail in await post.instant()] == ["bob@crm.example"]
@@ -388,7 +388,7 @@ async def test_a_refusal_for_good_pauses_the_address_with_the_servers_reason(wor
 async def test_a_refused_address_is_active_again_when_the_crm_knows_another(world: World, post: Post) -> None:
     await world.people("ana", leads={"l1": "ana"})
     await subscribe(world, "ana", "lead", "l1")
-    post.box.fault = lambda _: Refused("550 gone", final=True, of_address=True)
+    post.box.fault = lambda _: Refused("550 gone", "address")
     await world.report(just_now(world, "l1", "Visited"))
     await post.instant()
     assert (await standing(world, "ana"))["status"] == "refused"
@@ -396,16 +396,51 @@ async def test_a_refused_address_is_active_again_when_the_crm_knows_another(worl
     assert (await standing(world, "ana"))["status"] == "active"
 
 
-async def test_a_message_refused_for_its_content_fails_alone(world: World, post: Post) -> None:
-    await world.people("ana", leads={"l1": "ana"})
+async def test_a_message_refused_for_its_content_is_insisted_on_for_two_hours_and_then_set_aside(
+    world: World, post: Post
+) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana"})
     await subscribe(world, "ana", "lead", "l1")
-    post.box.fault = lambda _: Refused("554 looks like spam", final=True, of_address=False)
+    await subscribe(world, "bob", "lead", "l1")
+    spam = Refused("554 looks like spam", "message")
+    post.box.fault = lambda envelope: spam if envelope.recipient.startswith("ana") else None
     await world.report(just_now(world, "l1", "Visited"))
-    assert await post.instant() == []
-    post.box.fault = lambda _: None
+    assert [address_of(mail) for mail in await post.instant()] == ["bob@crm.example"]
+    for pause in (30, 60, 120, 240, 480, 960, 1920):
+        await post.go(seconds=pause)
+    assert ok(await world.client.get("/v1/outbox", headers=world.machine))["set_aside"] == []
+    await post.go(hours=1)
+    (aside,) = ok(await world.client.get("/v1/outbox", headers=world.machine))["set_aside"]
+    assert (aside["address"], aside["reason"]) == ("ana@crm.example", "554 looks like spam")
     assert (await standing(world, "ana"))["status"] == "active"
+
+    post.box.fault = lambda _: None
     await world.report(just_now(world, "l1", "Again"))
-    assert subjects(await post.instant()) == ["L1 (Acme): Again"]
+    assert subjects(await post.instant()) == ["L1 (Acme): Again"] * 2
+    async with world.service.app.state.database.write() as connection:  # nobody looked at it for nine days
+        await connection.execute(f"{BY_A_TEST} UPDATE mail SET created_at = created_at - interval '9 days'")
+    await world.client.post(f"/v1/outbox/{aside['id']}/retry", headers=world.machine)
+    assert subjects(await post.go()) == ["L1 (Acme): Visited"]
+
+
+async def test_addresses_refused_one_after_the_other_are_the_servers_trouble_until_it_takes_a_message(
+    world: World, post: Post
+) -> None:
+    reps = [f"rep{number}" for number in range(6)]
+    await world.people(*reps, leads={"l1": None})
+    for rep in reps:
+        await subscribe(world, rep, "lead", "l1")
+    gone = {f"{rep}@crm.example" for rep in reps[:5]}
+    post.box.fault = lambda _: Refused("550 no", "address")
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.instant()
+    assert sum([(await standing(world, rep))["status"] == "refused" for rep in reps]) == 3
+
+    post.box.fault = lambda envelope: Refused("550 no", "address") if envelope.recipient in gone else None
+    for _ in range(6):
+        await post.go(hours=1)
+    still = [(await standing(world, rep))["status"] for rep in reps[:5]]
+    assert still == ["refused"] * 5
 
 
 async def test_a_mail_put_off_comes_again_with_growing_pauses_the_same_id_and_what_came_up_meanwhile_after_it(
@@ -417,7 +452,7 @@ async def test_a_mail_put_off_comes_again_with_growing_pauses_the_same_id_and_wh
 
     def later(envelope: Any) -> Refused:
         seen.append(envelope.name)
-        return Refused("451 greylisted", final=False, of_address=False)
+        return Refused("451 greylisted", "nobody")
 
     post.box.fault = later
     await world.report(just_now(world, "l1", "First"))

@@ -139,30 +139,60 @@ def test_an_address_says_where_and_how(url: str, port: int, tls: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "answer", "final", "of_address"),
+    ("stage", "answer", "blames"),
     [
-        ("rcpt", "550 5.1.1 no such user", True, True),
-        ("rcpt", "551 moved", True, True),
-        ("rcpt", "554 no", True, True),
-        ("rcpt", "451 greylisted", False, False),
-        ("rcpt", "452 full", False, False),
-        ("data", "550 no such user, after all", True, True),
-        ("data", "554 spam", True, False),
-        ("data", "552 too big", True, False),
-        ("data", "451 try later", False, False),
+        ("rcpt", "550 no such user", "address"),
+        ("rcpt", "550 5.1.1 no such user", "address"),
+        ("rcpt", "550 5.4.1 access denied", "address"),
+        ("rcpt", "551 moved", "address"),
+        ("rcpt", "556 5.1.10 takes no mail", "address"),
+        ("rcpt", "554 5.2.1 mailbox disabled", "address"),
+        ("rcpt", "501 5.1.3 bad address", "address"),
+        ("rcpt", "550 5.7.1 unable to relay", "nobody"),
+        ("rcpt", "550 5.1.8 who are you", "nobody"),
+        ("rcpt", "552 5.2.2 mailbox full", "nobody"),
+        ("rcpt", "554 no", "nobody"),
+        ("rcpt", "451 greylisted", "nobody"),
+        ("rcpt", "452 full", "nobody"),
+        ("data", "550 no such user, after all", "address"),
+        ("data", "550 5.7.26 unauthenticated sender", "message"),
+        ("data", "554 spam", "message"),
+        ("data", "552 too big", "message"),
+        ("data", "451 try later", "nobody"),
     ],
 )
-async def test_each_answer_of_the_server_means_what_it_says(
-    stage: str, answer: str, final: bool, of_address: bool
-) -> None:
+async def test_each_answer_of_the_server_means_what_it_says(stage: str, answer: str, blames: str) -> None:
     async with running() as server, smtp(server) as carrier:
         setattr(server.wrong, stage, lambda address: answer if address.startswith("ana") else None)
         with pytest.raises(Refused, match=answer[:3]) as refused:
             await carrier.carry(mail(), handed_over)
-        assert (refused.value.final, refused.value.of_address) == (final, of_address)
+        assert refused.value.blames == blames
         await carrier.carry(mail("bob@crm.example"), handed_over)
         assert server.connections == 1
     assert [address for address, _ in server.kept] == ["bob@crm.example"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "answer"),
+    [
+        ("greeting", "554 no service here"),
+        ("greeting", "421 too busy"),
+        ("mail", "530 5.7.0 log in first"),
+        ("mail", "550 5.7.1 not from you"),
+        ("rcpt", "530 5.7.0 log in first"),
+        ("rcpt", "503 bad sequence"),
+        ("rcpt", "521 takes no mail"),
+        ("data", "530 5.7.0 log in first"),
+    ],
+)
+async def test_a_server_that_serves_nobody_is_no_mails_fault(stage: str, answer: str) -> None:
+    async with running() as server, smtp(server) as carrier:
+        setattr(server.wrong, stage, answer if stage in {"greeting", "mail"} else lambda _: answer)
+        with pytest.raises(Unreachable, match=answer[:3]):
+            await carrier.carry(mail(), handed_over)
+        server.wrong = type(server.wrong)()
+        await carrier.carry(mail(), handed_over)
+    assert len(server.kept) == 1
 
 
 async def test_a_server_that_is_closing_or_gone_is_unreachable_and_nothing_was_handed_over() -> None:
@@ -256,6 +286,22 @@ async def losing(server: MailServer) -> None:
     server.wrong.swallow, server.wrong.keep_swallowed = (lambda _: True), False
 
 
+async def turning_away(server: MailServer) -> None:
+    server.wrong.greeting = "554 no service here"
+
+
+async def wanting_a_login(server: MailServer) -> None:
+    server.wrong.mail = "530 5.7.0 log in first"
+
+
+async def denying_relay(server: MailServer) -> None:
+    server.wrong.rcpt = lambda _: "550 5.7.1 unable to relay"
+
+
+async def rejecting(server: MailServer) -> None:
+    server.wrong.data = lambda _: "554 transaction failed"
+
+
 async def tarpitting(server: MailServer) -> None:
     server.wrong.tarpit_s = 0.5  # longer than the carrier waits in this test
 
@@ -269,7 +315,10 @@ LONG = pytest.mark.soak
         away,
         swallowing,
         losing,
+        rejecting,
+        denying_relay,
         *(pytest.param(one, marks=LONG) for one in (refusing, closing, putting_off, tarpitting)),
+        *(pytest.param(one, marks=LONG) for one in (turning_away, wanting_a_login)),
     ],
 )
 async def test_after_an_hour_of_trouble_everything_arrives_and_nothing_more_than_twice(
@@ -300,7 +349,48 @@ async def test_after_an_hour_of_trouble_everything_arrives_and_nothing_more_than
         assert sum(server.copies().values()) <= len(server.copies()) + 16
         if trouble not in {swallowing, losing}:
             assert set(server.copies().values()) == {1}
-        assert ok(await world.client.get("/v1/outbox", headers=world.machine))["queued"] == 0
+        outbox = ok(await world.client.get("/v1/outbox", headers=world.machine))
+        assert outbox["queued"] == 0
+        if trouble not in {swallowing, losing}:
+            assert outbox["set_aside"] == []
+        for rep in reps:
+            (mine,) = ok(await world.client.get("/v1/subscriptions", headers=world.rep(rep)))["items"]
+            assert [one["status"] for one in mine["deliveries"]] == ["active"]
+
+
+async def test_a_server_that_refuses_every_address_for_an_hour_costs_three_of_them_and_the_rest_nothing(
+    settings: Settings, world: World
+) -> None:
+    reps = [f"rep{number}" for number in range(8)]
+    await world.people(*reps, leads={f"of-{rep}": rep for rep in reps})
+    for rep in reps:
+        await subscribe(world, rep, "type", "web")
+    async with running() as server, smtp(server) as carrier, open_post(settings, carrier) as post:
+        server.wrong.rcpt = lambda _: "550 relay not permitted"
+        for quarter in range(4):
+            await world.report(*(just_now(world, f"of-{rep}", f"Visit-{quarter}{rep[-1]}") for rep in reps))
+            for _ in range(15):
+                await drained(post, seconds=60)
+        server.wrong.rcpt = lambda _: None
+        await drained(post, minutes=60)
+        await drained(post, minutes=2)
+
+        deliveries = [
+            one
+            for rep in reps
+            for mine in ok(await world.client.get("/v1/subscriptions", headers=world.rep(rep)))["items"]
+            for one in mine["deliveries"]
+        ]
+        refused = {one["address"] for one in deliveries if one["status"] == "refused"}
+        assert len(refused) == 3
+        assert {one["reason"] for one in deliveries} == {"550 relay not permitted", None}
+        expected = {(address, f"Visit-{n}{address[3]}") for address in addresses(reps) - refused for n in range(4)}
+        assert {(address, word) for address, message in server.kept for word in visits(message)} == expected
+        assert set(server.copies().values()) == {1}
+
+
+def addresses(reps: list[str]) -> set[str]:
+    return {f"{rep}@crm.example" for rep in reps}
 
 
 async def drained(post: Post, **by: float) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from leadfeed_api.subscriptions.message import Envelope
 
@@ -17,15 +17,11 @@ HandOver = Callable[[], Awaitable[None]]
 
 
 class Refused(Exception):
-    """The server said no to this message, and said why.
+    """The server said no, and why. ``blames``: the address for good, this message, or nobody (then later it may do)."""
 
-    ``final``: it will not change its mind. ``of_address``: what it does not want is the address, whatever the message.
-    """
-
-    def __init__(self, answer: str, *, final: bool, of_address: bool) -> None:
+    def __init__(self, answer: str, blames: Literal["address", "message", "nobody"]) -> None:
         super().__init__(answer)
-        self.final = final
-        self.of_address = of_address
+        self.blames = blames
 
 
 class Unreachable(Exception):

@@ -104,7 +104,7 @@ WHERE q.org_id = $1 AND q.state = 'set_aside' ORDER BY q.finished_at DESC LIMIT 
 """
 WAITING_MAILS = "SELECT count(*) AS mails, min(created_at) AS oldest FROM mail WHERE org_id = $1 AND state = 'queued'"
 TRY_AGAIN = """
-UPDATE mail SET state = 'queued', doubts = 0, refusals = 0, finished_at = NULL, next_attempt_at = $3
+UPDATE mail SET state = 'queued', doubts = 0, refusals = 0, finished_at = NULL, next_attempt_at = $3, created_at = $3
 WHERE org_id = $1 AND mail_id = $2 AND state = 'set_aside' AND NOT EXISTS (
   SELECT FROM mail q WHERE q.org_id = $1 AND q.recipient_id = mail.recipient_id AND q.state = 'queued')
 """
@@ -268,5 +268,8 @@ async def set_aside(connection: Connection, org_id: int) -> list[dict[str, objec
 
 
 async def try_again(connection: Connection, org_id: int, mail_id: UUID, now: datetime) -> bool:
-    """Puts a mail that was set aside back on its way. False when there is none, or its recipient has one already."""
+    """Puts a mail that was set aside back on its way, as old as a new one.
+
+    False when there is none, or its recipient has one already.
+    """
     return affected(await connection.execute(TRY_AGAIN, org_id, mail_id, now)) == 1

@@ -25,6 +25,10 @@ from leadfeed_api.telemetry import Metrics, log
 
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(hours=1)  # of a mail that the server put off
 GIVE_UP = timedelta(days=4)
+INSIST = 8  # refusals of a message for good, within two hours, until it is believed: it may have been the server's hour
+# Addresses that a server refuses for good while it takes no message at all: any more, and it is us whom it does not
+# want ("relaying denied"). Their mails are put off, or an hour of it would pause every address there is.
+REFUSED_IN_A_ROW = 3
 LOST_TWICE = "It was handed over twice and no answer came: it may have arrived, and is not sent a third time."
 EXPIRED = "The mail server put it off for four days."
 
@@ -61,6 +65,7 @@ class Sender:
         self._base_url = base_url
         self._mail_from = mail_from
         self._clock = clock
+        self._refused_in_a_row: set[str] = set()
 
     async def send(self, mail: Mail) -> bool:
         """Brings one mail to its end, or puts it off; whether the mail server took part in that.
@@ -133,19 +138,27 @@ class Sender:
             await self._in_doubt(mail, str(doubt))
             raise
         else:
+            self._refused_in_a_row.clear()
             counts = mail.kind == "moments" and mail.digest != "daily"
             await self._settled(mail, "sent", mailed=written.mailed, counts_for=written.recipient if counts else None)
             self._metrics.mails_sent.labels(mail.digest or mail.kind).inc()
             log.info("mail sent", org_id=mail.org_id, mail_id=str(mail.id), moments=len(written.mailed))
 
     async def _refused(self, mail: Mail, written: Written, refusal: Refused) -> None:
-        if not refusal.final:
+        address = written.envelope.recipient
+        if refusal.blames == "address" and self._believes(address):
+            await self._end(mail, "failed", "refused", str(refusal), refused_address=address)
+        elif refusal.blames == "message" and mail.refusals >= INSIST:
+            await self._set_aside(mail, "refused", str(refusal))
+        else:
             pause = min(FIRST_RETRY * 2 ** min(mail.refusals, 10), LONGEST_RETRY)
             await outbox.put_off(self._database, mail, self._clock() + pause, str(refusal), refused=True)
             self._metrics.mails_failed.labels("put-off").inc()
-            return
-        address = written.envelope.recipient if refusal.of_address else None
-        await self._end(mail, "failed", "refused", str(refusal), refused_address=address)
+
+    def _believes(self, refused: str) -> bool:
+        """Whether it is this address that the server does not want, and not anybody's: see ``REFUSED_IN_A_ROW``."""
+        self._refused_in_a_row.add(refused)
+        return len(self._refused_in_a_row) <= REFUSED_IN_A_ROW
 
     async def _in_doubt(self, mail: Mail, reason: str) -> None:
         self._metrics.mails_failed.labels("no-answer").inc()

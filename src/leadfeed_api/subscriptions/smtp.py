@@ -1,7 +1,7 @@
 """The mail server: one address, a few connections kept open, and a careful hand-over (RFC 5321, by aiosmtplib).
 
-Owns the reading of ``LEADFEED_SMTP_URL``, connections and timeouts, and what each answer means. A password never
-travels in the clear, except to this machine itself.
+Owns the reading of ``LEADFEED_SMTP_URL``, connections and timeouts; what an answer means is ``answers``'. A password
+never travels in the clear, except to this machine itself.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from leadfeed_api.settings import is_loopback
+from leadfeed_api.subscriptions.answers import Stage, blame
 from leadfeed_api.subscriptions.mailer import HandOver, Refused, Uncertain, Unreachable
 from leadfeed_api.subscriptions.message import Envelope
 
@@ -22,7 +23,6 @@ COMMAND_S = 30.0  # for one answer before the message
 UP_TO_HAND_OVER_S = 90.0  # for all of them together
 ANSWER_S = 300.0  # for the answer to the message: servers scan it first, and who gives up early sends it twice
 MESSAGES = 100  # on one connection: servers cut longer ones
-_ADDRESS_REFUSED = {550, 551, 553}  # said of a message too: some servers judge the recipient only then
 _DOT = re.compile(rb"(?m)^\.")
 
 
@@ -171,10 +171,10 @@ class _Line:
         try:
             await self._client.rcpt(envelope.recipient)
         except SMTPResponseException as error:
-            raise _refusal(error.code, error.message, of_address=error.code >= 500) from error
+            raise _refusal(error.code, error.message, "recipient") from error
         answer = await self._client.execute_command(b"DATA")
         if answer.code != 354:
-            raise _refusal(answer.code, answer.message, of_address=answer.code in _ADDRESS_REFUSED)
+            raise _refusal(answer.code, answer.message, "message")
 
     async def send(self, message: bytes, answer_s: float) -> None:
         """The message itself. Raises ``Uncertain`` when no answer comes."""
@@ -189,7 +189,7 @@ class _Line:
             raise Uncertain(_said(error)) from error
         self.carried += 1
         if answer.code >= 400:
-            raise _refusal(answer.code, answer.message, of_address=answer.code in _ADDRESS_REFUSED)
+            raise _refusal(answer.code, answer.message, "message")
         if answer.code // 100 != 2:
             raise Uncertain(f"{answer.code} is no answer to a message")
 
@@ -212,11 +212,10 @@ class _Line:
         self._client.close()
 
 
-def _refusal(code: int, answer: str, *, of_address: bool) -> Exception:
+def _refusal(code: int, answer: str, stage: Stage) -> Exception:
     said = f"{code} {' '.join(answer.split())}"[:300]
-    if code == 421:
-        return Unreachable(said)
-    return Refused(said, final=code >= 500, of_address=of_address)
+    blames = blame(code, answer, stage)
+    return Unreachable(said) if blames == "server" else Refused(said, blames)
 
 
 def _said(error: BaseException) -> str:
