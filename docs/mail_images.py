@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo
 
 from playwright.async_api import Browser, async_playwright
 
-from leadfeed_api.subscriptions import letter, render
-from leadfeed_api.subscriptions.letter import Addressee, Person, Subscriber, Telling, Told
+from leadfeed_api.subscriptions.letters import letter, render
+from leadfeed_api.subscriptions.letters.letter import Addressee, Person, Subscriber, Telling, Told
+from leadfeed_api.subscriptions.letters.render import Links, Rendered
 from leadfeed_api.subscriptions.match import Rule
-from leadfeed_api.subscriptions.render import Links, Rendered
 
 IMAGES = Path(__file__).parent / "images"
 NOW = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)

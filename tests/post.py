@@ -15,9 +15,9 @@ from uuid import uuid4
 
 from leadfeed_api.db.session import Database
 from leadfeed_api.settings import Settings
-from leadfeed_api.subscriptions.deliver import Deliverer
-from leadfeed_api.subscriptions.mailer import Carrier, HandOver
-from leadfeed_api.subscriptions.message import Envelope
+from leadfeed_api.subscriptions.delivery.carriers import Carrier, HandOver
+from leadfeed_api.subscriptions.delivery.worker import Deliverer
+from leadfeed_api.subscriptions.letters.message import Envelope
 from leadfeed_api.telemetry import Metrics
 from postgres import clone_database, drop_database
 from world import World, ok

@@ -18,7 +18,7 @@ from leadfeed_api.cli import app, demo
 from leadfeed_api.cli import deliver as command
 from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions import digest
-from leadfeed_api.subscriptions.deliver import delivering
+from leadfeed_api.subscriptions.delivery.worker import delivering
 from leadfeed_api.telemetry import Metrics
 from mail_server import MailServer, running
 from mail_workers import environment, run_once, until, worker

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from leadfeed_api.subscriptions import letter, render
-from leadfeed_api.subscriptions.letter import Addressee, Letter, Person, Subscriber, Telling, Told, record_url
+from leadfeed_api.subscriptions.letters import letter, render
+from leadfeed_api.subscriptions.letters.letter import Addressee, Letter, Person, Subscriber, Telling, Told, record_url
+from leadfeed_api.subscriptions.letters.render import Links, Rendered
+from leadfeed_api.subscriptions.letters.wording import LANGUAGES
 from leadfeed_api.subscriptions.match import Rule
-from leadfeed_api.subscriptions.render import Links, Rendered
-from leadfeed_api.subscriptions.wording import LANGUAGES
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 LINKS = Links("https://leads.example.com/panel", "https://leads.example.com/mail/t/unsubscribe")

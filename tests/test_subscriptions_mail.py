@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from leadfeed_api.settings import Settings
-from leadfeed_api.subscriptions import composing, render
-from leadfeed_api.subscriptions.mailer import Refused, Uncertain, Unreachable
+from leadfeed_api.subscriptions.delivery import composing
+from leadfeed_api.subscriptions.delivery.carriers import Refused, Uncertain, Unreachable
+from leadfeed_api.subscriptions.letters import render
 from post import Clock, Post, address_of, html_of, just_now, open_post, own_database, path_of, subscribe, text_of
 from statements import BY_A_TEST
 from world import World, ok

@@ -16,8 +16,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from leadfeed_api.settings import Settings
-from leadfeed_api.subscriptions import letter
 from leadfeed_api.subscriptions.digest import FREQUENCIES, Wishes, after_quiet, due_at
+from leadfeed_api.subscriptions.letters import letter
 from leadfeed_api.subscriptions.match import Occasion, Rule, matches
 from post import Clock, Post, address_of, just_now, open_post, own_database, subscribe, text_of
 from world import Service, World, ok

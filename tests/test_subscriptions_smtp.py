@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from leadfeed_api.settings import Settings
-from leadfeed_api.subscriptions.mailer import Carrier, Mailbox, Refused, Uncertain, Unreachable
-from leadfeed_api.subscriptions.message import Envelope
-from leadfeed_api.subscriptions.smtp import MailServer as Address
-from leadfeed_api.subscriptions.smtp import Smtp
+from leadfeed_api.subscriptions.delivery.carriers import Carrier, Mailbox, Refused, Uncertain, Unreachable
+from leadfeed_api.subscriptions.delivery.smtp import MailServer as Address
+from leadfeed_api.subscriptions.delivery.smtp import Smtp
+from leadfeed_api.subscriptions.letters.message import Envelope
 from mail_server import MailServer, running, self_signed
 from post import Post, just_now, open_post, own_database, subscribe
 from world import World, ok

@@ -21,6 +21,7 @@ Where to start reading:
   -> ``feed/entries.py``
 * the live feed: ``stream/routes.py`` -> ``stream/replay.py`` -> ``feed/queries.py``, then ``stream/tail.py``
 * RSS: ``syndication/routes.py`` -> ``feed/queries.py`` -> ``syndication/render.py``
+* mail: ``subscriptions/routes.py``; its worker: ``subscriptions/delivery/worker.py``
 """
 
 __version__ = "0.1.0"

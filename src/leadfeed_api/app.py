@@ -29,7 +29,8 @@ from leadfeed_api.stream.afterwards import Afterwards
 from leadfeed_api.stream.live import Live
 from leadfeed_api.subscriptions import pages as mail_pages
 from leadfeed_api.subscriptions import routes as subscriptions
-from leadfeed_api.subscriptions.deliver import delivering
+from leadfeed_api.subscriptions.delivery import routes as outbox
+from leadfeed_api.subscriptions.delivery.worker import delivering
 from leadfeed_api.syndication import routes as syndication
 from leadfeed_api.telemetry import Metrics, Telemetry
 from leadfeed_api.triage import routes as triage
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(watchlist.router)
     app.include_router(best_bets.router)
     app.include_router(subscriptions.router)
+    app.include_router(outbox.router)
     app.include_router(mail_pages.router)
     app.include_router(syndication.router)
     app.include_router(panel.router)

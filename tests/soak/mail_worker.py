@@ -12,7 +12,9 @@ from datetime import timedelta
 import uvloop
 
 from leadfeed_api.settings import Settings
-from leadfeed_api.subscriptions import deliver, digest, letter, outbox
+from leadfeed_api.subscriptions import digest
+from leadfeed_api.subscriptions.delivery import outbox, worker
+from leadfeed_api.subscriptions.letters import letter
 from leadfeed_api.telemetry import Metrics, configure_logging
 
 
@@ -21,9 +23,9 @@ async def work(database_url: str, smtp_url: str) -> None:
     digest.GATHER = timedelta(milliseconds=200)
     letter.SHOWN_MOMENTS = 100_000
     outbox.LEASE = outbox.ANSWER_LEASE = timedelta(seconds=4)
-    deliver.POLL_S = 0.05
+    worker.POLL_S = 0.05
     settings = Settings(database_url=database_url, smtp_url=smtp_url)
-    async with deliver.open_deliverer(settings, Metrics()) as deliverer:
+    async with worker.open_deliverer(settings, Metrics()) as deliverer:
         print("ready", flush=True)
         await deliverer.run(asyncio.Event())
 

@@ -12,7 +12,7 @@ from prometheus_client import start_http_server
 from leadfeed_api.cli.context import database_url, fail, load_settings, plain_errors
 from leadfeed_api.errors import Misconfigured
 from leadfeed_api.settings import Settings
-from leadfeed_api.subscriptions.deliver import mailbox_folder, open_deliverer
+from leadfeed_api.subscriptions.delivery.worker import mailbox_folder, open_deliverer
 from leadfeed_api.telemetry import Metrics, configure_logging, log
 
 

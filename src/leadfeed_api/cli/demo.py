@@ -33,7 +33,7 @@ from leadfeed_api.people.sync import sync
 from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions import queries as subscriptions
 from leadfeed_api.subscriptions import recipients
-from leadfeed_api.subscriptions.deliver import mailbox_folder
+from leadfeed_api.subscriptions.delivery.worker import mailbox_folder
 from leadfeed_api.subscriptions.match import Rule
 from leadfeed_api.syndication import links
 from leadfeed_api.telemetry import configure_logging

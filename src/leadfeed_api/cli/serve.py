@@ -20,7 +20,7 @@ from leadfeed_api.errors import Misconfigured
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream.capacity import make_room
 from leadfeed_api.stream.protocol import LendingProtocol
-from leadfeed_api.subscriptions.deliver import demand_usable
+from leadfeed_api.subscriptions.delivery.worker import demand_usable
 from leadfeed_api.telemetry import configure_logging
 
 GRACE_S = 10  # for requests under way when the service is told to stop

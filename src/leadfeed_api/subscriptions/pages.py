@@ -12,7 +12,8 @@ from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse
 
 from leadfeed_api.organizations.auth import Data
-from leadfeed_api.subscriptions import consent, render
+from leadfeed_api.subscriptions import consent
+from leadfeed_api.subscriptions.letters import render
 
 router = APIRouter(prefix="/mail", tags=["Subscriptions"], default_response_class=HTMLResponse)
 Token = Annotated[str, Path(description="The secret of the link, from the mail.", max_length=200)]

@@ -19,7 +19,7 @@ from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import Invalid
 from leadfeed_api.subscriptions.addresses import domain_allowed, mail_address
 from leadfeed_api.subscriptions.digest import Wishes
-from leadfeed_api.subscriptions.letter import Addressee
+from leadfeed_api.subscriptions.letters.letter import Addressee
 from leadfeed_api.subscriptions.links import SECRET_BYTES
 
 Standing = Literal["active", "pending", "unsubscribed", "refused", "not-allowed", "no-address", "disabled", "off"]

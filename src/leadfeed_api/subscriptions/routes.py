@@ -1,4 +1,4 @@
-"""``/v1/subscriptions`` and ``/v1/mail-preferences``: what I am mailed about, and how; ``/v1/outbox``: what waits.
+"""``/v1/subscriptions`` and ``/v1/mail-preferences``: what I am mailed about, and how.
 
 Owns what may be asked for; the storing is ``queries``' and ``recipients``'.
 """
@@ -11,11 +11,11 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Response
 
 from leadfeed_api.db.session import Connection
-from leadfeed_api.errors import MailDisabled, MailNotFound
-from leadfeed_api.organizations.auth import Administrator, Data, Reader, Rep
+from leadfeed_api.errors import MailDisabled
+from leadfeed_api.organizations.auth import Data, Reader, Rep
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.organizations.queries import settings_of
-from leadfeed_api.subscriptions import consent, outbox, queries, recipients
+from leadfeed_api.subscriptions import consent, queries, recipients
 from leadfeed_api.subscriptions.match import Rule
 from leadfeed_api.subscriptions.queries import Subscription, Wanted
 from leadfeed_api.subscriptions.recipients import Recipient
@@ -24,8 +24,6 @@ from leadfeed_api.subscriptions.schemas import (
     MailPreferences,
     MailPreferencesPatch,
     MatchOut,
-    Outbox,
-    SetAside,
     SubscriptionIn,
     SubscriptionOut,
     SubscriptionPatch,
@@ -140,30 +138,6 @@ async def change_mail_preferences(change: MailPreferencesPatch, who: Rep, data: 
             await consent.resubscribe(connection, who.org_id, me.recipient_id)
         await recipients.look_at(connection, who.org_id, [me.recipient_id], now)
         return _preferences(await recipients.of_user(connection, who.org_id, user_id, now))
-
-
-@router.get("/outbox", summary="Show mails on their way and set aside", tags=["Administration"])
-async def show_outbox(who: Administrator, data: Data) -> Outbox:
-    """How many mails of the organisation are on their way, since when, and which were set aside and why."""
-    async with data.read() as connection:
-        queued, oldest_at = await outbox.on_their_way(connection, who.org_id)
-        aside = await outbox.set_aside(connection, who.org_id)
-    return Outbox(queued=queued, oldest_at=oldest_at, set_aside=[SetAside(**one) for one in aside])
-
-
-@router.post(
-    "/outbox/{mail_id}/retry",
-    summary="Try a mail again that was set aside",
-    status_code=204,
-    response_class=Response,
-    tags=["Administration"],
-    responses={404: {"description": "No such mail was set aside, or its recipient has one on its way."}},
-)
-async def retry_mail(mail_id: UUID, who: Administrator, data: Data) -> None:
-    """Puts it back among those on their way, composed as things are by then."""
-    async with data.write() as connection:
-        if not await outbox.try_again(connection, who.org_id, mail_id, datetime.now(UTC)):
-            raise MailNotFound
 
 
 async def _demand_mail(connection: Connection, who: Caller) -> None:

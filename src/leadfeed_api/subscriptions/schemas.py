@@ -202,35 +202,3 @@ class MailPreferencesPatch(Incoming):
         if self.quiet_from is not None and self.quiet_from == self.quiet_until:
             raise PydanticCustomError("quiet_hours", "quiet hours begin and end at different times")
         return self
-
-
-class SetAside(BaseModel):
-    """A mail that was not sent, and will not be until somebody asks for it."""
-
-    id: UUID
-    address: str | None
-    created_at: datetime
-    set_aside_at: datetime
-    reason: str
-
-
-class Outbox(BaseModel):
-    """The organisation's mails on their way, and those that were set aside."""
-
-    model_config = example(
-        queued=2,
-        oldest_at="2026-11-23T09:12:00Z",
-        set_aside=[
-            {
-                "id": _ID,
-                "address": "nora@crm.example",
-                "created_at": "2026-11-23T08:00:00Z",
-                "set_aside_at": "2026-11-23T08:00:02Z",
-                "reason": "ValueError: the header To cannot be written",
-            }
-        ],
-    )
-
-    queued: int
-    oldest_at: datetime | None
-    set_aside: list[SetAside] = Field(description="The latest 200.")

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from leadfeed_api.db.session import Connection
-from leadfeed_api.subscriptions import letter, recipients
+from leadfeed_api.subscriptions import recipients
+from leadfeed_api.subscriptions.delivery.outbox import Mail
 from leadfeed_api.subscriptions.digest import after_quiet
-from leadfeed_api.subscriptions.letter import Letter, Person, Subscriber, Telling, Told, record_url
+from leadfeed_api.subscriptions.letters import letter
+from leadfeed_api.subscriptions.letters.letter import Letter, Person, Subscriber, Telling, Told, record_url
 from leadfeed_api.subscriptions.match import Occasion, Rule, matches
-from leadfeed_api.subscriptions.outbox import Mail
 from leadfeed_api.subscriptions.recipients import Recipient
 
 READ_AT_MOST = 20_000  # rows of one mail: far more than anybody reads, and a bound on memory

@@ -12,8 +12,8 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from leadfeed_api.subscriptions.digest import Frequency
-from leadfeed_api.subscriptions.letter import Addressee, Letter, Person, Subscriber
-from leadfeed_api.subscriptions.wording import LANGUAGES, Language
+from leadfeed_api.subscriptions.letters.letter import Addressee, Letter, Person, Subscriber
+from leadfeed_api.subscriptions.letters.wording import LANGUAGES, Language
 from leadfeed_api.wire import clean
 
 REASONS = 3  # why somebody is mailed: enough to recognise one's own doing
@@ -142,7 +142,7 @@ def _clean_person(person: Person) -> Person:
 @cache
 def _templates() -> Environment:
     return Environment(
-        loader=PackageLoader("leadfeed_api.subscriptions"),
+        loader=PackageLoader("leadfeed_api.subscriptions.letters"),
         autoescape=select_autoescape(enabled_extensions=("html.jinja",)),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -11,8 +11,8 @@ from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from uuid import UUID
 
-from leadfeed_api.subscriptions.letter import Addressee
-from leadfeed_api.subscriptions.render import Links, Rendered
+from leadfeed_api.subscriptions.letters.letter import Addressee
+from leadfeed_api.subscriptions.letters.render import Links, Rendered
 from leadfeed_api.wire import clean
 
 LINE = 998  # bytes of one line at most, without its end (RFC 5322, 2.1.1)

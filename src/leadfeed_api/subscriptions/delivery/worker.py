@@ -16,12 +16,12 @@ import asyncpg
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Misconfigured, Unavailable
 from leadfeed_api.settings import Settings
-from leadfeed_api.subscriptions import noticing, outbox
 from leadfeed_api.subscriptions.addresses import mail_address
-from leadfeed_api.subscriptions.mailer import Carrier, Mailbox, Uncertain, Unreachable
-from leadfeed_api.subscriptions.outbox import Mail
-from leadfeed_api.subscriptions.sending import Sender
-from leadfeed_api.subscriptions.smtp import CONNECTIONS, MailServer, Smtp
+from leadfeed_api.subscriptions.delivery import noticing, outbox
+from leadfeed_api.subscriptions.delivery.carriers import Carrier, Mailbox, Uncertain, Unreachable
+from leadfeed_api.subscriptions.delivery.outbox import Mail
+from leadfeed_api.subscriptions.delivery.sending import Sender
+from leadfeed_api.subscriptions.delivery.smtp import CONNECTIONS, MailServer, Smtp
 from leadfeed_api.telemetry import Metrics, log
 
 MAILBOX = "mailbox"  # the folder below DATA_DIR that mail goes to while no mail server is set

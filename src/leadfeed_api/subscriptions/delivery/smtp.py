@@ -14,9 +14,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from leadfeed_api.settings import is_loopback
-from leadfeed_api.subscriptions.answers import Stage, blame
-from leadfeed_api.subscriptions.mailer import HandOver, Refused, Uncertain, Unreachable
-from leadfeed_api.subscriptions.message import Envelope
+from leadfeed_api.subscriptions.delivery.answers import Stage, blame
+from leadfeed_api.subscriptions.delivery.carriers import HandOver, Refused, Uncertain, Unreachable
+from leadfeed_api.subscriptions.letters.message import Envelope
 
 CONNECTIONS = 4
 COMMAND_S = 30.0  # for one answer before the message

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
-from leadfeed_api.subscriptions.message import Envelope
+from leadfeed_api.subscriptions.letters.message import Envelope
 
 # Called right before the message leaves; raises when it must not.
 HandOver = Callable[[], Awaitable[None]]

@@ -13,14 +13,15 @@ import stamina
 
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Unavailable
-from leadfeed_api.subscriptions import composing, outbox, render
-from leadfeed_api.subscriptions.composing import Moments, Nothing, NotNow, Question
+from leadfeed_api.subscriptions.delivery import composing, outbox
+from leadfeed_api.subscriptions.delivery.carriers import Carrier, Refused, Uncertain
+from leadfeed_api.subscriptions.delivery.composing import Moments, Nothing, NotNow, Question
+from leadfeed_api.subscriptions.delivery.outbox import MAX_DOUBTS, Mail
+from leadfeed_api.subscriptions.letters import render
+from leadfeed_api.subscriptions.letters.message import Envelope, envelope
+from leadfeed_api.subscriptions.letters.render import Links
 from leadfeed_api.subscriptions.links import write_token
-from leadfeed_api.subscriptions.mailer import Carrier, Refused, Uncertain
-from leadfeed_api.subscriptions.message import Envelope, envelope
-from leadfeed_api.subscriptions.outbox import MAX_DOUBTS, Mail
 from leadfeed_api.subscriptions.recipients import Recipient
-from leadfeed_api.subscriptions.render import Links
 from leadfeed_api.telemetry import Metrics, log
 
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(hours=1)  # of a mail that the server put off
