@@ -23,7 +23,7 @@ from leadfeed_api.db.session import Database
 from leadfeed_api.organizations import queries
 from leadfeed_api.organizations.identity import org_number
 from leadfeed_api.settings import Settings
-from leadfeed_api.stream.protocol import LendingProtocol
+from leadfeed_api.stream.protocol import HandingOver
 
 MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -181,10 +181,10 @@ async def _entered(app: FastAPI) -> AsyncIterator[Service]:
 
 
 @asynccontextmanager
-async def served(settings: Settings) -> AsyncIterator[Service]:
+async def served(settings: Settings, http: type[asyncio.Protocol] = HandingOver) -> AsyncIterator[Service]:
     """The application under uvicorn in this loop."""
     app = create_app(settings)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, http=LendingProtocol, log_level="warning", log_config=None))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=http, log_level="warning", log_config=None))
     # Intentional: signals stay with pytest.
     running = asyncio.create_task(server._serve())
     while not server.started:

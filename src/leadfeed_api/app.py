@@ -25,7 +25,6 @@ from leadfeed_api.people import routes as people
 from leadfeed_api.problems import speak_problems
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream import routes as stream
-from leadfeed_api.stream.afterwards import Afterwards
 from leadfeed_api.stream.live import Live
 from leadfeed_api.subscriptions import pages as mail_pages
 from leadfeed_api.subscriptions import routes as subscriptions
@@ -114,7 +113,6 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             max_age=7_200,
         )
     app.add_middleware(Telemetry, metrics=app.state.metrics)
-    app.add_middleware(Afterwards)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -136,7 +136,7 @@ class Metrics:
             registry=make,
         )  # fmt: skip
         self.pool_in_use = Gauge("leadfeed_database_connections_in_use", "Connections checked out.", registry=make)
-        self.tasks = Gauge("leadfeed_tasks", "Tasks of the event loop; a stream has one.", registry=make)
+        self.tasks = Gauge("leadfeed_tasks", "Tasks of the event loop; an idle stream has none.", registry=make)
 
     def exposition(self) -> bytes:
         """The Prometheus text format."""

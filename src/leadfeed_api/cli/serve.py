@@ -19,7 +19,7 @@ from leadfeed_api.db.migrate import migrate
 from leadfeed_api.errors import Misconfigured
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream.capacity import make_room
-from leadfeed_api.stream.protocol import LendingProtocol
+from leadfeed_api.stream.protocol import HandingOver
 from leadfeed_api.subscriptions.delivery.worker import demand_usable
 from leadfeed_api.telemetry import configure_logging
 
@@ -98,7 +98,7 @@ def _run_several(settings: Settings, workers: int) -> None:
 def server_options(settings: Settings) -> dict[str, Any]:
     """How uvicorn serves, here and in the demo."""
     return {
-        "http": LendingProtocol,
+        "http": HandingOver,
         "host": settings.host,
         "port": settings.port,
         "log_config": None,

@@ -1,20 +1,22 @@
 """One open stream: whose it is, how far it has come, and the little that waits to be sent.
 
-The tail pushes, the response takes. When more waits than ``BUFFER_BYTES`` nothing more is kept: the stream is *behind*,
-and the response reads the rest from the log. So a slow client costs a bounded buffer, and loses nothing. Knows neither
-the database nor the network.
+The tail pushes, the conversation takes. When more waits than ``BUFFER_BYTES`` nothing more is kept: the stream is
+*behind*, and the conversation reads the rest from the log. So a slow client costs a bounded buffer, and loses nothing.
+Knows neither the database nor the server.
 """
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
 from leadfeed_api.feed.cursor import Positions
 from leadfeed_api.organizations.identity import Caller
+from leadfeed_api.stream.descriptor import write_chunk
 from leadfeed_api.stream.events import HEARTBEAT
 
 BUFFER_BYTES = 64 * 1024
+WRITE_BYTES = 16 * 1024  # in one write, more or less: what a socket's buffer has room for
+NOWHERE = -1  # the position of a stream whose client named one that nobody can read
 
 
 @dataclass(slots=True, eq=False)
@@ -22,8 +24,8 @@ class Connection:
     """One client's stream.
 
     ``position`` is as far as events were taken for sending. ``expires_at`` and ``ends_at`` are Unix times.
-    ``cut`` and ``write_now`` are the server's, where it lends them: closing without a word, and sending two pieces of
-    one whole past the response, which is done only while that is idle and the client is reading.
+    ``rouse`` has the conversation go on, and ``cut`` closes without a word. ``direct`` is the descriptor to write to
+    past the conversation, while that is idle and the client is reading; ``spill`` takes what there was no room for.
     """
 
     org_id: int
@@ -37,15 +39,14 @@ class Connection:
     ends_at: float = inf
     ended: bool = False
     last_words: bytes = b""
+    rouse: Callable[[], object] | None = None
     cut: Callable[[], object] | None = None
-    write_now: Callable[[bytes, bytes], object] | None = None
+    direct: int | None = None
+    spill: Callable[[bytes], object] | None = None
 
-    _direct: Callable[[bytes, bytes], object] | None = field(default=None, init=False)  # ``write_now`` while it may be
-    _held: bool = field(default=False, init=False)
     _waiting: list[tuple[int, bytes]] | None = field(default=None, init=False)
     _size: int = field(default=0, init=False)
     _beat: bool = field(default=False, init=False)
-    _wake: asyncio.Future[None] | None = field(default=None, init=False)
 
     @classmethod
     def of(cls, who: Caller, key: bytes) -> "Connection":
@@ -59,6 +60,11 @@ class Connection:
         """A whole event: an id of this user's before a body that others may share."""
         return self.id_line + without_id(position, body)
 
+    def resume(self, start: str) -> None:
+        """Begins at the position that an id names."""
+        position = self.positions.read(start)
+        self.position, self.behind = NOWHERE if position is None else position, True
+
     def push(self, position: int, rest: bytes) -> bool:
         """Sends a live event, or keeps it for sending; whether it did. ``rest`` is what is the same for everyone.
 
@@ -67,14 +73,30 @@ class Connection:
         """
         if position <= self.position:
             return False
-        direct = self._direct
+        direct = self.direct
         if direct is not None:
             self.position = position
-            direct(self.id_line, rest)
+            if left := write_chunk(direct, self.id_line, rest):
+                self._spill(left)
             return True
         if self.behind or self.ended:
             return False
         return self._keep(position, self.id_line + rest)
+
+    def push_all(self, events: Sequence[tuple[int, bytes]]) -> int:
+        """As :meth:`push` for several in order, by fewer writes; how many."""
+        pushed, together = 0, b""
+        for position, rest in events:
+            if self.direct is None:
+                pushed += self.push(position, rest)
+            elif position > self.position:
+                self.position, pushed = position, pushed + 1
+                together += self.id_line + rest
+                if len(together) >= WRITE_BYTES:
+                    self._write(together)
+                    together = b""
+        self._write(together)
+        return pushed
 
     def _keep(self, position: int, event: bytes) -> bool:
         if self._waiting is None:
@@ -86,6 +108,11 @@ class Connection:
         self._size += len(event)
         self._rouse()
         return True
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is something to do: to send, to catch up with the log, or to end."""
+        return self.behind or self.ended or self._beat or self._waiting is not None
 
     def collect(self) -> None:
         """From now on live events are kept again, to be taken once the log was read up to where it is after this."""
@@ -110,16 +137,11 @@ class Connection:
 
     def beat(self) -> None:
         """Has a sign of life sent."""
-        if self._direct is not None:
-            self._direct(HEARTBEAT, b"")
+        if self.direct is not None:
+            self._write(HEARTBEAT)
         else:
             self._beat = True
             self._rouse()
-
-    def hold(self, *, held: bool) -> None:
-        """Nothing is to be sent past the response while the client is not reading (``held``)."""
-        self._held = held
-        self._direct = None if held or self._wake is None or self._wake.done() else self.write_now
 
     def end(self, last_words: bytes) -> None:
         """Has the stream closed, in order: what waits, then ``last_words``."""
@@ -133,20 +155,18 @@ class Connection:
         if self.cut is not None:
             self.cut()
 
-    async def something(self) -> None:
-        """Waits until there is something to do: to send, to catch up with the log, or to end."""
-        if self._waiting is None and not (self._beat or self.behind or self.ended):
-            self._wake = asyncio.get_running_loop().create_future()
-            self.hold(held=self._held)
-            try:
-                await self._wake
-            finally:
-                self._wake = self._direct = None
+    def _write(self, whole: bytes) -> None:
+        if whole and self.direct is not None and (left := write_chunk(self.direct, whole, b"")):
+            self._spill(left)
+
+    def _spill(self, left: bytes) -> None:
+        if self.spill is not None:
+            self.spill(left)
 
     def _rouse(self) -> None:
-        self._direct = None  # first what waits
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+        self.direct = None  # first what waits
+        if self.rouse is not None:
+            self.rouse()
 
 
 def without_id(position: int, body: bytes) -> bytes:

@@ -1,93 +1,119 @@
-"""uvicorn's HTTP protocol, lending itself to streams: for the three things that ASGI has no word for, or a dear one.
+"""A connection that has become a stream is HTTP's no more: what uvicorn keeps for a request is let go of.
 
-*Ending a client that does not read.* ``send`` waits for it, and a server that closes politely waits too, for a buffer
-that never empties. A stream may shrink its socket's buffer, and close at once.
+As with one that becomes a websocket, the transport is given another protocol. What remains of a stream is that, the
+transport and the conversation: 3 KiB instead of 14, and no task while nothing is to be done (docs/decisions/0008).
 
-*Writing to an idle client without waking its task.* That is half of what a delivery costs.
-
-*Being told that the client left*, without a task that waits for it: a tenth of what a stream costs.
-
-``leadfeed serve`` runs uvicorn with this protocol. On another server streams do without.
+``leadfeed serve`` runs uvicorn with ``HandingOver``. On another server a stream stays a response (``response``).
 """
 
+import asyncio
 import socket
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import MutableSet
+from typing import Any
 
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from leadfeed_api.stream.connection import Connection
+from leadfeed_api.stream.conversation import Conversation
+from leadfeed_api.stream.descriptor import descriptor
 
 EXTENSION = "leadfeed.protocol"
 SOCKET_BUFFER_BYTES = 32 * 1024  # left to itself the kernel's grows to megabytes for a client that never reads
 
 
-class Borrower(Protocol):
-    """A conversation that a protocol is lent to."""
-
-    connection: Connection
-
-    def client_left(self) -> None:
-        """Its client is gone."""
-
-
-class LendingProtocol(HttpToolsProtocol):
-    """For ``uvicorn.Config(http=LendingProtocol)``."""
-
-    borrower: Borrower | None = None
+class HandingOver(HttpToolsProtocol):
+    """For ``uvicorn.Config(http=HandingOver)``."""
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item] # ours, not ASGI's
 
+    def hand_over(self, conversation: Conversation) -> None:
+        """The connection, on which a response was begun, goes on as a conversation. The application may return."""
+        if self.transport.is_closing():
+            conversation.client_left()
+            return
+        self.scope["extensions"] = {}  # was a circle
+        # Intentional: for HTTP it is lost. So the request ends without another byte, and its parser goes.
+        self.connection_lost(ConnectionAbortedError())
+        StreamProtocol(self.transport, self.connections, conversation).begin()
+
+
+class StreamProtocol(asyncio.Protocol):
+    """The connection of a stream. What a client says on it is not listened to, but that it leaves."""
+
+    __slots__ = ("_connections", "_conversation", "_drained", "_transport", "direct")
+
+    def __init__(self, transport: Any, connections: MutableSet[Any], conversation: Conversation) -> None:
+        self._transport = transport
+        self._connections = connections
+        self._conversation = conversation
+        self._drained: asyncio.Future[None] | None = None
+        self.direct = descriptor(transport)
+
+    def begin(self) -> None:
+        """Takes the connection over."""
+        self._connections.add(self)  # uvicorn's, which waits for them when it ends
+        self._transport.set_protocol(self)
+        self._transport.resume_reading()
+        # So the transport pauses as soon as, and for as long as, it has anything in its buffer.
+        self._transport.set_write_buffer_limits(high=0)
+        lent: socket.socket = self._transport.get_extra_info("socket")
+        lent.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+        self._conversation.begin(self)
+
+    @property
+    def unsent(self) -> bool:
+        """Whether the transport has something in its buffer."""
+        return bool(self._transport.get_write_buffer_size())
+
+    def spill(self, left: bytes) -> None:
+        """Takes what the socket had no room for."""
+        self._transport.write(left)
+
+    async def send(self, data: bytes) -> None:
+        """Waits until all that was sent before is the kernel's, then sends."""
+        if self.unsent:
+            self._drained = asyncio.get_running_loop().create_future()
+            await self._drained
+        if not self._transport.is_closing():
+            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    async def finish(self) -> None:
+        """The response is complete; the connection ends when that was read."""
+        if not self._transport.is_closing():
+            self._transport.write(b"0\r\n\r\n")
+            self._transport.close()
+
+    def cut(self) -> None:
+        """The connection ends at once."""
+        self._transport.abort()
+
     def pause_writing(self) -> None:
         """The client reads more slowly than it is written to."""
-        super().pause_writing()
-        if self.borrower is not None:
-            self.borrower.connection.hold(held=True)
+        self._conversation.hold()
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        super().resume_writing()
-        if self.borrower is not None:
-            self.borrower.connection.hold(held=False)
+        self._go_on()
+        self._conversation.release()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
-        super().connection_lost(exc)
-        if self.borrower is not None:
-            self.borrower.client_left()
+        self._connections.discard(self)
+        self._conversation.client_left()
+        self._go_on()
 
-    def lend(self, borrower: Borrower) -> None:
-        """Until :meth:`take_back`; little is buffered from now on for a client that does not read."""
-        self.borrower, connection = borrower, borrower.connection
-        if self.transport.is_closing():
-            borrower.client_left()
-            return
-        self.transport.set_write_buffer_limits(high=SOCKET_BUFFER_BYTES)
-        lent: socket.socket = self.transport.get_extra_info("socket")
-        lent.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
-        connection.cut = self.transport.abort
-        if self.cycle.chunked_encoding:  # a client of HTTP/1.0 is written to by the response alone
-            connection.write_now = _writer_of_chunks(self.transport.write)
+    def shutdown(self) -> None:
+        """The server is ending, which streams are told otherwise (``leaving``)."""
 
-    def take_back(self) -> None:
-        """The conversation is over."""
-        self.borrower = None
+    def _go_on(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
 
 
-def _writer_of_chunks(write: Callable[[bytes], None]) -> Callable[[bytes, bytes], None]:
-    """Intentional: a function that holds the transport's, not a method, which would look up three objects each time."""
-
-    def write_now(head: bytes, rest: bytes) -> None:
-        write(b"%x\r\n%b%b\r\n" % (len(head) + len(rest), head, rest))
-
-    return write_now
-
-
-def lender(scope: Scope) -> LendingProtocol | None:
-    """The protocol that a request came by, where the server lends it."""
-    found: LendingProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
+def handing_over(scope: Scope) -> HandingOver | None:
+    """The protocol that a request came by, where the server can hand its connection over."""
+    found: HandingOver | None = (scope.get("extensions") or {}).get(EXTENSION)
     return found

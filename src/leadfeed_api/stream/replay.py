@@ -12,7 +12,7 @@ from leadfeed_api.db import session
 from leadfeed_api.db.session import Database
 from leadfeed_api.feed import queries
 from leadfeed_api.stream import events, news
-from leadfeed_api.stream.connection import Connection
+from leadfeed_api.stream.connection import NOWHERE, Connection
 from leadfeed_api.stream.schemas import ResetReason
 
 EVENTS_PER_PIECE = 100
@@ -41,8 +41,8 @@ class History:
         async with self._reading, self._database.read() as connection:
             return (await queries.reach(connection, self._org_id))[0]
 
-    async def since(self, after: int | None) -> AsyncGenerator[Piece, None]:
-        """Everything above ``after``, up to where the log is when this is called; None is a position nobody can read.
+    async def since(self, after: int) -> AsyncGenerator[Piece, None]:
+        """Everything above ``after``, up to where the log is when this is called; ``NOWHERE`` is one nobody can read.
 
         The first piece is empty when the position can be served. Raises ``Unavailable``; what was yielded before stays
         true.
@@ -50,9 +50,9 @@ class History:
         async with self._reading, self._database.read() as connection:
             up_to, horizon = await queries.reach(connection, self._org_id)
         reason = _refusal(after, up_to, horizon)
-        if reason is None and after is not None:
+        if reason is None:
             yield Piece(b"", 0, after)
-        while reason is None and after is not None and after < up_to:
+        while reason is None and after < up_to:
             piece = await self._piece(after, up_to)
             if piece is None:
                 reason = "old-position"
@@ -81,8 +81,8 @@ class History:
         return up_to if end is None else min(end, up_to)
 
 
-def _refusal(after: int | None, up_to: int, horizon: int) -> ResetReason | None:
-    if after is None:
+def _refusal(after: int, up_to: int, horizon: int) -> ResetReason | None:
+    if after == NOWHERE:
         return "unknown-position"
     if after > up_to:
         return "future-position"

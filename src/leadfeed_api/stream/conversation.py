@@ -1,0 +1,146 @@
+"""What is said on a stream after the first bytes: replay, then live, and at the end a farewell.
+
+Owns when a task is needed: while the log is read, or a client is waited for. A stream on which nothing is to be done
+has none. Knows neither the server nor the database's tables.
+"""
+
+import asyncio
+import random
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Protocol
+
+from leadfeed_api.errors import Unavailable
+from leadfeed_api.stream.connection import Connection
+from leadfeed_api.telemetry import log
+
+if TYPE_CHECKING:
+    from leadfeed_api.stream.live import Live
+
+DATABASE_PAUSE_S = (0.3, 0.9)
+
+
+class Stalled(Exception):
+    """The client has not read for too long."""
+
+
+class Wire(Protocol):
+    """The way to a client. ``direct`` is the descriptor that may be written to while nothing is ``unsent``."""
+
+    direct: int | None
+
+    @property
+    def unsent(self) -> bool:
+        """Whether the client has to read before all is sent."""
+
+    def spill(self, left: bytes) -> None:
+        """Sends the rest of what was written to ``direct``."""
+
+    async def send(self, data: bytes) -> None:
+        """Sends, once the client has read most of what was sent before."""
+
+    async def finish(self) -> None:
+        """Nothing more comes."""
+
+    def cut(self) -> None:
+        """Ends without a word."""
+
+
+class Conversation:
+    """One stream's, from :meth:`begin` to its end or :meth:`client_left`."""
+
+    __slots__ = ("_live", "_stream", "_task", "_wire")
+
+    def __init__(self, live: "Live", stream: Connection) -> None:
+        self._live, self._stream = live, stream
+        self._task: asyncio.Task[None] | None = None
+        self._wire: Wire | None = None
+
+    def begin(self, wire: Wire) -> None:
+        """The first bytes were sent; everything else goes by ``wire``."""
+        self._wire = wire
+        self._stream.rouse, self._stream.cut, self._stream.spill = self._rouse, wire.cut, wire.spill
+        if self._stream.has_work:
+            self._rouse()
+        else:
+            self.release()
+
+    def hold(self) -> None:
+        """The client is not reading: nothing is sent but by a task that waits for it."""
+        self._stream.direct = None
+
+    def release(self) -> None:
+        """It is reading. While no task has something to send, the tail may send by itself."""
+        if self._task is None and self._wire is not None and not (self._wire.unsent or self._stream.ended):
+            self._stream.direct = self._wire.direct
+
+    def client_left(self) -> None:
+        """Nobody is there to speak to."""
+        stream = self._stream
+        self._wire = stream.direct = stream.spill = stream.rouse = stream.cut = None
+        stream.end(b"")
+        self._live.connections.dismiss(stream)
+
+    def _rouse(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
+        stream = self._stream
+        try:
+            while stream.has_work and not stream.ended:
+                await self._send(stream.take())
+                if stream.behind and not stream.ended:
+                    await self._replay()
+            if stream.ended:
+                await self._say_goodbye()
+        except Stalled:
+            self._live.give_up(stream)
+        except Exception:  # Intentional: whatever it was, the client comes back by its last id
+            log.exception("stream-failed")
+            stream.hang_up()
+        finally:
+            self._task = None
+            if stream.ended:
+                self._live.connections.dismiss(stream)
+            else:
+                self.release()
+
+    async def _say_goodbye(self) -> None:
+        await self._send(self._stream.take())
+        await self._send(self._stream.last_words)
+        if self._wire is not None:
+            await self._wire.finish()
+
+    async def _replay(self) -> None:
+        """Sends what the log holds above the stream's position while live events are kept.
+
+        Waits for a database that is away.
+        """
+        stream = self._stream
+        while not stream.ended:
+            stream.collect()
+            try:
+                async with aclosing(self._live.history(stream).since(stream.position)) as pieces:
+                    async for piece in pieces:
+                        await self._send(piece.data)
+                        stream.position = piece.position
+                        self._live.count(piece)
+                        if self._is_over():
+                            break
+                    else:
+                        return
+            except Unavailable:
+                await asyncio.sleep(random.uniform(*DATABASE_PAUSE_S))  # noqa: S311
+                await self._send(stream.take_beat())
+        stream.discard()
+
+    def _is_over(self) -> bool:
+        return self._stream.ended
+
+    async def _send(self, data: bytes) -> None:
+        if data and self._wire is not None:
+            try:
+                async with asyncio.timeout(self._live.send_timeout):
+                    await self._wire.send(data)
+            except TimeoutError as unread:
+                raise Stalled from unread
