@@ -1,8 +1,9 @@
 """``python -m bench.retier [--leads N] [--smoke]``: re-tiering a large organisation while moments keep arriving.
 
-Three nights: the first (half of the leads get stars), a usual one (some scores moved since) and one in which nothing
-changed. For each: how long it took, how long the organisation's lock was held at most, and how long a moment posted
-every 20 ms took to be on disk meanwhile, beside what it takes when nothing else happens. Own PostgreSQL, fsync on.
+The first night (half of the leads get stars), five usual ones (some scores moved since) and one in which nothing
+changed. For each: how long it took, how long each turn at the organisation's lock held it, for its work and for its
+commit, and how long a moment posted every 20 ms took to be on disk meanwhile, beside what it takes when nothing else
+happens. Own PostgreSQL, fsync on; ``--wal 80MB`` has it write a checkpoint every second or so, the worst it can meet.
 """
 
 import argparse
@@ -22,7 +23,9 @@ import uvloop
 from rich.console import Console
 
 from bench.figures import RESULTS, machine
-from leadfeed_api.best_bets.retier import Retiered, retier
+from leadfeed_api.best_bets import lease
+from leadfeed_api.best_bets.retier import Run, utc_now
+from leadfeed_api.best_bets.turns import Hold
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
@@ -31,6 +34,7 @@ from leadfeed_api.ingestion.record import record_moments
 from leadfeed_api.organizations import queries
 
 EVERY_S = 0.02
+NIGHTS = 5
 REPS = 500
 # Scores as marketing systems give them: most leads near nothing, few far up; whole numbers, so that many tie.
 MAKE = (
@@ -43,9 +47,9 @@ MAKE = (
 MOVE = (
     """INSERT INTO score_day (org_id, lead_id, day, opening)
     SELECT org_id, lead_id, $2::date, score FROM lead
-    WHERE org_id = $1 AND hashtext(lead_id) % 20 = 0 ON CONFLICT DO NOTHING""",
+    WHERE org_id = $1 AND hashtext(lead_id) % 20 = $3 ON CONFLICT DO NOTHING""",
     """UPDATE lead SET score = score + hashtext(lead_id || 'x') % 25 + 5
-    WHERE org_id = $1 AND hashtext(lead_id) % 20 = 0""",
+    WHERE org_id = $1 AND hashtext(lead_id) % 20 = $2""",
 )
 numbers = count()
 
@@ -58,16 +62,25 @@ async def measure(url: str, leads: int, calm_s: float) -> dict[str, Any]:
             await asyncio.sleep(calm_s)
         found: dict[str, Any] = {"leads": leads, "calm": _milliseconds(calm)}
         found["first night"] = await _night(database, org_id)
-        async with database.write() as connection:
-            await connection.execute(MOVE[0], org_id, datetime.now(UTC).date(), timeout=600)
-            await connection.execute(MOVE[1], org_id, timeout=600)
-        # Scores move all day, not 50,000 at once a second before the night. Without this pause the longest lock of a
-        # usual night was 67 to 86 ms (three runs; in one of them 4 ms were work, the rest a commit), with it 8 and 48.
-        async with database.read() as connection:
-            await connection.execute("CHECKPOINT", timeout=600)
-        found["usual night"] = await _night(database, org_id)
+        for night in range(NIGHTS):
+            async with database.write() as connection:
+                await connection.execute(MOVE[0], org_id, datetime.now(UTC).date(), night, timeout=600)
+                await connection.execute(MOVE[1], org_id, night, timeout=600)
+            found[f"usual night {night + 1}"] = await _night(database, org_id)
         found["nothing new"] = await _night(database, org_id)
     return found
+
+
+class ObservedRun(Run):
+    """A run that remembers every turn at the lock."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.holds: list[Hold] = []
+
+    def _held(self, hold: Hold) -> None:
+        super()._held(hold)
+        self.holds.append(hold)
 
 
 async def _fill(database: Database, leads: int) -> int:
@@ -81,14 +94,22 @@ async def _fill(database: Database, leads: int) -> int:
 
 
 async def _night(database: Database, org_id: int) -> dict[str, Any]:
+    async with database.write() as connection:
+        claimed = await lease.claim(connection, org_id, utc_now(), whether_due_or_not=True)
+    if claimed is None:
+        raise SystemExit("another run has the organisation")
+    run = ObservedRun(database, claimed, lambda _: None, utc_now)
     async with _arriving(database, org_id) as meanwhile:
-        done: Retiered = await retier(database, org_id)
+        done = await run.carry_out()
     return {
         "seconds": round(done.seconds, 1),
         "changed": done.progress.changed,
         "resets": done.progress.resets,
         "told": done.progress.told,
         "longest_lock_ms": round(done.progress.longest_lock_s * 1_000, 1),
+        "held": _milliseconds([hold.total_s for hold in run.holds]),
+        "for the work": _milliseconds([hold.work_s for hold in run.holds]),
+        "for the commit": _milliseconds([hold.commit_s for hold in run.holds]),
         "ingest": _milliseconds(meanwhile),
     }
 
@@ -124,9 +145,9 @@ async def _arriving(database: Database, org_id: int) -> AsyncIterator[list[float
 
 
 def _milliseconds(took: list[float]) -> dict[str, float]:
-    cuts = quantiles(took, n=1_000, method="inclusive")
+    cuts = quantiles(took if len(took) > 1 else took * 2, n=1_000, method="inclusive")
     shown = {"p50": cuts[499], "p99": cuts[989], "max": max(took)}
-    return {"moments": len(took), **{name: round(seconds * 1_000, 1) for name, seconds in shown.items()}}
+    return {"count": len(took), **{name: round(seconds * 1_000, 1) for name, seconds in shown.items()}}
 
 
 def main() -> None:
@@ -134,19 +155,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.retier")
     parser.add_argument("--leads", type=int, default=1_000_000)
     parser.add_argument("--smoke", action="store_true", help="a small run; writes nothing")
+    parser.add_argument("--wal", help="max_wal_size of the server, such as 80MB: checkpoints all the time")
     asked = parser.parse_args()
     leads, calm_s = (5_000, 1.0) if asked.smoke else (asked.leads, 15.0)
+    options = {"max_wal_size": asked.wal, "min_wal_size": asked.wal} if asked.wal else {}
     on, console = machine(), Console()
     with tempfile.TemporaryDirectory(prefix="leadfeed-bench-") as folder:
         Path(folder).chmod(0o711)
-        with EmbeddedPostgres(Path(folder) / "data") as postgres, console.status(f"{leads:,} leads …"):
+        with EmbeddedPostgres(Path(folder) / "data", options=options) as postgres, console.status(f"{leads:,} leads …"):
             migrate(postgres.dsn)
             found = uvloop.run(measure(postgres.dsn, leads, calm_s))
     console.print_json(data=found)
     if not asked.smoke:
         RESULTS.parent.mkdir(exist_ok=True)
         document = json.dumps({"machine": on, **found}, indent=2) + "\n"
-        RESULTS.with_name("retier.json").write_text(document, encoding="utf-8")
+        RESULTS.with_name("retier-checkpoints.json" if asked.wal else "retier.json").write_text(
+            document, encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Owns no test. The owner is a process of its own, because what is tested is how t
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -134,6 +135,14 @@ def server_in(data: Path) -> int:
     file = PostmasterFile.read(data)
     assert file is not None
     return file.pid
+
+
+def kill_server(data_dir: Path) -> None:
+    """Every process of the server, at one stroke: what it had not written is gone."""
+    data = data_in(data_dir)
+    os.kill(server_in(data), signal.SIGSTOP)  # or it would have its children leave in order
+    for process in processes_in(data):
+        os.kill(process, signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -5,23 +5,19 @@ import random
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from leadfeed_api.best_bets import lease, telling
+from leadfeed_api.best_bets import lease
 from leadfeed_api.best_bets import retier as tiering
 from leadfeed_api.best_bets.cutoffs import read_back
 from leadfeed_api.best_bets.lease import Superseded, next_night
 from leadfeed_api.best_bets.night import NightShift
-from leadfeed_api.best_bets.retier import Pace, Progress
+from leadfeed_api.best_bets.retier import Progress
 from leadfeed_api.best_bets.telling import Audience
 from leadfeed_api.best_bets.tiers import Rules, place
 from leadfeed_api.db.session import Connection, Database
-from leadfeed_api.feed import log
 from leadfeed_api.feed.log import FLOOD
 from leadfeed_api.settings import Settings
 from leadfeed_api.telemetry import Metrics
@@ -132,31 +128,6 @@ async def test_the_lock_is_taken_for_small_batches_only(world: World, statements
     assert done.progress.changed == 450
     assert batches >= 3
     assert done.progress.longest_lock_s > 0
-
-
-async def test_a_run_keeps_its_lease_while_it_tells_of_what_it_did(
-    world: World, statements: Statements, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(telling, "AT_A_TIME", 5)
-    await own(world, "ana", {f"l{number}": number for number in range(40)})
-    statements.executed.clear()
-
-    await night(world)
-
-    steps = [text for text in statements.executed if text in {log.INSERT_CHANGES, lease.PROLONG}]
-    assert steps[-8:] == [lease.PROLONG, log.INSERT_CHANGES] * 4
-
-
-@given(st.lists(st.floats(0, 0.5), max_size=60))
-def test_the_pace_slows_down_when_the_lock_was_held_for_long(held: list[float]) -> None:
-    pace = Pace()
-    sizes = [pace.size]
-    for seconds in held:
-        pace.observe(seconds)
-        sizes.append(pace.size)
-    assert all(Pace.SMALLEST <= size <= Pace.LARGEST for size in sizes)
-    for (before, after), seconds in zip(pairwise(sizes), held, strict=True):
-        assert after < before or before == Pace.SMALLEST if seconds > Pace.TARGET_S else after >= before
 
 
 async def test_scores_that_arrive_meanwhile_are_placed_right_in_the_end(world: World, database: Database) -> None:

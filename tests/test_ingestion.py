@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +16,7 @@ from leadfeed_api.db.session import Database
 from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.record import Verdict, record_moments
 from leadfeed_api.settings import Settings
-from server_owner import data_in, processes_in, server_in
+from server_owner import kill_server
 from world import MONDAY, World, ok, problem, running_app
 
 pytestmark = pytest.mark.anyio
@@ -394,7 +392,7 @@ async def test_what_was_acknowledged_survives_kill_9_of_the_database(durable_fol
             callers = [asyncio.create_task(_post_until_refused(world, acknowledged, enough)) for _ in range(6)]
             async with asyncio.timeout(20):
                 await enough.wait()
-            _kill_server(durable_folder)
+            kill_server(durable_folder)
             refusals = await asyncio.gather(*callers)
     assert set(refusals) == {503}, "a caller was told something else than to try again"
 
@@ -414,10 +412,3 @@ async def _post_until_refused(world: World, acknowledged: list[str], enough: asy
         acknowledged.append(answer.json()["results"][0]["id"])
         if len(acknowledged) == 60:
             enough.set()
-
-
-def _kill_server(folder: Path) -> None:
-    data = data_in(folder)
-    os.kill(server_in(data), signal.SIGSTOP)  # or it would have its children leave in order
-    for process in processes_in(data):
-        os.kill(process, signal.SIGKILL)

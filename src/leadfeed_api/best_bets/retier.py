@@ -7,10 +7,11 @@ Those who see changed leads are told at the end, many changes as one ``reset``.
 Running it again changes nothing. A run that ends early (a crash, newer settings) is done again as a whole.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from time import perf_counter
 from typing import NamedTuple
 
@@ -18,9 +19,10 @@ from leadfeed_api.best_bets import cutoffs, hiding, lease, placing, scoring
 from leadfeed_api.best_bets.lease import Claim
 from leadfeed_api.best_bets.telling import AT_A_TIME, Audience, tell_cards, tell_resets
 from leadfeed_api.best_bets.tiers import Rules
-from leadfeed_api.db.session import Database
+from leadfeed_api.best_bets.turns import FRESH_PLANS, Hold, Pace, TookTooLong, Turns
+from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.feed import entries
-from leadfeed_api.feed.log import Log, appending
+from leadfeed_api.feed.log import Log
 
 COUNT = "SELECT count(*) FROM lead WHERE org_id = $1"
 RANGE = """
@@ -28,11 +30,6 @@ SELECT max(r.lead_id) AS last, count(*) AS leads FROM (
   SELECT l.lead_id FROM lead l WHERE l.org_id = $1 AND l.lead_id > $2 ORDER BY l.lead_id LIMIT 5000
 ) r
 """
-# Intentional: a plan kept from when the history was empty reads all of it in every batch, until statistics catch up.
-FRESH_PLANS = "SET LOCAL plan_cache_mode = force_custom_plan"
-# Intentional: what a batch places is derived. Should the machine fail before it is on disk, the run is not finished
-# either (its end is written after it, and waits) and is done again. The lock need not wait for the disk meanwhile.
-COMMIT_WITHOUT_WAITING = "SET LOCAL synchronous_commit = off"
 ACTIVE_USERS = """
 SELECT user_id FROM app_user WHERE org_id = $1 AND active AND user_id > $2 ORDER BY user_id LIMIT $3
 """
@@ -66,23 +63,6 @@ class Stretch(NamedTuple):
     last: str
     leads: int
     elsewhere: list[str]
-
-
-class Pace:
-    """How many leads are written under one lock: as many as stay well below the 50 ms that nobody should notice."""
-
-    TARGET_S = 0.020
-    SMALLEST, LARGEST = 25, 1_000
-
-    def __init__(self) -> None:
-        self.size = 100
-
-    def observe(self, worked_s: float) -> None:
-        """Adapts to how long the last batch took under the lock, its commit apart: that is not of its size."""
-        if worked_s > self.TARGET_S:
-            self.size = max(self.SMALLEST, self.size // 2)
-        elif worked_s < self.TARGET_S / 2:
-            self.size = min(self.LARGEST, self.size + self.size // 4)
 
 
 Watch = Callable[[Progress], None]
@@ -127,7 +107,7 @@ class Run:
         self._progress = Progress()
         self._audience = Audience()
         self._pace = Pace()
-        self._worked_s = 0.0
+        self._turns = Turns(database, claimed, self._held)
 
     async def carry_out(self) -> Retiered:
         """All of it. Raises ``lease.Superseded``."""
@@ -144,31 +124,32 @@ class Run:
             then = await lease.finish(connection, self._claim, self._progress.leads, self._clock())
         return Retiered(self._progress, rules, perf_counter() - began, then)
 
-    @asynccontextmanager
-    async def _locked(self, *, durable: bool = True) -> AsyncIterator[Log]:
-        """The organisation's lock, held for as long as the block and its commit take, which is measured."""
-        async with appending(self._database, self._org_id) as log:
-            if not durable:
-                await log.connection.execute(f"{FRESH_PLANS}; {COMMIT_WITHOUT_WAITING}")
-            await log.lock()
-            granted = perf_counter()
-            await lease.confirm(log.connection, self._claim)
-            yield log
-            self._worked_s = perf_counter() - granted
-        self._progress.longest_lock_s = max(self._progress.longest_lock_s, perf_counter() - granted)
+    def _held(self, hold: Hold) -> None:
+        self._progress.longest_lock_s = max(self._progress.longest_lock_s, hold.total_s)
 
     async def _save(self, rules: Rules) -> None:
-        """Under the lock: who stores a score after this places it by the new cut-offs, who did before is in range."""
-        async with self._locked() as log:
+        """Under the lock: who stores a score after this places it by the new cut-offs, who did before is in range.
+
+        A run that the machine's failure cut short may have lost a part of what it told, and its positions with it;
+        somebody may have read up to them. They are passed over, so that what comes now is news to everyone.
+        """
+
+        async def save(log: Log) -> None:
+            if self._claim.interrupted:
+                await log.advance(AT_A_TIME)
             await log.connection.execute(cutoffs.SAVE_RULES, self._org_id, self._claim.run, cutoffs.stored(rules))
+
+        await self._in_turn(save)
 
     async def _place_everyone(self, rules: Rules, today: date) -> None:
         after = ""
         while (stretch := await self._next_stretch(rules, today, after)) is not None:
             elsewhere = stretch.elsewhere
             while elsewhere:
-                batch, elsewhere = elsewhere[: self._pace.size], elsewhere[self._pace.size :]
-                await self._place(rules, today, batch)
+                batch = elsewhere[: self._pace.size]
+                if await self._place(rules, today, batch):
+                    elsewhere = elsewhere[len(batch) :]
+                await self._turns.rest()
             after = stretch.last
             self._progress.done += stretch.leads
             self._watch(self._progress)
@@ -184,19 +165,24 @@ class Run:
             elsewhere = await placing.misplaced(connection, self._org_id, rules, today, after=after, up_to=last)
         return Stretch(last, row["leads"], elsewhere)
 
-    async def _place(self, rules: Rules, today: date, batch: Sequence[str]) -> None:
-        async with self._locked(durable=False) as log:
-            changed = await placing.place_leads(log.connection, self._org_id, rules, today, batch)
-        self._pace.observe(self._worked_s)
+    async def _place(self, rules: Rules, today: date, batch: Sequence[str]) -> bool:
+        """One turn; False when it took too long, so that nothing of it was done."""
+
+        async def place(connection: Connection, lead_ids: Sequence[str]) -> list[str]:
+            return await placing.place_leads(connection, self._org_id, rules, today, lead_ids)
+
+        try:
+            async with self._turns.take(lambda connection: place(connection, [])) as log:
+                changed = await place(log.connection, batch)
+        except TookTooLong:
+            self._pace.slow_down()
+            return False
+        self._pace.observe(self._turns.last.work_s)
         self._progress.changed += len(changed)
         # Without the lock: who comes to see a lead in between is told of that, and loads the lead as it is by then.
         async with self._database.read() as connection:
             self._audience.add(await entries.entitled(connection, self._org_id, changed))
-
-    async def _keep_lease(self) -> None:
-        """While many are told, too: each telling waits for the disk, and thousands of them outlast a lease."""
-        async with self._database.write() as connection:
-            await lease.prolong(connection, self._claim, self._clock())
+        return True
 
     async def _tell(self) -> None:
         """After an interrupted run everyone loads anew: whom that one should have told is not known any more."""
@@ -204,9 +190,7 @@ class Run:
             await self._reset_everyone()
             return
         for pairs in self._audience.cards():
-            await self._keep_lease()
-            async with self._locked() as log:
-                await tell_cards(log, pairs)
+            await self._tell_in_turn(partial(tell_cards, seen=pairs))
             self._progress.told += len(pairs)
         for users in self._audience.resets():
             await self._reset(users)
@@ -222,7 +206,23 @@ class Run:
             after = rows[-1]["user_id"]
 
     async def _reset(self, users: Sequence[str]) -> None:
-        await self._keep_lease()
-        async with self._locked() as log:
-            await tell_resets(log, users)
+        await self._tell_in_turn(partial(tell_resets, user_ids=users))
         self._progress.resets += len(users)
+
+    async def _tell_in_turn(self, telling: Callable[[Log], Awaitable[None]]) -> None:
+        """What is told is on disk before readers are woken for it: prolonging the lease commits durably."""
+        log = await self._in_turn(telling)
+        async with self._database.write() as connection:
+            await lease.prolong(connection, self._claim, self._clock())
+        if log.position is not None:
+            self._database.announce(self._org_id, log.position)
+        await self._turns.rest()
+
+    async def _in_turn(self, work: Callable[[Log], Awaitable[None]]) -> Log:
+        """Work that cannot be made smaller, tried until it is done in time."""
+        while True:
+            with suppress(TookTooLong):
+                async with self._turns.take() as log:
+                    await work(log)
+                return log
+            await self._turns.rest()

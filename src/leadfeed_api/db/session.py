@@ -29,6 +29,7 @@ LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
 )
+ARRAYS = "SELECT $1::text[], $2::bigint[], $3::float8[], $4::uuid[], $5::timestamptz[], $6::smallint[], $7::boolean[]"
 
 
 class Database:
@@ -54,7 +55,7 @@ class Database:
             self.url,
             min_size=1,
             max_size=self._size,
-            init=_speak_json,
+            init=_get_acquainted,
             reset=_leave_as_is,
             command_timeout=60,
             statement_cache_size=self._statement_cache,
@@ -102,9 +103,13 @@ def _nobody_listens(org_id: int, position: int) -> None:
     """Readers that are not woken find out by their poll."""
 
 
-async def _speak_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Once per connection: jsonb in and out as Python values."""
+async def _get_acquainted(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Once per connection: jsonb in and out as Python values; and what the driver has to ask about arrays is asked now.
+
+    Otherwise the first statement with an array asks, and that one is mostly under an organisation's lock.
+    """
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+    await connection.prepare(ARRAYS)
 
 
 async def _leave_as_is(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
