@@ -9,6 +9,7 @@ after changing a template, and look at what it drew.
 import asyncio
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import escape
 from pathlib import Path
@@ -67,9 +68,10 @@ DAY = [
     tell("jo", "web", "Compared the Team and Enterprise plans", 260, PRICING),
     tell("lena", "email", "Opened “What changes in 2027”", 900, COLLEAGUE),
 ]
+TEAM = Subscriber(Rule("account", "a-3"), "Initech", "luc", "Luc Martin")
 FRENCH = [
     tell("maelys", "milestone", "A demandé un devis pour 1 200 postes, à livrer sur trois sites avant la fin mars", 12),
-    tell("ana", "email", "A répondu à l’invitation au salon", 47),
+    tell("ana", "email", "A répondu à l’invitation au salon", 47, TEAM),
 ]
 
 
@@ -79,6 +81,7 @@ def mails() -> Iterator[tuple[str, Rendered]]:
     yield "daily", render.moments(NORA, letter.write(DAY), "daily", LINKS, NOW)
     yield "french", render.moments(LUC, letter.write(FRENCH), "hourly", LINKS, NOW)
     yield "question", render.question(GUEST, "Nora Lind", LINKS)
+    yield "question-french", render.question(replace(GUEST, language="fr"), "Nora Lind", LINKS)
 
 
 async def photograph(browser: Browser, html: str, path: Path, *, dark: bool, width: int) -> None:
@@ -107,8 +110,12 @@ async def main() -> None:
         await photograph(browser, phone.html, IMAGES / "mail-phone-light.png", dark=False, width=360)
         text = f"<body style='margin:16px;background:#111;color:#ddd'><pre>{escape(phone.text)}</pre>"
         await photograph(browser, text, IMAGES / "mail-terminal.png", dark=True, width=700)
-        page = render.page(NORA, "stop", "unsubscribe", "page_stop_button")
-        await photograph(browser, page, IMAGES / "mail-unsubscribe.png", dark=False, width=640)
+        for reader, name, dark in (
+            (NORA, "mail-unsubscribe.png", False),
+            (LUC, "mail-unsubscribe-french-dark.png", True),
+        ):
+            page = render.page(reader, "stop", "unsubscribe", "page_stop_button")
+            await photograph(browser, page, IMAGES / name, dark=dark, width=640)
         await browser.close()
 
 

@@ -63,6 +63,7 @@ class MailServer:
     logins: list[str] = field(default_factory=list)
     port: int = 0
     _server: asyncio.Server | None = None
+    _inside: list[SMTP] = field(default_factory=list)
 
     async def start(self) -> None:
         """Listens; on the port it had before, if it had one."""
@@ -71,8 +72,12 @@ class MailServer:
         self._server = await loop.create_server(self._session, "127.0.0.1", self.port, ssl=ssl_now)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    async def stop(self) -> None:
-        """Closes the door; whoever is inside may finish."""
+    async def stop(self, *, at_once: bool = False) -> None:
+        """Closes the door; whoever is inside may finish, unless it has to be ``at_once``."""
+        for inside in self._inside if at_once else ():
+            if isinstance(inside.transport, asyncio.Transport):
+                inside.transport.abort()
+        self._inside = [] if at_once else self._inside
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -85,6 +90,10 @@ class MailServer:
         self.connections += 1
         if self.wrong.greeting is not None:
             return Turning(self.wrong.greeting)
+        self._inside.append(self._served())
+        return self._inside[-1]
+
+    def _served(self) -> SMTP:
         return SMTP(
             self,
             loop=asyncio.get_running_loop(),

@@ -54,6 +54,20 @@ async def worker(
             await process.wait()
 
 
+@asynccontextmanager
+async def started(command: list[str], env: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Any of the service's commands, its output to be read, for the length of a block; killed if it still runs then."""
+    process = await asyncio.create_subprocess_exec(
+        *command, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+
 async def until(holds: Callable[[], bool], patience_s: float = PATIENCE_S, *, every_s: float = 0.02) -> None:
     """Waits for a condition; fails when it does not come true in time."""
     async with asyncio.timeout(patience_s):

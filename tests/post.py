@@ -58,6 +58,9 @@ class Letterbox:
     fault: Fault = lambda _: None
     attempts: int = 0
 
+    async def reach(self) -> None:
+        """It is always there."""
+
     async def carry(self, envelope: Envelope, hand_over: HandOver) -> None:
         """Takes it, or raises what ``fault`` says."""
         self.attempts += 1

@@ -1,27 +1,27 @@
 """``leadfeed deliver`` as operators run it."""
 
 import asyncio
+import json
 import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
-from io import StringIO
+from email.message import EmailMessage
 from pathlib import Path
 
 import httpx2
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
-from leadfeed_api.cli import app, demo
+from leadfeed_api.cli import app
 from leadfeed_api.cli import deliver as command
 from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions import digest
 from leadfeed_api.subscriptions.delivery.worker import delivering
 from leadfeed_api.telemetry import Metrics
 from mail_server import MailServer, running
-from mail_workers import environment, run_once, until, worker
+from mail_workers import HURRIED, environment, run_once, started, until, worker
 from neighbours import free_port
 from post import address_of, just_now, own_database, read, subscribe, text_of
 from world import World, running_app
@@ -121,11 +121,34 @@ async def test_a_serving_process_sends_mail_when_told_to(
     assert "leadfeed_mails_sent_total" in exposed
 
 
-def test_the_demo_says_where_its_mail_goes(tmp_path: Path) -> None:
-    console = Console(file=StringIO(), soft_wrap=True)
-    invitation = demo.Invitation("token", "key", "feed", "rosa", "lead-1")
-    demo._print_invitation(console, Settings(data_dir=tmp_path), invitation)
-    assert str(tmp_path / "mailbox") in console.file.getvalue()  # type: ignore[attr-defined]
+async def test_a_fresh_demo_mails_what_its_invitation_reports(database_url: str, tmp_path: Path) -> None:
+    port = free_port()
+    async with started([*HURRIED[:-1], "demo", "--port", str(port)], environment(database_url, tmp_path)) as demo:
+        assert demo.stdout is not None
+        said = ""
+        async with asyncio.timeout(60):
+            while "Read the feed:" not in said:
+                line = await demo.stdout.readline()
+                assert line, said
+                said += line.decode()
+        (folder,) = re.findall(r"Mailbox +(.+)", said)
+        (key,) = re.findall(r"moments -H 'Authorization: Bearer ([^']+)'", said)
+        (body,) = re.findall(r"-d '(.+)'\n", said)
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            moment = {**json.loads(body)["moments"][0], "external_id": "by-a-test", "description": "Asked for a duck"}
+            answer = await client.post(
+                "/v1/moments", headers={"Authorization": f"Bearer {key}"}, json={"moments": [moment]}
+            )
+        assert answer.json()["accepted"] == 1
+        await until(lambda: any("Asked for a duck" in text_of(mail) for mail in mails_in(Path(folder))))
+        assert Path(folder) == tmp_path / "mailbox"
+        demo.send_signal(signal.SIGINT)
+        async with asyncio.timeout(30):
+            assert await demo.wait() == 128 + signal.SIGINT
+
+
+def mails_in(folder: Path) -> list[EmailMessage]:
+    return [read(file.read_bytes()) for file in folder.glob("*.eml")]
 
 
 @pytest.mark.soak

@@ -62,11 +62,11 @@ def test_what_is_shown_is_bounded_and_the_rest_is_counted() -> None:
     ("language", "moments", "subject"),
     [
         ("en", [("ana", 1)], "★ Ana (Acme): Did 1"),
-        ("fr", [("ana", 1)], "★ Ana (Acme) : Did 1"),
+        ("fr", [("ana", 1)], "★ Ana (Acme)\N{NO-BREAK SPACE}: Did 1"),
         ("en", [("ana", 1), ("ana", 2)], "★ Ana (Acme): Did 1 (and 1 more)"),
-        ("fr", [("ana", 1), ("ana", 2)], "★ Ana (Acme) : Did 1 (et 1 de plus)"),
+        ("fr", [("ana", 1), ("ana", 2)], "★ Ana (Acme)\N{NO-BREAK SPACE}: Did 1 (et 1 de plus)"),
         ("en", [("ana", 1), ("bob", 2)], "★ 2 moments from Ana and Bob"),
-        ("fr", [("ana", 1), ("bob", 2), ("cy", 3)], "★ 3 moments de Ana, Bob et 1 autre"),
+        ("fr", [("ana", 1), ("bob", 2), ("cy", 3)], "★ 3 moments d’Ana, Bob et 1 autre"),
     ],
 )
 def test_a_subject_says_who_did_what(language: str, moments: list[tuple[str, int]], subject: str) -> None:
@@ -106,12 +106,22 @@ def test_a_leads_record_is_found_by_the_organisations_template() -> None:
 
 def test_both_languages_have_the_same_texts_with_the_same_blanks() -> None:
     def blanks(text: str) -> set[str]:
-        return {name for _, name, _, _ in Formatter().parse(text) if name}
+        return {name.removeprefix("of_") for _, name, _, _ in Formatter().parse(text) if name}
 
     english, french = LANGUAGES["en"].texts, LANGUAGES["fr"].texts
     assert english.keys() == french.keys()
     for key, text in english.items():
         assert blanks(text) - {"n"} == blanks(french[key]) - {"n"}, key
+
+
+@pytest.mark.parametrize(
+    ("account", "team"),
+    [("Initech", "d’Initech"), ("Étoile", "d’Étoile"), ("Globex", "de Globex"), ("Hooli", "de Hooli"), ("3M", "de 3M")],
+)
+def test_french_elides_before_a_vowel(account: str, team: str) -> None:
+    colleague = Subscriber(Rule("account", "a1"), account, "sam", "Sam")
+    mail = rendered(letter.write([telling(1, "l1", because=colleague)]), "fr")
+    assert f"Sam vous l’envoie par son abonnement à toute l’équipe {team}." in mail.text
 
 
 def test_times_are_those_of_the_reader_and_say_the_year_only_when_it_is_another() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from leadfeed_api.settings import Settings
+from leadfeed_api.subscriptions.delivery import composing
 from leadfeed_api.subscriptions.delivery.carriers import Carrier, Mailbox, Refused, Uncertain, Unreachable
 from leadfeed_api.subscriptions.delivery.smtp import MailServer as Address
 from leadfeed_api.subscriptions.delivery.smtp import Smtp
@@ -257,6 +258,31 @@ async def test_a_folder_takes_the_mail_where_there_is_no_server(tmp_path: Path) 
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Unreachable):
         await Mailbox(tmp_path / "file").carry(mail(), handed_over)
+
+
+async def test_nothing_is_composed_for_a_server_that_is_away(
+    settings: Settings, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composed: list[object] = []
+    compose = composing.compose
+
+    async def counted(*arguments: Any) -> Any:
+        composed.append(arguments)
+        return await compose(*arguments)
+
+    monkeypatch.setattr(composing, "compose", counted)
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    async with running() as server, smtp(server) as carrier, open_post(settings, carrier) as post:
+        await server.stop()
+        await world.report(just_now(world, "l1", "Visit-01"))
+        for _ in range(5):
+            await drained(post, seconds=60)
+        assert post.counted("leadfeed_mails_failed_total", reason="unreachable") >= 3
+        assert composed == []
+        await server.start()
+        await drained(post, seconds=60)
+        assert (len(composed), len(server.kept), server.connections) == (1, 1, 1)
 
 
 Trouble = Callable[[MailServer], Awaitable[None]]

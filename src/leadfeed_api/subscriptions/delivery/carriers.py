@@ -35,6 +35,9 @@ class Uncertain(Exception):
 class Carrier(Protocol):
     """What takes messages away."""
 
+    async def reach(self) -> None:
+        """Makes sure that messages can be taken now, so that none is written in vain. Raises ``Unreachable``."""
+
     async def carry(self, envelope: Envelope, hand_over: HandOver) -> None:
         """Takes one message. Raises ``Refused``, ``Unreachable`` or ``Uncertain``."""
 
@@ -50,6 +53,9 @@ class Mailbox:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    async def reach(self) -> None:
+        """It is always there."""
 
     async def carry(self, envelope: Envelope, _hand_over: HandOver) -> None:
         """Writes the file whole or not at all; raises ``Unreachable`` when the folder cannot be written."""

@@ -74,15 +74,18 @@ class Sender:
         Raises ``Unreachable`` when the server cannot be used at all, ``Uncertain`` when it swallowed a message, and
         ``Unavailable`` when the database left; the mail has been put off, or is taken over after its lease.
         """
-        now = self._clock()
         if mail.doubts >= MAX_DOUBTS:
             await self._set_aside(mail, "uncertain", LOST_TWICE)
-        elif now - mail.created_at > GIVE_UP:
+            return False
+        if self._clock() - mail.created_at > GIVE_UP:
             await self._end(mail, "failed", "expired", EXPIRED)
-        elif (written := await self._written(mail, now)) is not None:
+            return False
+        # Composing is the costly part: while the server is away, an attempt is no more than a connection.
+        await self._carrier.reach()
+        written = await self._written(mail, self._clock())
+        if written is not None:
             await self._carry(mail, written)
-            return True
-        return False
+        return written is not None
 
     async def _written(self, mail: Mail, now: datetime) -> Written | None:
         """The message as it has to be now; None when there is none to send, which has been noted down."""

@@ -72,6 +72,12 @@ class Smtp:
         self._idle: deque[_Line] = deque()
         self._room = asyncio.Semaphore(CONNECTIONS)
 
+    async def reach(self) -> None:
+        """Has a connection ready, greeted and logged in."""
+        if not any(line.is_good for line in self._idle):
+            async with self._room:
+                self._idle.append(await self._open())
+
     async def carry(self, envelope: Envelope, hand_over: HandOver) -> None:
         """Sends one message; ``hand_over`` is called when the server is ready for it."""
         async with self._room:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 from leadfeed_api.subscriptions.match import Rule
@@ -27,7 +28,8 @@ class Language:
     def say(self, key: str, *, n: int = 1, **values: object) -> str:
         """The text of that key, filled in."""
         singular, _, plural = self.texts[key].partition("|")
-        return (plural if plural and self._is_plural(n) else singular).format(n=n, **values)
+        of = {f"of_{name}": _of(str(value)) for name, value in values.items()} if self.code == "fr" else {}
+        return (plural if plural and self._is_plural(n) else singular).format(n=n, **values, **of)
 
     def _is_plural(self, n: int) -> bool:
         return n >= 2 if self.code == "fr" else n != 1
@@ -53,6 +55,12 @@ class Language:
         if rule.kind == "type":
             return self.say(f"to_{rule.value}", whose=whose)
         return self.say("to_words", words=rule.value, whose=whose)
+
+
+def _of(name: str) -> str:
+    """*De* before a French name: ``d’Initech``, ``de Globex``. An h is taken for one that is heard."""
+    letter = normalize("NFD", name[:1]).lower()[:1]
+    return f"d’{name}" if letter and letter in "aeiouœæ" else f"de {name}"
 
 
 _ENGLISH = {
@@ -124,12 +132,12 @@ _FRENCH = {
     "star": "Meilleur espoir",
     "at": "{title}, {account}",
     "who": "{name} ({account})",
-    "subject_one": "{who} : {what}",
-    "subject_person": "{who} : {what} (et {n} de plus)",
-    "subject_people": "{n} moment de {names}|{n} moments de {names}",
+    "subject_one": "{who} : {what}",
+    "subject_person": "{who} : {what} (et {n} de plus)",
+    "subject_people": "{n} moment {of_names}|{n} moments {of_names}",
     "others": "{n} autre|{n} autres",
     "more_moments": "et {n} autre|et {n} autres",
-    "more_people": "Une autre personne a agi : voyez votre fil.|{n} autres personnes ont agi : voyez votre fil.",
+    "more_people": "Une autre personne a agi : voyez votre fil.|{n} autres personnes ont agi : voyez votre fil.",
     "open": "Ouvrir {name}",
     "feed": "Voir votre fil",
     "times": "Les heures sont celles de {zone}.",
@@ -137,33 +145,33 @@ _FRENCH = {
     "why_theirs": "{name} vous l’envoie par son abonnement {to}.",
     "why_more": "Et {n} autre abonnement.|Et {n} autres abonnements.",
     "to_lead": "à {name}",
-    "to_account": "à toute l’équipe de {name}",
+    "to_account": "à toute l’équipe {of_name}",
     "to_web": "aux moments web {whose}",
     "to_email": "aux moments e-mail {whose}",
     "to_milestone": "aux étapes clés {whose}",
-    "to_words": "aux moments {whose} qui citent « {words} »",
+    "to_words": "aux moments {whose} qui citent « {words} »",
     "my_owned": "de vos prospects",
     "my_feed": "des prospects de votre fil",
     "their_owned": "de ses prospects",
     "their_feed": "des prospects de son fil",
     "stop": "Arrêter tous ces e-mails",
-    "sent_to": "Envoyé à {address} pour le compte de {organization}.",
-    "question_subject": "{organization} peut-elle vous écrire au sujet de ses prospects ?",
-    "question": "{name}, de {organization}, souhaite faire envoyer des moments de prospects à {address}.",
+    "sent_to": "Envoyé à {address} pour le compte {of_organization}.",
+    "question_subject": "{organization} peut-elle vous écrire au sujet de ses prospects ?",
+    "question": "{name}, {of_organization}, souhaite faire envoyer des moments de prospects à {address}.",
     "question_somebody": "Quelqu’un chez {organization} souhaite faire envoyer des moments de prospects à {address}.",
-    "question_what": "Un moment est ce qu’un prospect vient de faire : une visite, une réponse, une étape clé.",
+    "question_what": "Un moment est ce qu’un prospect vient de faire : une visite, une réponse, une étape clé.",
     "question_how": "Rien n’est envoyé sans votre accord. Sans réponse, cela restera ainsi.",
     "agree": "J’accepte",
     "refuse": "Je n’en veux pas, jamais",
-    "page_stop_title": "Arrêter ces e-mails ?",
-    "page_stop": "{address} ne recevra plus d’e-mails sur les moments de {organization}.",
+    "page_stop_title": "Arrêter ces e-mails ?",
+    "page_stop": "{address} ne recevra plus d’e-mails sur les moments {of_organization}.",
     "page_stop_button": "Arrêter ces e-mails",
     "page_stopped_title": "C’est fait",
-    "page_stopped": "{address} ne reçoit plus d’e-mails sur les moments de {organization}.",
-    "page_again_button": "C’était une erreur : écrivez-moi de nouveau",
+    "page_stopped": "{address} ne reçoit plus d’e-mails sur les moments {of_organization}.",
+    "page_again_button": "C’était une erreur : écrivez-moi de nouveau",
     "page_again_title": "Heureux de vous revoir",
     "page_again": "{address} recevra de nouveau un e-mail quand quelque chose correspond.",
-    "page_confirm_title": "Pouvons-nous vous écrire ?",
+    "page_confirm_title": "Pouvons-nous vous écrire ?",
     "page_confirm": "{organization} pourra envoyer les moments de ses prospects à {address}.",
     "page_confirm_button": "J’accepte",
     "page_confirmed_title": "Merci",
