@@ -15,6 +15,7 @@ import uvloop
 from leadfeed_api.stream.capacity import make_room
 
 AT_ONCE = 100  # streams being opened
+CALLERS = 10  # who say something at once
 EARLY = 200  # streams opened before memory is looked at: what the first ones cost is the program's, not theirs
 
 
@@ -24,14 +25,15 @@ class Cost:
 
     bytes_each: float  # of the server's private memory, a connection
     opened_per_second: float
-    seconds_each: float  # of the server's processor, a delivery
-    delays: Sequence[float]  # seconds from saying to hearing, in order
+    seconds_each: float  # of the server's processor, a delivery, one saying at a time
+    seconds_each_at_once: float  # the same while ``CALLERS`` speak at once
+    delays: Sequence[float]  # seconds from saying to hearing, in order, one saying at a time
 
 
 class Member(asyncio.Protocol):
     """One stream: how often it has heard what is being listened for, and when last."""
 
-    __slots__ = ("heard", "heard_at", "marker", "opened", "transport")
+    __slots__ = ("_left", "heard", "heard_at", "marker", "opened", "transport")
 
     def __init__(self, marker: bytes) -> None:
         self.marker = marker
@@ -39,6 +41,7 @@ class Member(asyncio.Protocol):
         self.heard_at = 0.0
         self.opened = asyncio.get_running_loop().create_future()
         self.transport: Any = None
+        self._left = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -46,17 +49,22 @@ class Member(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self.opened.done():
             self.opened.set_result(data[:12])
+        if self._left:
+            data, self._left = self._left + data, b""
         if self.marker in data:
             self.heard += data.count(self.marker)
             self.heard_at = time.perf_counter()
+        if not data.endswith(b"\n"):  # in the middle of an event, perhaps of the marker
+            self._left = data[-len(self.marker) + 1 :]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.heard = -1_000_000  # whoever waits for it will not mistake it for one that heard
 
 
 def cost(pid: int, port: int, marker: bytes, requests: Sequence[bytes], sayings: Sequence[bytes]) -> Cost:
-    """Opens a stream for each request at the server ``pid``, then sends each saying: all must hear it before the next.
+    """Opens a stream for each request at the server ``pid``, then sends the first half of the sayings one by one.
 
+    All must hear one before the next. The other half is said by several callers at once, none of whom waits for that.
     What is said holds ``marker`` once. Raises when a stream did not open, or heard too little or too much.
     """
     make_room()
@@ -72,20 +80,37 @@ async def _cost(pid: int, port: int, marker: bytes, requests: Sequence[bytes], s
     bytes_each = (private_bytes(pid) - before) / late
     busy, delays = processor_seconds(pid), []
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for number, saying in enumerate(sayings, 1):
+    alone, at_once = sayings[: len(sayings) // 2], sayings[len(sayings) // 2 :]
+    for number, saying in enumerate(alone, 1):
         said_at = time.perf_counter()
         await say(reader, writer, saying)
-        async with asyncio.timeout(60):
-            while any(one.heard < number for one in members):  # noqa: ASYNC110  an Event each would cost more
-                await asyncio.sleep(0.002)
+        await _heard(members, number)
         delays += [one.heard_at - said_at for one in members]
     seconds = processor_seconds(pid) - busy
+    busy = processor_seconds(pid)
+    await asyncio.gather(*(_say_all(port, at_once[first::CALLERS]) for first in range(CALLERS)))
+    await _heard(members, len(sayings))
+    seconds_at_once = processor_seconds(pid) - busy
     if any(one.heard != len(sayings) for one in members):
         raise SystemExit("a stream heard something twice")
     writer.close()
     for one in members:
         one.transport.abort()
-    return Cost(bytes_each, opened_per_second, seconds / len(sayings) / len(members), sorted(delays))
+    each, each_at_once = (one / len(members) for one in (seconds / len(alone), seconds_at_once / len(at_once)))
+    return Cost(bytes_each, opened_per_second, each, each_at_once, sorted(delays))
+
+
+async def _heard(members: Sequence[Member], number: int) -> None:
+    async with asyncio.timeout(60):
+        while any(one.heard < number for one in members):  # noqa: ASYNC110  an Event each would cost more
+            await asyncio.sleep(0.002)
+
+
+async def _say_all(port: int, sayings: Sequence[bytes]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for saying in sayings:
+        await say(reader, writer, saying)
+    writer.close()
 
 
 async def _open(port: int, marker: bytes, requests: Sequence[bytes]) -> list[Member]:

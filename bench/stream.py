@@ -1,7 +1,8 @@
 """Open streams: memory a connection and processor time a delivery, beside nginx's nchan and a raw uvloop writer.
 
 One process each, the same clients, messages of the same size, by turns in every run. What counts is the processor time
-of the server's process alone: not the clients', and not the one read by PostgreSQL that a message costs us.
+of the server's process alone: not the clients', and not the one read by PostgreSQL that a message costs us. Every
+message is for everyone; first one at a time, which all must have heard before the next, then several callers at once.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from bench.crowd import Cost, cost
+from bench.crowd import CALLERS, Cost, cost
 from bench.figures import Figure
 from bench.load import in_own_process, post
 from bench.nchan import installed, nchan
@@ -26,7 +27,7 @@ from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.people.sync import sync
 from leadfeed_api.settings import Settings
 
-CONNECTIONS, SAYINGS = 10_000, 20
+CONNECTIONS, SAYINGS = 10_000, 40
 MARKER = b"Everyone hears this once"
 DESCRIPTION = f"{MARKER.decode()}: visited the pricing page 3 times in 5 minutes, and came back twice"
 MESSAGE_BYTES = 450  # about what an event of ours with that description has
@@ -34,10 +35,11 @@ MESSAGE_BYTES = 450  # about what an event of ours with that description has
 
 def run(world: World, runs: int, seconds: float) -> list[Figure]:
     """Alternates ours, the limit and the peer in every run; all of it smaller when ``seconds`` are few."""
-    connections, sayings = (CONNECTIONS, SAYINGS) if seconds >= 1 else (500, 3)
+    connections, sayings = (CONNECTIONS, SAYINGS) if seconds >= 1 else (500, 6)
     memory = Figure("stream_kib_per_connection", "<= 12", f"KiB of private memory a connection, {connections} open")
     limit = Figure("stream_vs_raw", "", "deliveries per CPU-second ÷ a raw uvloop writer that knows nobody")
     peer = Figure("stream_vs_nchan", ">= 1.5", "deliveries per CPU-second ÷ nginx's nchan, same clients, same bytes")
+    at_once = Figure("stream_at_once_vs_nchan", "", f"the same while {CALLERS} callers report at once")
     asyncio.run(_people(world, connections))
     requests = [_listen("/v1/feed/stream", token) for token in tokens(f"u{n}" for n in range(connections))]
     for turn in range(runs):
@@ -52,8 +54,9 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
         if installed():
             theirs = _nchan(connections, sayings)
             peer.add(1 / ours.seconds_each, 1 / theirs.seconds_each)
+            at_once.add(1 / ours.seconds_each_at_once, 1 / theirs.seconds_each_at_once)
             _note(peer, "nchan", theirs)
-    return [memory, limit, *([peer] if installed() else [])]
+    return [memory, limit, *([peer, at_once] if installed() else [])]
 
 
 def _note(figure: Figure, who: str, found: Cost) -> None:
@@ -61,6 +64,7 @@ def _note(figure: Figure, who: str, found: Cost) -> None:
         "kib_each": found.bytes_each / 1024,
         "opened_per_second": found.opened_per_second,
         "us_each": found.seconds_each * 1e6,
+        "us_each_at_once": found.seconds_each_at_once * 1e6,
         "p50_ms": found.delays[len(found.delays) // 2] * 1e3,
         "p99_ms": found.delays[len(found.delays) * 99 // 100] * 1e3,
     }

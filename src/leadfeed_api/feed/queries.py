@@ -87,23 +87,24 @@ WHERE c.org_id = $1 AND c.user_id = ANY($2::text[]) AND c.position > $3 AND c.po
 # The same two from the side of the log: each event once, with everyone it is for. The cheaper side when many follow.
 MOMENTS_BETWEEN = f"""
 SELECT m.position, m.moment_id, m.type, m.description, m.occurred_at, m.url, m.source, m.bot, {_CARDS},
-  s.user_ids, s.views, s.listening
+  s.user_ids, s.view, s.listening
 FROM moment m
 JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
 LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
 CROSS JOIN LATERAL (
-  SELECT array_agg(e.user_id) AS user_ids,
-    array_agg(u.owned + 2 * u.watched + 8 * e.read::int) AS views, array_agg({_LISTENING}) AS listening
-  FROM (
-    SELECT t.user_id, max(t.owned) AS owned, max(t.watched) AS watched FROM (
-      SELECT l.owner_id AS user_id, 1 AS owned, 0 AS watched
-      UNION ALL SELECT v.user_id, 0, 1 FROM watch v WHERE v.org_id = $1 AND v.lead_id = m.lead_id
-    ) t GROUP BY t.user_id
-  ) u
-  JOIN feed_entry e ON e.org_id = $1 AND e.user_id = u.user_id AND e.occurred_at = m.occurred_at
-    AND e.moment_id = m.moment_id AND e.live
+  SELECT array_agg(x.user_id) AS user_ids, x.view, x.listening FROM (
+    SELECT e.user_id, u.owned + 2 * u.watched + 8 * e.read::int AS view, {_LISTENING} AS listening
+    FROM (
+      SELECT t.user_id, max(t.owned) AS owned, max(t.watched) AS watched FROM (
+        SELECT l.owner_id AS user_id, 1 AS owned, 0 AS watched
+        UNION ALL SELECT v.user_id, 0, 1 FROM watch v WHERE v.org_id = $1 AND v.lead_id = m.lead_id
+      ) t GROUP BY t.user_id
+    ) u
+    JOIN feed_entry e ON e.org_id = $1 AND e.user_id = u.user_id AND e.occurred_at = m.occurred_at
+      AND e.moment_id = m.moment_id AND e.live
+  ) x GROUP BY x.view, x.listening
 ) s
-WHERE m.org_id = $1 AND m.position > $2 AND m.position <= $3 AND s.user_ids IS NOT NULL
+WHERE m.org_id = $1 AND m.position > $2 AND m.position <= $3
 """
 CHANGES_BETWEEN = f"""
 SELECT c.position, c.kind, c.lead_id AS changed_lead_id, array_agg(c.user_id) AS user_ids, {_CARDS}
@@ -258,16 +259,15 @@ async def moments_between(
     connection: Connection, org_id: int, after: int, up_to: int
 ) -> list[tuple[MomentEvent, list[str]]]:
     """As :func:`moments_since` for everyone: each event once for all who see it in the same words (no ``user_id``)."""
-    found = []
+    found: dict[tuple[int, int], tuple[MomentEvent, list[str]]] = {}
     for row in await connection.fetch(MOMENTS_BETWEEN, org_id, after, up_to):
-        audiences: dict[int, list[str]] = {}
-        for user_id, view, listening in zip(row["user_ids"], row["views"], row["listening"], strict=True):
-            audiences.setdefault(view | 4 * _subscribed(listening, row["description"]), []).append(user_id)
-        for view, user_ids in audiences.items():
+        position, view = row["position"], row["view"] | 4 * _subscribed(row["listening"], row["description"])
+        if (position, view) not in found:
             listening = "" if view & 4 else None
             flags = {"owned": view & 1, "watched": view & 2, "listening": listening, "read": bool(view & 8)}
-            found.append((MomentEvent("", row["position"], _item({**row, **flags})), user_ids))
-    return found
+            found[position, view] = MomentEvent("", position, _item({**row, **flags})), []
+        found[position, view][1].extend(row["user_ids"])
+    return list(found.values())
 
 
 async def changes_between(

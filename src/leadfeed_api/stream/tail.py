@@ -119,11 +119,12 @@ class Tail:
     def _deliver(self, org_id: int, found: list[news.News]) -> None:
         audience = self._connections.audience(org_id)
         delivered = 0
-        if len(found) == 1:
-            position, rest = found[0].position, without_id(found[0].position, found[0].body)
-            for user_id in found[0].user_ids:
-                for stream in audience.get(user_id, ()):
-                    delivered += stream.push(position, rest)
+        if found and found[0].position == found[-1].position:  # one event for each, so nothing to send together
+            for position, user_ids, body in found:
+                rest = without_id(position, body)
+                for user_id in user_ids:
+                    for stream in audience.get(user_id, ()):
+                        delivered += stream.push(position, rest)
         else:
             for user_id, events in news.by_user(found).items():
                 for stream in audience.get(user_id, ()):
