@@ -144,7 +144,7 @@ async def test_a_fresh_demo_mails_what_its_invitation_reports(database_url: str,
         assert Path(folder) == tmp_path / "mailbox"
         demo.send_signal(signal.SIGINT)
         async with asyncio.timeout(30):
-            assert await demo.wait() == 128 + signal.SIGINT
+            assert await demo.wait() in {0, 128 + signal.SIGINT}
 
 
 def mails_in(folder: Path) -> list[EmailMessage]:

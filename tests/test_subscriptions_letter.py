@@ -1,6 +1,7 @@
 """What a mail says: who comes first, how much is shown, and that both languages say the same."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from string import Formatter
 from uuid import UUID
@@ -89,6 +90,13 @@ def test_a_mail_loads_nothing_and_fits_a_terminal() -> None:
     }  # fmt: skip
     assert "prefers-color-scheme: dark" in mail.html
     assert max(map(len, mail.text.splitlines())) <= 78
+
+
+def test_a_text_has_no_hole_where_a_lead_has_no_record() -> None:
+    told = telling(1, "l1")
+    without = replace(told, person=replace(told.person, url=None))
+    for written in (letter.write([told]), letter.write([without])):
+        assert "\n\n\n" not in rendered(written).text
 
 
 def test_markup_in_a_name_is_text() -> None:

@@ -619,6 +619,7 @@ async def test_the_queue_can_be_measured(world: World, post: Post) -> None:
     assert post.counted("leadfeed_mails_queued") == 1
     assert post.counted("leadfeed_mail_oldest_seconds") == 1_800
     assert post.counted("leadfeed_mails_failed_total", reason="unreachable") >= 2
+    assert post.metrics.registry.get_sample_value("leadfeed_mails_failed_total", {"reason": "refused"}) == 0
     post.box.fault = lambda _: None
     await post.go(minutes=2)
     await post.deliverer.measure()

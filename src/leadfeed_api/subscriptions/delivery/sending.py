@@ -30,6 +30,7 @@ INSIST = 8  # refusals of a message for good, within two hours, until it is beli
 # Addresses that a server refuses for good while it takes no message at all: any more, and it is us whom it does not
 # want ("relaying denied"). Their mails are put off, or an hour of it would pause every address there is.
 REFUSED_IN_A_ROW = 3
+REASONS = ("put-off", "refused", "unreachable", "no-answer", "uncertain", "unbuildable", "expired")
 LOST_TWICE = "It was handed over twice and no answer came: it may have arrived, and is not sent a third time."
 EXPIRED = "The mail server put it off for four days."
 
@@ -67,6 +68,8 @@ class Sender:
         self._mail_from = mail_from
         self._clock = clock
         self._refused_in_a_row: set[str] = set()
+        for reason in REASONS:  # so that each is seen to be 0
+            metrics.mails_failed.labels(reason)
 
     async def send(self, mail: Mail) -> bool:
         """Brings one mail to its end, or puts it off; whether the mail server took part in that.
