@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadfeed_api.best_bets import lease, retier, telling
+from leadfeed_api.best_bets import lease, placing, retier, telling
 from leadfeed_api.best_bets.lease import Claim
+from leadfeed_api.best_bets.tiers import Rules
 from leadfeed_api.best_bets.turns import COMMIT_WITHOUT_WAITING, Hold, Pace, TookTooLong, Turns
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.feed import log
 from leadfeed_api.settings import Settings
-from leads import best_bets, night, own, standing
+from leads import best_bets, night, own, plan_nodes, score, standing
 from server_owner import kill_server
 from statements import BY_A_TEST, Statements
 from world import World, ok, running_app
@@ -169,3 +170,24 @@ async def _position(database: Database, world: World) -> int:
     async with database.read() as connection:
         position: int = await connection.fetchval(POSITION, world.org_id)
         return position
+
+
+async def test_a_turn_reads_the_history_of_its_leads_once_whatever_postgresql_knows_of_them(
+    world: World, database: Database
+) -> None:
+    """The suite's server gathers no statistics by itself, like one that was set up a minute ago."""
+    leads = {f"l{number}": float(number) for number in range(200)}
+    await own(world, "ana", leads)
+    await score(world, **{lead: value + 1 for lead, value in leads.items()})
+    rules = Rules((10, 20, 30), (1, 2, 3), starred_from=3)
+    parameters = placing._parameters(rules, datetime.now(UTC).date())
+
+    async with database.write() as connection:
+        await connection.execute(placing.FRESH_PLANS)
+        explained = await connection.fetchval(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {placing.PLACE}", world.org_id, *parameters, [*leads][:100]
+        )
+
+    reads = [node for node in plan_nodes(explained) if node.get("Relation Name") == "score_day"]
+    assert reads
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in reads) == 100, reads

@@ -15,6 +15,7 @@ from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
 from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.record import Verdict, record_moments
+from leadfeed_api.ingestion.schemas import BatchResult
 from leadfeed_api.settings import Settings
 from server_owner import kill_server
 from world import MONDAY, World, ok, problem, running_app
@@ -90,6 +91,19 @@ async def test_each_item_gets_its_own_verdict_in_order_and_spoils_no_other(acme:
     ids = [one["id"] for one in answer["results"] if one["status"] != "rejected"]
     assert ids[0] == ids[1] != ids[2]
     assert [item["id"] for item in await acme.feed("ana")] == [ids[2], ids[0]]
+
+
+async def test_the_answer_is_what_its_schema_would_write_byte_by_byte(acme: World) -> None:
+    known = acme.moment("l1")
+    await send(acme, known)
+    moments = [known, acme.moment("l1"), acme.moment("nobody"), {}, 7, acme.moment("l1", type="fax")]
+
+    answer = await post(acme, json.dumps({"moments": moments}))
+
+    schema = BatchResult.model_validate_json(answer.content)
+    assert [result.status for result in schema.results] == ["duplicate", "accepted", *["rejected"] * 4]
+    assert answer.content == schema.model_dump_json(exclude_none=True).encode()
+    assert answer.headers["content-type"] == "application/json"
 
 
 async def test_sending_again_changes_nothing_and_names_the_first_ones_ids(acme: World) -> None:

@@ -54,6 +54,10 @@ class Claim:
     interrupted: bool
     leads_before: int
 
+    def is_filling_up(self, leads: int) -> bool:
+        """There are twice the leads of the run before, or more."""
+        return leads >= 2 * max(self.leads_before, 1)
+
 
 async def due(connection: Connection, now: datetime) -> list[int]:
     """The organisations whose re-tiering is due."""
@@ -100,8 +104,7 @@ async def finish(connection: Connection, claimed: Claim, leads: int, now: dateti
     That is the next night; but an organisation that is filling up, with twice the leads of the run before, is tiered
     again shortly: its cut-offs were those of its first thousand.
     """
-    filling_up = leads >= 2 * max(claimed.leads_before, 1)
-    then = now + SETTLING if filling_up else next_night(now, claimed.time_zone)
+    then = now + SETTLING if claimed.is_filling_up(leads) else next_night(now, claimed.time_zone)
     if not affected(await connection.execute(FINISH, claimed.org_id, claimed.run, then, leads, now)):
         raise Superseded
     return then

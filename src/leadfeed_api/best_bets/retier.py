@@ -19,7 +19,7 @@ from leadfeed_api.best_bets import cutoffs, hiding, lease, placing, scoring
 from leadfeed_api.best_bets.lease import Claim
 from leadfeed_api.best_bets.telling import AT_A_TIME, Audience, tell_cards, tell_resets
 from leadfeed_api.best_bets.tiers import Rules
-from leadfeed_api.best_bets.turns import FRESH_PLANS, Hold, Pace, TookTooLong, Turns
+from leadfeed_api.best_bets.turns import Hold, Pace, TookTooLong, Turns
 from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.feed import entries
 from leadfeed_api.feed.log import Log
@@ -114,6 +114,8 @@ class Run:
         began, today = perf_counter(), scoring.local_day(self._clock(), self._claim.time_zone)
         async with self._database.read() as connection:
             self._progress.leads = await connection.fetchval(COUNT, self._org_id)
+            if self._claim.is_filling_up(self._progress.leads):
+                await placing.analyse(connection)
             rules = await cutoffs.find_rules(connection, self._org_id, self._claim.tiers, today)
         await self._save(rules)
         await self._place_everyone(rules, today)
@@ -156,7 +158,6 @@ class Run:
 
     async def _next_stretch(self, rules: Rules, today: date, after: str) -> Stretch | None:
         async with self._database.write() as connection:
-            await connection.execute(FRESH_PLANS)
             await lease.prolong(connection, self._claim, self._clock())
             row = await connection.fetchrow(RANGE, self._org_id, after)
             if row is None or row["last"] is None:

@@ -27,8 +27,6 @@ from leadfeed_api.best_bets.lease import Claim
 from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.feed.log import Log
 
-# Intentional: a plan kept from when the history was empty reads all of it in every batch, until statistics catch up.
-FRESH_PLANS = "SET LOCAL plan_cache_mode = force_custom_plan"
 COMMIT_WITHOUT_WAITING = "SET LOCAL synchronous_commit = off"
 WarmUp = Callable[[Connection], Awaitable[object]]
 
@@ -97,7 +95,7 @@ class Turns:
         try:
             async with self._database.write() as connection:
                 log = Log(connection, self._claim.org_id)
-                await connection.execute(f"{FRESH_PLANS}; {COMMIT_WITHOUT_WAITING}")
+                await connection.execute(COMMIT_WITHOUT_WAITING)
                 if warm_up is not None and (session := connection.get_server_pid()) not in self._warm:
                     await warm_up(connection)
                     self._warm.add(session)
