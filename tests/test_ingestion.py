@@ -9,11 +9,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
-from leadfeed_api.ingestion.interpret import Candidate
+from leadfeed_api.ingestion.interpret import Candidate, _judge, _plainly
 from leadfeed_api.ingestion.record import Verdict, record_moments
 from leadfeed_api.ingestion.schemas import BatchResult
 from leadfeed_api.settings import Settings
@@ -380,6 +382,31 @@ async def test_an_envelope_that_is_none_is_refused_as_a_whole(acme: World, conte
 )  # fmt: skip
 async def test_another_content_type_is_415(acme: World, content_type: str) -> None:
     problem(await send_events(acme, event(), content_type), 415, "unsupported-media-type")
+
+
+_USUAL = {"source": "s", "external_id": "1", "lead_id": "l1", "type": "web", "description": "Visited the café"}
+_ODD: list[object] = [
+    *["crm-7", " lead", "a  b", "end ", "\u00a0x", "e\u0301", "x\x00y", "", " ", "\ud800", "z" * 129, "z" * 257],
+    "z" * 1_001,
+    *["2026-11-23T09:12:00Z", "2026-11-23t09:12:00+02:00", "2026-11-23T09:12:00.123456789Z", "2026-11-23"],
+    *["2036-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "https://a.example/", "fax", "email", None, 7, True, 1.5, {}, []],
+]  # fmt: skip
+
+
+@settings(max_examples=20)
+@given(st.dictionaries(st.sampled_from([*_USUAL, "occurred_at", "url", "bot"]), st.text(max_size=9), max_size=3))
+def test_what_is_read_without_the_schema_is_what_the_schema_would_read(odd: dict[str, str]) -> None:
+    items: list[object] = [
+        {**_USUAL, field: value} for field in [*_USUAL, "occurred_at", "url", "bot", "more"] for value in _ODD
+    ]
+    for item in [*items, {**_USUAL, **odd}, 7, None, [], "text"]:
+        plainly = _plainly(item, MONDAY)
+        assert plainly is None or plainly == _judge(item, MONDAY, at={}), item
+
+
+def test_the_usual_moment_is_read_without_the_schema() -> None:
+    assert _plainly(_USUAL, MONDAY) is not None
+    assert _plainly({**_USUAL, "occurred_at": "2026-11-23T09:12:00Z"}, datetime(2026, 11, 24, tzinfo=UTC)) is not None
 
 
 # --- durability ----------------------------------------------------------------------------------------------------

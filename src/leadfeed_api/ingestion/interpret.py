@@ -7,13 +7,15 @@ not need the database. One bad item never spoils another. Knows neither tables n
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from pydantic import ValidationError
 
-from leadfeed_api.wire import CrmId, Description, Incoming, Instant, Link, OptionalLine, SourceId
+from leadfeed_api.wire import CrmId, Description, Incoming, Instant, Link, OptionalLine, SourceId, instant
 
 MomentType = Literal["web", "email", "milestone"]
+_TYPES = {"web", "email", "milestone"}
+_PLAIN = {"source", "external_id", "lead_id", "type", "description", "occurred_at"}
 MAX_ITEMS = 1_000
 EARLY = timedelta(hours=1)  # how far ahead of our clock a sender's may run
 CLOUD_EVENT_TYPE = "leadfeed.moment."
@@ -60,7 +62,45 @@ class MomentIn(Incoming):
 
 def interpret(item: object, now: datetime) -> Candidate | Rejection:
     """One item of ``{"moments": [...]}``; a missing ``occurred_at`` is ``now``."""
-    return _judge(item, now, at=_OWN)
+    return _plainly(item, now) or _judge(item, now, at=_OWN)
+
+
+def _plainly(item: object, now: datetime) -> Candidate | None:
+    """What nearly every item is, read without the schema, which takes 10 µs where this takes 2; None where in doubt.
+
+    Intentional: a second spelling of :class:`MomentIn`, and only of what is beyond doubt: plain text in every field and
+    no rare one. It refuses nothing; what it does not take, the schema judges. A property test holds the two together.
+    """
+    if type(item) is not dict or not item.keys() <= _PLAIN:
+        return None
+    get = item.get
+    source, external_id, lead_id, kind = get("source"), get("external_id"), get("lead_id"), get("type")
+    description = get("description")
+    if not (
+        _is_id(source, 256)
+        and _is_id(external_id, 256)
+        and _is_id(lead_id, 128)
+        and _is_id(kind, 9)
+        and kind in _TYPES
+        and _is_id(description, 1_000)
+        and description[0] != " " != description[-1]
+        and "  " not in description
+    ):
+        return None
+    occurred_at = now
+    if "occurred_at" in item:
+        try:
+            occurred_at = instant(item["occurred_at"])
+        except (TypeError, ValueError, OverflowError):
+            return None
+    if occurred_at > now + EARLY:
+        return None
+    return Candidate(source, external_id, lead_id, kind, description, None, None, occurred_at)
+
+
+def _is_id(value: object, longest: int) -> TypeGuard[str]:
+    """One line of printable text, taken exactly as it is."""
+    return type(value) is str and 0 < len(value) <= longest and value.isprintable()
 
 
 def interpret_cloud_event(event: object, now: datetime) -> Candidate | Rejection:
