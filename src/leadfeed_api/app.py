@@ -13,6 +13,7 @@ from leadfeed_api import __version__, operations
 from leadfeed_api.best_bets import routes as best_bets
 from leadfeed_api.best_bets.night import NightShift
 from leadfeed_api.db.session import Database
+from leadfeed_api.db.statistics import first_statistics
 from leadfeed_api.documentation import complete_openapi
 from leadfeed_api.feed import routes as feed
 from leadfeed_api.ingestion import routes as ingestion
@@ -96,7 +97,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.grouping = Grouping(partial(record_moments, data))
         night = NightShift(data, app.state.metrics) if settings.night_shift else nullcontext()
         mail = delivering(settings, app.state.metrics) if settings.with_delivery else nullcontext()
-        async with Live(settings, data, app.state.metrics) as app.state.live, night, mail:
+        live = Live(settings, data, app.state.metrics)
+        async with live as app.state.live, first_statistics(data), night, mail:
             yield
 
 

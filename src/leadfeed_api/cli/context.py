@@ -24,6 +24,7 @@ from leadfeed_api.db.embedded import (
 )
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
+from leadfeed_api.db.statistics import first_statistics
 from leadfeed_api.errors import Problem
 from leadfeed_api.settings import Settings
 
@@ -93,7 +94,7 @@ def database_url(settings: Settings) -> Iterator[str]:
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Database]:
     """A small pool for one command."""
-    async with Database(url, pool_size=4) as database:
+    async with Database(url, pool_size=4) as database, first_statistics(database):
         yield database
 
 
