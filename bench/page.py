@@ -11,14 +11,16 @@ from bench.figures import Figure
 from bench.load import get, in_own_process, send
 from bench.world import SIZES, World, read_json, serving
 from leadfeed_api.feed.filters import Filters, narrow
-from leadfeed_api.feed.queries import page_statement
+from leadfeed_api.feed.paging import page_statement, rows_statement
 
 DEEP = 99  # pages before page 100
 
 
 def run(world: World, runs: int, seconds: float) -> list[Figure]:
     """Alternates ours and the reference in every run."""
-    against_asyncpg = Figure("page_vs_asyncpg", ">= 0.85", "pages/s at 32 callers, HTTP ÷ bare asyncpg, 10 connections")
+    bare = "pages/s at 32 callers, HTTP ÷ bare asyncpg, 10 connections"
+    against_asyncpg = Figure("page_vs_asyncpg", ">= 0.85", f"{bare}, the same SQL")
+    as_columns = Figure("page_vs_asyncpg_columns", "", f"{bare}, the same rows as columns, decoded and no more")
     deep = Figure("page100_vs_page1", "<= 1.15", "median ms of page 100 ÷ page 1, one caller, over HTTP")
     heavy = Figure("page_heavy_vs_light", "<= 1.15", "median ms of 5,000 + 500 leads ÷ 90 leads, over HTTP")
     tokens = {rep: world.token(rep) for rep in ("light", "watching", "heavy")}
@@ -31,15 +33,15 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
         in_own_process(send, port, [first, of_heavy], 8, min(seconds, 2.0))  # warm
         for _ in range(runs):
             ours = in_own_process(send, port, [first], 32, seconds)
-            bare = in_own_process(read_by_asyncpg, world.url, world.org_id, "light", 32, seconds)
-            against_asyncpg.add(ours.per_second, bare)
+            for figure, columns in ((against_asyncpg, False), (as_columns, True)):
+                figure.add(ours.per_second, _bare(world, "light", 32, seconds, columns=columns))
             base, page100, big = (
                 in_own_process(send, port, [request], 1, seconds / 2) for request in (first, hundredth, of_heavy)
             )
             deep.add(_median_ms(page100), _median_ms(base))
             heavy.add(_median_ms(big), _median_ms(base))
         others = [_of(world, port, rep, callers, runs, seconds / 2) for rep in tokens for callers in (1, 32)]
-    return [against_asyncpg, deep, heavy, *others]
+    return [against_asyncpg, as_columns, deep, heavy, *others]
 
 
 def _of(world: World, port: int, rep: str, callers: int, runs: int, seconds: float) -> Figure:
@@ -49,8 +51,13 @@ def _of(world: World, port: int, rep: str, callers: int, runs: int, seconds: flo
     page = get("/v1/feed", world.token(rep), holds='"live_cursor"')
     for _ in range(runs):
         ours = in_own_process(send, port, [page], callers, seconds).per_second
-        figure.add(ours, in_own_process(read_by_asyncpg, world.url, world.org_id, rep, callers, seconds))
+        figure.add(ours, _bare(world, rep, callers, seconds))
     return figure
+
+
+def _bare(world: World, rep: str, callers: int, seconds: float, *, columns: bool = False) -> float:
+    found: float = in_own_process(read_by_asyncpg, world.url, world.org_id, rep, callers, seconds, columns)
+    return found
 
 
 def _median_ms(answered: object) -> float:
@@ -66,14 +73,18 @@ def _cursor(port: int, token: str, pages: int) -> str:
     return cursor
 
 
-def read_by_asyncpg(url: str, org_id: int, user_id: str, concurrency: int, seconds: float) -> float:
-    """Pages per second of the page's own statement, without HTTP, authentication or JSON."""
-    return uvloop.run(_read_by_asyncpg(url, org_id, user_id, concurrency, seconds))
+def read_by_asyncpg(
+    url: str, org_id: int, user_id: str, concurrency: int, seconds: float, columns: bool = False
+) -> float:
+    """Pages per second of the page's own statement, without HTTP or authentication; or of its rows as ``columns``."""
+    return uvloop.run(_read_by_asyncpg(url, org_id, user_id, concurrency, seconds, columns))
 
 
-async def _read_by_asyncpg(url: str, org_id: int, user_id: str, concurrency: int, seconds: float) -> float:
+async def _read_by_asyncpg(
+    url: str, org_id: int, user_id: str, concurrency: int, seconds: float, columns: bool
+) -> float:
     conditions, parameters = narrow(Filters(), datetime.now(UTC))
-    statement = page_statement(conditions, 50)
+    statement = (rows_statement if columns else page_statement)(conditions, 50)
     count, ends = 0, time.perf_counter() + seconds
 
     async with asyncpg.create_pool(url, min_size=10, max_size=10, reset=_nothing) as pool:
@@ -82,8 +93,9 @@ async def _read_by_asyncpg(url: str, org_id: int, user_id: str, concurrency: int
             nonlocal count
             while time.perf_counter() < ends:
                 async with pool.acquire() as connection:
-                    if len(await connection.fetch(statement, org_id, user_id, *parameters)) != 51:
-                        raise SystemExit("a page had the wrong number of rows")
+                    rows = await connection.fetch(statement, org_id, user_id, *parameters)
+                if (len(rows) if columns else rows[0]["found"]) != 51:
+                    raise SystemExit("a page had the wrong number of rows")
                 count += 1
 
         started = time.perf_counter()

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
-from leadfeed_api.feed.queries import page_statement
+from leadfeed_api.feed.paging import rows_statement
 from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.record import record_moments
 from leadfeed_api.organizations.queries import create_organization
@@ -58,7 +58,7 @@ async def seconds_per_page(read: Callable[[], Awaitable[int]]) -> float:
 async def main(url: str) -> None:
     """Alternates the two, so that the machine's other work hits both alike."""
     org_id = await fill(url)
-    statement = page_statement((), 50)
+    statement = rows_statement((), 50)
     core = text(statement.replace("$1", "CAST(:org AS bigint)").replace("$2", ":user"))
     connection = await asyncpg.connect(url)
     engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url))

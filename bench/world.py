@@ -28,6 +28,7 @@ from leadfeed_api.settings import Settings
 from leadfeed_api.watchlist.membership import watch_leads
 
 ORG = "bench"
+OURS = "leadfeed_api.stream.protocol:HandingOver"  # what ``leadfeed serve`` has uvicorn speak HTTP by
 SIZES = {"light": (90, 0), "watching": (90, 500), "heavy": (5_000, 500)}  # rep -> leads owned, leads watched
 
 
@@ -105,12 +106,19 @@ def _moment(n: int, moments: int, now: datetime) -> Candidate:
 
 
 @contextmanager
-def serving(world: World, factory: str = "leadfeed_api.cli.serve:app_from_environment") -> Iterator[int]:
-    """One uvicorn worker in a process of its own; gives its port."""
+def serving(world: World, factory: str | None = None, *, http: str = OURS, **settings: str) -> Iterator[int]:
+    """``leadfeed serve``, as operators run it, or uvicorn with another application, in one process; gives its port.
+
+    Logs are written, and thrown away by the system.
+    """
     port = free_port()
-    environment = {**os.environ, "LEADFEED_DATABASE_URL": world.url, "LEADFEED_PORT": str(port)}
-    command = [sys.executable, "-m", "uvicorn", "--factory", factory, "--port", str(port), "--no-access-log"]
-    command += ["--log-level", "error", "--loop", "uvloop", "--http", "httptools"]
+    environment = {**os.environ, "LEADFEED_DATABASE_URL": world.url}
+    environment |= {f"LEADFEED_{name.upper()}": value for name, value in settings.items()}
+    command = [sys.executable, "-m", "leadfeed_api", "serve", "--port", str(port)]
+    if factory is not None:
+        command = [sys.executable, "-m", "uvicorn", "--factory", factory, "--port", str(port), "--no-access-log"]
+        command += ["--log-level", "error", "--loop", "uvloop", "--http", http]
+        command += ["--no-proxy-headers", "--no-server-header"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
         await_health(port, process)

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from leadfeed_api.db.tables import Table
 from leadfeed_api.feed import queries
 from leadfeed_api.feed.filters import Filters, narrow
+from leadfeed_api.feed.paging import page_statement
 from postgres import clone_database, drop_database
 from world import World
 
@@ -108,7 +109,7 @@ async def test_a_page_walks_the_inbox_backward_by_its_key_and_reads_no_more_than
 ) -> None:
     filters, after, limit = PAGES[name]
     conditions, parameters = narrow(Filters(**filters), NOW, after=after)  # type: ignore[arg-type]
-    plan = await explain(filled, mode, queries.page_statement(conditions, limit), ORG_ID, "ana", *parameters)
+    plan = await explain(filled, mode, page_statement(conditions, limit), ORG_ID, "ana", *parameters)
 
     (inbox,) = [node for node in nodes(plan) if node.get("Relation Name") == "feed_entry"]
     assert (inbox["Node Type"], inbox["Index Name"], inbox["Scan Direction"]) == (
@@ -177,7 +178,7 @@ async def test_a_page_is_as_cheap_where_all_moments_are_of_one_type(filled: str,
     try:
         await connection.execute("/* by a test */ DELETE FROM feed_entry WHERE type <> 'web'; ANALYZE feed_entry")
         conditions, parameters = narrow(Filters(), NOW)
-        explained = f"/* by a test */ EXPLAIN (ANALYZE, FORMAT JSON) {queries.page_statement(conditions, 50)}"
+        explained = f"/* by a test */ EXPLAIN (ANALYZE, FORMAT JSON) {page_statement(conditions, 50)}"
         plan = json.loads(await connection.fetchval(explained, ORG_ID, "ana", *parameters))[0]["Plan"]
     finally:
         await transaction.rollback()

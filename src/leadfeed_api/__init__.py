@@ -16,7 +16,7 @@ Imports run one way, and ``lint-imports`` holds them to it::
 
 Where to start reading:
 
-* a page of the feed: ``feed/routes.py`` -> ``feed/queries.py``
+* a page of the feed: ``feed/routes.py`` -> ``feed/paging.py`` -> ``feed/queries.py``
 * a moment coming in: ``ingestion/routes.py`` -> ``ingestion/interpret.py`` -> ``ingestion/record.py``
   -> ``feed/entries.py``
 * the live feed: ``stream/routes.py`` -> ``stream/replay.py`` -> ``feed/queries.py``, then ``stream/tail.py``

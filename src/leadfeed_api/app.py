@@ -15,6 +15,7 @@ from leadfeed_api.best_bets.night import NightShift
 from leadfeed_api.db.session import Database
 from leadfeed_api.db.statistics import first_statistics
 from leadfeed_api.documentation import complete_openapi
+from leadfeed_api.express import Express
 from leadfeed_api.feed import routes as feed
 from leadfeed_api.ingestion import routes as ingestion
 from leadfeed_api.ingestion.grouping import Grouping
@@ -36,6 +37,8 @@ from leadfeed_api.telemetry import Metrics, Telemetry
 from leadfeed_api.triage import routes as triage
 from leadfeed_api.watchlist import routes as watchlist
 from leadfeed_api.wire import BoundedBodies
+
+EXPRESS = [feed.address, syndication.addresses]  # what is asked for most
 
 DESCRIPTION = """
 The lead feed for any CRM: an up-to-the-minute, newest-first list of the interesting moments of the leads a sales rep
@@ -65,7 +68,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.tokens = Tokens(settings)
     app.state.metrics = Metrics()
     speak_problems(app)
-    # Asked in this order, one after the other: what is asked for most comes first.
     app.router.routes[:0] = [feed.address, syndication.addresses]
     app.include_router(feed.router)
     app.include_router(ingestion.router)
@@ -104,6 +106,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Outermost last: telemetry sees everything, also what CORS answers by itself."""
+    app.add_middleware(Express, owner=app, routes=EXPRESS)
     app.add_middleware(BoundedBodies)
     if settings.cors_origins:
         app.add_middleware(

@@ -6,17 +6,15 @@ Owns the pool and transactions. Knows nothing of what is stored: every query liv
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Self, TypeAlias
+from types import TracebackType
+from typing import Self
 
 import asyncpg
 
+from leadfeed_api.db.pool import Connection, Loan, Pool
 from leadfeed_api.errors import Unavailable
 
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-# One connection, borrowed from the pool: asyncpg's own interface (fetch, fetchrow, fetchval, execute).
-Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+__all__ = ["LOST", "Connection", "Database", "affected"]
 
 LOST = (
     OSError,
@@ -46,20 +44,14 @@ class Database:
         self.url = url
         self._size = pool_size
         self._statement_cache = 0 if pooled_outside else 200
-        self._pool: asyncpg.Pool | None = None
+        self._pool: Pool | None = None
         # Told (organisation, position) after each commit that moved a log; a process that wakes readers sets it.
         self.announce: Callable[[int, int], None] = _nobody_listens
 
     async def __aenter__(self) -> Self:
-        self._pool = await asyncpg.create_pool(
-            self.url,
-            min_size=1,
-            max_size=self._size,
-            init=_get_acquainted,
-            reset=_leave_as_is,
-            command_timeout=60,
-            statement_cache_size=self._statement_cache,
-        )
+        pool = Pool(self._connect, self._size)
+        await pool.open()
+        self._pool = pool
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -67,21 +59,14 @@ class Database:
             await self._pool.close()
             self._pool = None
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Connection]:
+    def read(self) -> "Reading":
         """A connection outside any transaction: each statement sees what is committed when it starts.
 
         Raises ``Unavailable`` when the database cannot be reached, or leaves in between.
         """
         if self._pool is None:
             raise Unavailable
-        try:
-            # A limit on waiting makes a task of it, which costs as much as a small statement: only where one may wait.
-            patience = None if self._pool.get_idle_size() else 10
-            async with self._pool.acquire(timeout=patience) as connection:
-                yield connection
-        except LOST as lost:
-            raise Unavailable from lost
+        return Reading(self._pool)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Connection]:
@@ -96,24 +81,38 @@ class Database:
     @property
     def checked_out(self) -> int:
         """Connections in use now."""
-        return 0 if self._pool is None else self._pool.get_size() - self._pool.get_idle_size()
+        return 0 if self._pool is None else self._pool.lent
+
+    async def _connect(self) -> Connection:
+        connection = await asyncpg.connect(self.url, command_timeout=60, statement_cache_size=self._statement_cache)
+        await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+        # What the driver has to ask about arrays is asked now. Otherwise the first statement with an array asks, mostly
+        # under an organisation's lock.
+        await connection.prepare(ARRAYS)
+        return connection
+
+
+class Reading(Loan):
+    """A loan whose loss is told in our words."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> Connection:
+        try:
+            return await super().__aenter__()
+        except LOST as lost:
+            raise Unavailable from lost
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        await super().__aexit__(kind, error, where)
+        if isinstance(error, LOST):
+            raise Unavailable from error
 
 
 def _nobody_listens(org_id: int, position: int) -> None:
     """Readers that are not woken find out by their poll."""
-
-
-async def _get_acquainted(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Once per connection: jsonb in and out as Python values; and what the driver has to ask about arrays is asked now.
-
-    Otherwise the first statement with an array asks, and that one is mostly under an organisation's lock.
-    """
-    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
-    await connection.prepare(ARRAYS)
-
-
-async def _leave_as_is(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Intentional: asyncpg's own reset costs a round trip at each release, and nothing here leaves session state."""
 
 
 def affected(status: str) -> int:

@@ -79,15 +79,16 @@ class Wakeups:
         self._some.set()
 
     async def _send_gathered(self) -> None:
+        """The first after a silence at once, whatever follows it in a moment: nobody waits for others to gather."""
         last = False
         while not last:
             await self._some.wait()
-            await asyncio.sleep(GATHER_S)
             last = not self._open  # what was announced before closing is sent
             self._some.clear()
             gathered, self._unsent = self._unsent, {}
             if gathered:
                 await self._send([f"{org_id}:{position}" for org_id, position in gathered.items()])
+            await asyncio.sleep(0 if last else GATHER_S)
 
     async def _send(self, payloads: Sequence[str]) -> None:
         try:

@@ -5,27 +5,23 @@ One statement each. Returns wire items, never table rows. Changes nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 
 from leadfeed_api.db.session import Connection
-from leadfeed_api.feed.encoding import PlainItem, plain_item
-from leadfeed_api.feed.filters import OF_AN_ENTRY, Conditions, Filters, clauses, narrow
 from leadfeed_api.feed.log import ChangeKind
 from leadfeed_api.feed.schemas import AccountCard, Contact, ContactItem, FeedItem, LeadCard, Reason
-from leadfeed_api.feed.starred import starred_keys
-from leadfeed_api.feed.words import holds_words
+from leadfeed_api.feed.words import is_subscribed
 
 # What an item shows, and of whom ($2 is the user, except where a statement serves several).
 _CARDS = "l.lead_id, l.name AS lead_name, l.title, l.starred, l.stars, l.flames, a.account_id, a.name AS account_name"
 _OWNED = "l.owner_id IS NOT DISTINCT FROM e.user_id"
-_WATCHED = "EXISTS (SELECT FROM watch w WHERE w.org_id = $1 AND w.user_id = e.user_id AND w.lead_id = e.lead_id)"
+# Intentional: a LIMIT in place of EXISTS, which PostgreSQL may answer by hashing every watch of the organisation.
+_WATCHED = """(SELECT true FROM watch w
+    WHERE w.org_id = $1 AND w.user_id = e.user_id AND w.lead_id = e.lead_id LIMIT 1) IS NOT NULL"""
 # The user's subscriptions that may be about the item: null for none, else a line each. An empty line is one that is;
-# any other is words, for which ``holds_words`` looks in the description (SQL would read them by the database's locale).
+# any other is words, which ``is_subscribed`` looks for in the description (SQL would read them by the locale).
 _LISTENING = """
   (SELECT string_agg(CASE s.kind WHEN 'description' THEN s.value ELSE '' END, E'\\n') FROM subscription s
   WHERE s.org_id = $1 AND s.user_id = e.user_id AND NOT s.paused AND CASE s.kind
@@ -38,11 +34,11 @@ _LISTENING = """
 _MY_LISTENING = f"""
   CASE WHEN EXISTS (SELECT FROM subscription y WHERE y.org_id = $1 AND y.user_id = $2) THEN {_LISTENING} END
 """
-_FACTS = f"""
-  e.moment_id, e.type, m.description, e.occurred_at, m.url, m.source, m.bot, e.read, {_CARDS},
-  {_OWNED} AS owned, {_WATCHED} AS watched
-"""
-_MY_ITEM = f"{_FACTS}, {_MY_LISTENING} AS listening"
+# For one user alone, too: who watches nobody does not pay for each row.
+_MY_WATCHED = f"EXISTS (SELECT FROM watch v WHERE v.org_id = $1 AND v.user_id = $2) AND {_WATCHED}"
+_TOLD = "e.moment_id, e.type, m.description, e.occurred_at, m.url, m.source, m.bot, e.read"
+_FACTS = f"{_TOLD}, {_CARDS}, {_OWNED} AS owned, {_WATCHED} AS watched"
+MY_ITEM = f"{_TOLD}, {_CARDS}, {_OWNED} AS owned, {_MY_WATCHED} AS watched, {_MY_LISTENING} AS listening"
 _CONTACT = "l.email, l.phone, l.mobile, l.fax, a.address, a.url AS account_url"
 _JOINS = """
   JOIN moment m ON m.org_id = $1 AND m.moment_id = e.moment_id
@@ -50,28 +46,36 @@ _JOINS = """
   LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
 """
 # The same, row by row and by nothing but the keys: a LIMIT is what no planner moves a join across.
-_LOOK_UPS = """
+LOOK_UPS = """
   CROSS JOIN LATERAL (SELECT * FROM moment m WHERE m.org_id = $1 AND m.moment_id = e.moment_id LIMIT 1) m
   CROSS JOIN LATERAL (SELECT * FROM lead l WHERE l.org_id = $1 AND l.lead_id = e.lead_id LIMIT 1) l
   LEFT JOIN LATERAL (SELECT * FROM account a WHERE a.org_id = $1 AND a.account_id = l.account_id LIMIT 1) a ON true
 """
-_FROM = f"FROM feed_entry e {_JOINS}"
-_NEWEST_FIRST = "ORDER BY e.occurred_at DESC, e.moment_id DESC"
+FROM = f"FROM feed_entry e {_JOINS}"
+NEWEST_FIRST = "ORDER BY e.occurred_at DESC, e.moment_id DESC"
 
 NEWEST_WITH_CONTACTS = f"""
-SELECT {_MY_ITEM}, {_CONTACT} {_FROM}
-WHERE e.org_id = $1 AND e.user_id = $2 {_NEWEST_FIRST} LIMIT 50
+SELECT {MY_ITEM}, {_CONTACT} {FROM}
+WHERE e.org_id = $1 AND e.user_id = $2 {NEWEST_FIRST} LIMIT 50
 """
-# The position of the last thing that changed in the feed of user $2, by two index probes; neighbours ask it along.
-LAST_CHANGE = """
+
+
+def last_change(user: str) -> str:
+    """SQL for the position of the last thing that changed in a user's feed, by two index probes; neighbours ask it too.
+
+    ``user`` is SQL: a parameter's number, or a column.
+    """
+    return f"""
 greatest(
-  (SELECT max(e.position) FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $2 AND e.live),
-  (SELECT max(c.position) FROM feed_change c WHERE c.org_id = $1 AND c.user_id = $2), 0)
+  (SELECT max(e.position) FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = {user} AND e.live),
+  (SELECT max(c.position) FROM feed_change c WHERE c.org_id = $1 AND c.user_id = {user}), 0)
 """
-VERSION = f"SELECT {LAST_CHANGE}"
+
+
+VERSION = f"SELECT {last_change('$2')}"
 HORIZON = "SELECT position, horizon FROM organization WHERE org_id = $1"
 MOMENTS_SINCE = f"""
-SELECT e.user_id, e.position, {_FACTS}, {_LISTENING} AS listening {_FROM}
+SELECT e.user_id, e.position, {_FACTS}, {_LISTENING} AS listening {FROM}
 WHERE e.org_id = $1 AND e.user_id = ANY($2::text[]) AND e.live AND e.position > $3 AND e.position <= $4
 """
 # A card is shown to those who may see the lead now, and not to those who might when it changed.
@@ -132,20 +136,6 @@ POSITIONS = "SELECT org_id, position FROM organization WHERE org_id = ANY($1::bi
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Items newest first, whether older ones follow, and the log's position in the same snapshot.
-
-    ``org`` and ``active`` are what the organisation is called and whether the user is active in it; None for unknown.
-    """
-
-    items: list[PlainItem]
-    more: bool
-    position: int
-    org: str | None
-    active: bool | None
-
-
-@dataclass(frozen=True, slots=True)
 class MomentEvent:
     """A new moment in one user's feed."""
 
@@ -164,57 +154,6 @@ class ChangeEvent:
     lead_id: str | None
     lead: LeadCard | None
     account: AccountCard | None
-
-
-@lru_cache(maxsize=512)
-def page_statement(conditions: Conditions, limit: int) -> str:
-    """The statement of a page under these conditions.
-
-    Intentional: the limit is a literal. Bound, it keeps the plan custom and costs 1.6 times the requests per second.
-    """
-    picked = clauses(conditions, 3)
-    rows = f"{_FROM} WHERE e.org_id = $1 AND e.user_id = $2{picked} {_NEWEST_FIRST} LIMIT {limit + 1:d}"
-    if ("starred", 0) in conditions:
-        keys = starred_keys(conditions, 3, limit + 1)
-        rows = f"""FROM ({keys}) k CROSS JOIN LATERAL (
-          SELECT e.* FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $2
-            AND e.occurred_at = k.occurred_at AND e.moment_id = k.moment_id LIMIT 1
-        ) e {_LOOK_UPS}"""
-    elif OF_AN_ENTRY.issuperset(name for name, _ in conditions):
-        # Cut first, joined afterwards: however wrong the guesses are, no row too many is joined.
-        rows = f"""FROM (
-          SELECT e.* FROM feed_entry e
-          WHERE e.org_id = $1 AND e.user_id = $2{picked} {_NEWEST_FIRST} LIMIT {limit + 1:d}
-        ) e {_LOOK_UPS}"""
-    return f"""
-SELECT o.position AS log_position, o.org, u.active, p.* FROM organization o
-LEFT JOIN app_user u ON u.org_id = $1 AND u.user_id = $2 LEFT JOIN LATERAL (
-  SELECT {_MY_ITEM} {rows}
-) p ON true WHERE o.org_id = $1 ORDER BY p.occurred_at DESC, p.moment_id DESC
-"""
-
-
-async def page(
-    connection: Connection,
-    org_id: int,
-    user_id: str,
-    filters: Filters,
-    *,
-    after: tuple[datetime, UUID] | None,
-    limit: int,
-) -> Page:
-    """Up to ``limit`` items of the user's feed, older than ``after`` (time, id); one statement."""
-    conditions, parameters = narrow(filters, datetime.now(UTC), after=after)
-    rows = await connection.fetch(page_statement(conditions, limit), org_id, user_id, *parameters)
-    if not rows:
-        return Page([], more=False, position=0, org=None, active=None)
-    head = rows[0]
-    found = [
-        plain_item(row, subscribed=_subscribed(row["listening"], row["description"]))
-        for row in rows[:limit]
-        if row["moment_id"] is not None
-    ]
-    return Page(found, len(rows) > limit, head["log_position"], head["org"], head["active"])
 
 
 async def newest_with_contacts(connection: Connection, org_id: int, user_id: str) -> list[ContactItem]:
@@ -261,7 +200,7 @@ async def moments_between(
     """As :func:`moments_since` for everyone: each event once for all who see it in the same words (no ``user_id``)."""
     found: dict[tuple[int, int], tuple[MomentEvent, list[str]]] = {}
     for row in await connection.fetch(MOMENTS_BETWEEN, org_id, after, up_to):
-        position, view = row["position"], row["view"] | 4 * _subscribed(row["listening"], row["description"])
+        position, view = row["position"], row["view"] | 4 * is_subscribed(row["listening"], row["description"])
         if (position, view) not in found:
             listening = "" if view & 4 else None
             flags = {"owned": view & 1, "watched": view & 2, "listening": listening, "read": bool(view & 8)}
@@ -301,16 +240,10 @@ def _item(row: Any) -> FeedItem:
         lead=_lead(row),
         account=_account(row),
         because=because,
-        subscribed=_subscribed(row["listening"], row["description"]),
+        subscribed=is_subscribed(row["listening"], row["description"]),
         read=row["read"],
         bot=row["bot"],
     )
-
-
-def _subscribed(listening: str | None, description: str) -> bool:
-    if not listening:
-        return listening is not None
-    return any(not words or holds_words(description, words) for words in listening.split("\n"))
 
 
 def _lead(row: Any) -> LeadCard:

@@ -10,10 +10,10 @@ from pydantic import Field, ValidationError
 from starlette.routing import Route
 
 from leadfeed_api.db.session import Database
-from leadfeed_api.feed import queries
 from leadfeed_api.feed.cursor import Positions, page_cursor, read_place
 from leadfeed_api.feed.encoding import page_json
 from leadfeed_api.feed.narrowing import FeedFilters, cursor_binding
+from leadfeed_api.feed.paging import Page, page
 from leadfeed_api.feed.schemas import FeedPage
 from leadfeed_api.organizations.auth import Claimant, Configured, Data, admit, claimant
 from leadfeed_api.organizations.identity import Caller
@@ -89,25 +89,18 @@ async def _page(query: FeedQuery, who: Caller, data: Database, configured: Setti
     place = None if query.cursor is None else read_place(key, binding, query.cursor)
     after = None if place is None else (place.occurred_at, place.moment_id)
     async with data.read() as connection:
-        page = await queries.page(connection, who.org_id, user_id, filters, after=after, limit=query.limit)
-    admit(who, page.org, page.active)
-    next_cursor = _next_cursor(key, binding, page, seen=page.position if place is None else place.seen)
+        found = await page(connection, who.org_id, user_id, filters, after=after, limit=query.limit)
+    admit(who, found.org, found.active)
+    next_cursor = _next_cursor(key, binding, found, seen=found.position if place is None else place.seen)
     headers = {"Cache-Control": "private, no-store"}
     if next_cursor is not None:
         headers["Link"] = f'<{_next_url(request, configured.base_url, next_cursor)}>; rel="next"'
-    body = page_json(page.items, next_cursor, _positions(key, who).write(page.position))
+    body = page_json(found.items, next_cursor, Positions(key, who.org_id, user_id).write(found.position))
     return Response(body, headers=headers, media_type="application/json")
 
 
-def _positions(key: bytes, who: Caller) -> Positions:
-    return Positions(key, who.org_id, who.user_id or "")
-
-
-def _next_cursor(key: bytes, binding: str, page: queries.Page, *, seen: int) -> str | None:
-    if not page.more:
-        return None
-    last = page.items[-1]
-    return page_cursor(key, binding, last["occurred_at"], last["id"], seen)
+def _next_cursor(key: bytes, binding: str, found: Page, *, seen: int) -> str | None:
+    return None if found.end is None else page_cursor(key, binding, *found.end, seen)
 
 
 def _next_url(request: Request, base_url: str, cursor: str) -> str:

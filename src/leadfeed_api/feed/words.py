@@ -25,3 +25,10 @@ def holds_words(text: str, wanted: str) -> bool:
     """Whether every word of ``wanted`` is a word of ``text``, in any order; no words are in no text."""
     looked_for = _wanted(wanted)
     return bool(looked_for) and looked_for <= words_of(text)
+
+
+def is_subscribed(listening: str | None, description: str) -> bool:
+    """Whether one of the user's subscriptions is about an item: lines of words, an empty line is one that is."""
+    if not listening:
+        return listening is not None
+    return any(not words or holds_words(description, words) for words in listening.split("\n"))

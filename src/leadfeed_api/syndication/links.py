@@ -13,27 +13,31 @@ import hmac
 import re
 import secrets
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 import asyncpg
 
-from leadfeed_api.db.session import Connection
-from leadfeed_api.feed.queries import LAST_CHANGE
+from leadfeed_api.db.session import Connection, Database
+from leadfeed_api.feed.queries import last_change
 from leadfeed_api.organizations.identity import digest
 
 NONCE_BYTES = 16
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+Asked: TypeAlias = tuple[str, bytes]  # a user, and the hash of the token that is to be theirs
 
 # By hash first, before any organisation is known: this is how a link's organisation is found.
 LINK_BY_HASH = "SELECT org_id, user_id FROM feed_link WHERE token_hash = $1"
-# And with the organisation known, all that decides about a feed, in one statement and one snapshot.
-FEED_OF_LINK = f"""
-SELECT k.contact_details, k.created_at, o.name AS organization, o.horizon, u.name AS user_name,
-  {LAST_CHANGE} AS position
+# And with the organisation known, all that decides about several feeds of it, in one statement and one snapshot.
+FEEDS_OF_LINKS = f"""
+SELECT x.number, k.contact_details, k.created_at, o.name AS organization, o.horizon, u.name AS user_name,
+  {last_change("x.user_id")} AS position
 FROM organization o
-JOIN feed_link k ON k.org_id = $1 AND k.user_id = $2 AND k.token_hash = $3
-JOIN app_user u ON u.org_id = $1 AND u.user_id = $2 AND u.active
+CROSS JOIN unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS x (user_id, token_hash, number)
+JOIN feed_link k ON k.org_id = $1 AND k.user_id = x.user_id AND k.token_hash = x.token_hash
+JOIN app_user u ON u.org_id = $1 AND u.user_id = x.user_id AND u.active
 WHERE o.org_id = $1 AND o.rss_enabled
 """
 REMEMBERED_LINKS = 50_000  # some 20 MB at most
@@ -140,31 +144,41 @@ class Whose:
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, tuple[int, str]] = OrderedDict()
 
-    async def find(self, connection: Connection, token_hash: bytes) -> tuple[int, str] | None:
+    async def find(self, data: Database, token_hash: bytes) -> tuple[int, str] | None:
         """The number of the organisation and the user; None for a hash nobody ever had, as far as is known."""
-        if token_hash not in self._known:
+        known = self._known.get(token_hash)
+        if known is not None:
+            return known
+        async with data.read() as connection:
             row = await connection.fetchrow(LINK_BY_HASH, token_hash)
-            if row is None:
-                return None
-            self._known[token_hash] = (row["org_id"], row["user_id"])
-            if len(self._known) > REMEMBERED_LINKS:
-                self._known.popitem(last=False)
-        return self._known[token_hash]
+        if row is None:
+            return None
+        owner = self._known[token_hash] = (row["org_id"], row["user_id"])
+        if len(self._known) > REMEMBERED_LINKS:
+            self._known.popitem(last=False)
+        return owner
 
 
-async def find_by_token(connection: Connection, token: str, whose: Whose) -> Link | None:
-    """The link that bears this token.
+def hash_of(token: str) -> bytes | None:
+    """What is stored of a token; None for a text that cannot be one."""
+    return digest(token) if _TOKEN.fullmatch(token) else None
 
-    None for any other text, for a user who was disabled, and while the organisation has feeds for readers off.
+
+async def find_links(data: Database, org_id: int, asked: Sequence[Asked]) -> list[Link | None]:
+    """The organisation's links that bear these tokens, in order; one statement.
+
+    None for a token that is no more, for a user who was disabled, and while the organisation has feeds for readers off.
     """
-    if not _TOKEN.fullmatch(token):
-        return None
-    token_hash = digest(token)
-    owner = await whose.find(connection, token_hash)
-    if owner is None:
-        return None
-    feed = await connection.fetchrow(FEED_OF_LINK, *owner, token_hash)
-    return None if feed is None else Link(token_hash, *owner, **feed)
+    users, hashes = [user for user, _ in asked], [token_hash for _, token_hash in asked]
+    found: list[Link | None] = [None] * len(asked)
+    async with data.read() as connection:
+        rows = await connection.fetch(FEEDS_OF_LINKS, org_id, users, hashes)
+    for number, contact_details, created_at, organization, horizon, user_name, position in rows:
+        user_id, token_hash = asked[number - 1]
+        found[number - 1] = Link(
+            token_hash, org_id, user_id, user_name, organization, horizon, position, contact_details, created_at
+        )
+    return found
 
 
 async def changed_at(connection: Connection, link: Link, position: int) -> datetime:

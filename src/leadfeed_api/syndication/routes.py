@@ -7,6 +7,7 @@ what the feed holds. Knows neither SQL nor formats.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
@@ -23,6 +24,7 @@ from leadfeed_api.syndication import links
 from leadfeed_api.syndication.example import example
 from leadfeed_api.syndication.freshness import entity_tag, http_date, tag_matches, unmodified_since
 from leadfeed_api.syndication.links import Link, Owner, OwnLink, Whose
+from leadfeed_api.syndication.polling import Polls
 from leadfeed_api.syndication.render import MEDIA_TYPES, FeedDocument, Format, render
 from leadfeed_api.syndication.rendered import Rendered
 from leadfeed_api.syndication.schemas import FeedLink, FeedLinkPatch
@@ -128,6 +130,11 @@ class Visit:
         return _made_once(self.request, "rendered_feeds", Rendered)
 
     @property
+    def polls(self) -> Polls:
+        """Where the process's polls are asked together."""
+        return _made_once(self.request, "feed_polls", Polls)
+
+    @property
     def whose(self) -> Whose:
         """The process's memory of whose links there are."""
         return _made_once(self.request, "feed_links", Whose)
@@ -209,18 +216,18 @@ addresses = Route("/feeds/{token}/{file}", read_feed_file, methods=["GET", "HEAD
 
 
 async def _serve(token: str, form: Format, visit: Visit) -> Response:
-    """The document, or 304 without having looked at the feed's contents; one connection, a few index probes."""
+    """The document, or 304 without having looked at the feed's contents."""
     if_none_match = visit.request.headers.getlist("if-none-match")
-    if_modified_since = visit.request.headers.getlist("if-modified-since")
     base_url = visit.configured.base_url
+    # Read before the contents: if something arrives in between, the next poll shows it again rather than never.
+    link = await _find(token, visit)
+    if link is None:
+        raise FeedNotFound(headers=SECRECY)
+    tag = _tag(link, form, base_url)
+    if tag_matches(if_none_match, tag):
+        return _unchanged(tag)
+    if_modified_since = visit.request.headers.getlist("if-modified-since")
     async with visit.data.read() as connection:
-        # Read before the contents: if something arrives in between, the next poll shows it again rather than never.
-        link = await links.find_by_token(connection, token, visit.whose)
-        if link is None:
-            raise FeedNotFound(headers=SECRECY)
-        tag = _tag(link, form, base_url)
-        if tag_matches(if_none_match, tag):
-            return _unchanged(tag)
         changed_at = await links.changed_at(connection, link, link.position)
         if not if_none_match and unmodified_since(if_modified_since, changed_at):
             return _unchanged(tag)
@@ -231,6 +238,15 @@ async def _serve(token: str, form: Format, visit: Visit) -> Response:
         document = render(_feed(link, _urls(base_url, token), base_url), items, form)
         visit.rendered.keep((link.token_hash, form), tag, document)
     return _document(document, form, tag, changed_at)
+
+
+async def _find(token: str, visit: Visit) -> Link | None:
+    token_hash = links.hash_of(token)
+    owner = None if token_hash is None else await visit.whose.find(visit.data, token_hash)
+    if token_hash is None or owner is None:
+        return None
+    org_id, user_id = owner
+    return await visit.polls.find(partial(links.find_links, visit.data), org_id, (user_id, token_hash))
 
 
 def _tag(link: Link, form: Format, base_url: str) -> str:
@@ -256,8 +272,13 @@ def _feed(link: Link, urls: dict[Format, str], base_url: str) -> FeedDocument:
     )
 
 
+_UNCHANGED = [(name.lower().encode(), value.encode()) for name, value in {**CACHING, **SECRECY}.items()]
+
+
 def _unchanged(tag: str) -> Response:
-    return Response(status_code=304, headers={"ETag": tag, **CACHING, **SECRECY})
+    response = Response(status_code=304)
+    response.raw_headers = [(b"etag", tag.encode("ascii")), *_UNCHANGED]
+    return response
 
 
 def _document(document: bytes, form: Format, tag: str, changed_at: datetime) -> Response:
