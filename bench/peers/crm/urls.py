@@ -3,7 +3,7 @@
 from django.http import HttpResponse
 from django.urls import path
 
-from crm.activity import Activity
+from crm.activity import Activity, ActivityInBulk
 from crm.feed import Feed
 from crm.syndication import Rss
 
@@ -11,5 +11,6 @@ urlpatterns = [
     path("healthz", lambda _: HttpResponse("ok")),
     path("feed", Feed.as_view()),
     path("activity", Activity.as_view()),
+    path("activity-in-bulk", ActivityInBulk.as_view()),
     path("rss/<str:token>", Rss()),
 ]
