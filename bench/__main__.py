@@ -43,18 +43,25 @@ def main() -> None:
     console = Console()
     figures: list[Figure] = []
     names = asked.names or list(BENCHES)
+    settings = {"runs": runs, "seconds": seconds, "moments": moments}
+
+    def keep(found: list[Figure], **more: int) -> None:
+        """At once: what comes next may fail."""
+        figures.extend(found)
+        if not asked.smoke:
+            save(found, on, {**settings, **more})
+
     if ALONE in names:
         with console.status("Filling a PostgreSQL with millions …"):
-            figures += growth.run(asked.largest, runs, seconds)
+            keep(growth.run(asked.largest, runs, seconds), moments=asked.largest)
         names.remove(ALONE)
     if names:
         with console.status("Filling a PostgreSQL …") as status, filled(moments) as world:
             for name in names:
                 status.update(f"{name}: {runs} runs, ours and the reference in turn …")
-                figures += BENCHES[name](world, runs, seconds)
+                keep(BENCHES[name](world, runs, seconds))
     console.print(_table(figures))
     if not asked.smoke:
-        save(figures, on, {"runs": runs, "seconds": seconds, "moments": moments})
         write_table()
 
 

@@ -104,7 +104,8 @@ async def _by_moments(
     asking.write(get("/v1/feed/stream", token).head)
     answers, telling = await asyncio.open_connection("127.0.0.1", writer)
     await stream.readuntil(b"\n\n")
-    begun, heard = [], []
+    begun: list[float] = []
+    heard: list[float] = []
     ends = time.perf_counter() + seconds
     while time.perf_counter() < ends:
         text = f"{name}-{len(begun)}."

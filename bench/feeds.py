@@ -18,6 +18,7 @@ from bench.world import ORG, World, read_json, serving
 from leadfeed_api.db.session import Database
 from leadfeed_api.feed import entries, queries
 from leadfeed_api.feed.log import appending
+from leadfeed_api.feed.schemas import FeedItem
 from leadfeed_api.organizations.identity import digest, org_number
 from leadfeed_api.people.sync import sync
 from leadfeed_api.settings import Settings
@@ -146,7 +147,7 @@ def feedgen_app() -> FastAPI:
     return app
 
 
-def _by_feedgen(items: Sequence[queries.FeedItem]) -> bytes:
+def _by_feedgen(items: Sequence[FeedItem]) -> bytes:
     feed = FeedGenerator()
     feed.title("Lead feed")
     feed.link(href="https://leads.example.com/", rel="alternate")
