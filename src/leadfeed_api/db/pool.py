@@ -10,6 +10,7 @@ Owns when connections are opened and closed. Knows no statement.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -36,6 +37,7 @@ class Pool:
         self._opened = 0
         self._unneeded = 0  # so many at the bottom were never lent since the last look
         self._look: asyncio.TimerHandle | None = None
+        self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @property
@@ -56,6 +58,7 @@ class Pool:
         idle, self._idle = self._idle, []
         self._opened -= len(idle)
         await asyncio.gather(*(connection.close(timeout=CLOSING_S) for connection in idle), return_exceptions=True)
+        await asyncio.gather(*self._ending)
 
     def take_idle(self) -> Connection | None:
         """One that is idle; None when there is none."""
@@ -83,12 +86,25 @@ class Pool:
 
     def give_back(self, connection: Connection, *, sound: bool) -> None:
         """Takes back what was lent; ``sound`` says that nothing is under way on it."""
-        if self._closed or not sound or connection.is_closed() or connection.is_in_transaction():
+        if self._closed or connection.is_closed():
             connection.terminate()
             self._opened -= 1
             self._tell(None)
+        elif not sound or connection.is_in_transaction():
+            ending = asyncio.get_running_loop().create_task(self._end(connection))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
         elif not self._tell(connection):
             self._idle.append(connection)
+
+    async def _end(self, connection: Connection) -> None:
+        """Intentional: closed and not cut off, which would leave the driver's own request to the server behind."""
+        try:
+            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await connection.close(timeout=CLOSING_S)
+        finally:
+            self._opened -= 1
+            self._tell(None)
 
     async def _open_one(self) -> Connection:
         self._opened += 1

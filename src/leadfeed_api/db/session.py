@@ -85,10 +85,14 @@ class Database:
 
     async def _connect(self) -> Connection:
         connection = await asyncpg.connect(self.url, command_timeout=60, statement_cache_size=self._statement_cache)
-        await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
-        # What the driver has to ask about arrays is asked now. Otherwise the first statement with an array asks, mostly
-        # under an organisation's lock.
-        await connection.prepare(ARRAYS)
+        try:
+            await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+            # What the driver has to ask about arrays is asked now. Otherwise the first statement with an array asks,
+            # mostly under an organisation's lock.
+            await connection.prepare(ARRAYS)
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
 
