@@ -9,7 +9,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from bench import endtoend, feeds, growth, ingest, ingest_sql, mixed, page, stream
+from bench import feeds, growth, ingest, ingest_sql, mixed, page, stream
 from bench.figures import Figure, machine, save
 from bench.peers import page as peers
 from bench.report import write_table
@@ -20,7 +20,6 @@ BENCHES = {
     "ingest": ingest.run,
     "ingest_sql": ingest_sql.run,
     "feeds": feeds.run,
-    "endtoend": endtoend.run,
     "mixed": mixed.run,
     "stream": stream.run,
     "peers": peers.run,
