@@ -20,9 +20,17 @@ from starlette.routing import Route
 from tools import needs
 from world import World
 
+# The address bar's own pages, which a new window loads though nobody sees them: most of a second of one core, beside
+# the page that a test measures. The rest the driver switches off too: of two such switches, Chromium takes the last.
+UNWANTED = [
+    "WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup", "AimEnabled", "LensOverlay", "MediaRouter",
+    "AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync", "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades", "NetworkTimeServiceQuerying", "OptimizationHints", "PaintHolding", "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+]  # fmt: skip
 SWITCHES = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--disable-component-update", "--disable-sync", f"--disable-features={','.join(UNWANTED)}",
 ]  # fmt: skip
 # What Chromium itself writes to the console when a request fails or is refused: about the network, not the panel.
 NETWORK_NOISE = ("Failed to load resource", "net::ERR_", "has been blocked by CORS policy")

@@ -28,11 +28,11 @@ async def world(server: Service) -> World:
 def test_parts_come_after_what_they_need_once_and_without_imports_or_comments() -> None:
     parts = {
         "a.js": 'import { b, b2 } from "./b.js";\nimport { c } from "./c.js";\n/** Of a. */\nexport function a() {}\n',
-        "b.js": '// Of b.\nimport { c } from "./c.js";\nexport const b = "// text", b2 = 2;\n',
+        "b.js": '// Of b.\nimport { c } from "./c.js";\nexport const b = "; // text", b2 = 2; // b\'s\n',
         "c.js": "export class c {\n  // inner\n  x = 1;\n}\n",
     }
     assert in_order(parts, "a.js") == ["c.js", "b.js", "a.js"]
-    assert assemble(parts, "a.js") == ('class c {\nx = 1;\n}\nconst b = "// text", b2 = 2;\nexport function a() {}\n')
+    assert assemble(parts, "a.js") == ('class c {\nx = 1;\n}\nconst b = "; // text", b2 = 2;\nexport function a() {}\n')
     assert assemble(parts, "a.js", on=["c.js", "b.js"], base="base.js") == (
         'import { b, b2, c } from "./base.js";\nexport function a() {}\n'
     )

@@ -1,5 +1,7 @@
 """Triage in the panel: filters, read and unread, mutes, and everything by keyboard."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from playwright.async_api import BrowserContext, expect
 
@@ -178,6 +180,26 @@ async def test_a_muted_person_is_hidden_live_counted_and_shown_on_demand(world: 
     await panel.shows(
         "other news", "muted news", "came to the webinar", "asked for a demo", "clicked a mail", "saw prices"
     )
+
+
+async def test_a_person_is_muted_until_the_date_one_picks(world: World, panel: Panel) -> None:
+    await panel.row("saw prices").focus()
+    await panel.page.keyboard.press("m")
+    long = panel.sheet.get_by_label("For how long")
+    picked = panel.sheet.get_by_label("Until a date", exact=True)
+    await expect(picked).to_be_hidden()
+    await long.select_option("Until a date")
+    tomorrow = await picked.get_attribute("min") or ""
+    assert tomorrow == str((datetime.now(UTC) + timedelta(days=1)).date())
+
+    await panel.sheet.get_by_role("button", name="Mute").click()
+    await expect(picked).to_be_focused()  # nothing is muted until there is a date
+    await picked.fill(tomorrow)
+    await panel.sheet.get_by_role("button", name="Mute").click()
+
+    await panel.shows("asked for a demo", "clicked a mail")
+    (mute,) = ok(await world.client.get("/v1/mutes", headers=world.rep("ana")))["leads"]
+    assert datetime.fromisoformat(mute["until"]) == datetime.fromisoformat(f"{tomorrow}T00:00Z")
 
 
 async def test_a_muted_type_is_undone_from_the_toast(panel: Panel) -> None:

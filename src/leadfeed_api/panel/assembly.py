@@ -9,9 +9,11 @@ from collections.abc import Collection, Mapping
 
 _IMPORT = re.compile(r'^import ([^;]*) from "\./([\w-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async |class |function |const |let ))", re.MULTILINE)
-# What only readers of the source need: spaces in style sheets, lines that are comments, and indentation.
+# What only readers of the source need: spaces in style sheets, comments (on lines of their own, or after code and with
+# no quotation mark behind them, so that no text is taken for one), and indentation.
 _STYLE = re.compile(r"^(?:export )?const \w*CSS = `[^`]*`;", re.MULTILINE)
 _SPACE = re.compile(r"(?<=[;:{,]) | (?=[{}])")
+_REMARK = re.compile(r'(?<=[;,{]) // [^"`\n]*$', re.MULTILINE)
 _ASIDE = re.compile(r"^[ \t]*(?:(?://.*|/\*\*(?:.|\n)*?\*/[ \t]*)?\n|(?=\S))", re.MULTILINE)
 
 
@@ -49,7 +51,11 @@ def assemble(parts: Mapping[str, str], entry: str, *, on: Collection[str] = (), 
         {name for text in texts for names, part in _IMPORT.findall(text) if part in on for name in _names(names)}
     )
     lead = f'import {{ {", ".join(borrowed)} }} from "./{base}";\n' if borrowed else ""
-    return lead + "".join(_ASIDE.sub("", _IMPORT.sub("", _STYLE.sub(_dense, text))) for text in texts)
+    return lead + "".join(_plain(text) for text in texts)
+
+
+def _plain(text: str) -> str:
+    return _ASIDE.sub("", _REMARK.sub("", _IMPORT.sub("", _STYLE.sub(_dense, text))))
 
 
 def _dense(style: re.Match[str]) -> str:

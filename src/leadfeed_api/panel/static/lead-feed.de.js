@@ -60,7 +60,7 @@ export default {
   "watchlist.title": "Meine beobachteten Leads", "watchlist.empty": "Du beobachtest niemanden. Das Auge an jedem Ereignis fügt die Person hinzu.",
   "mutes.title": "Stumm", "mutes.empty": "Nichts ist stumm.", "mute.until": "bis {time}", "mute.open": "bis auf Weiteres",
   "mute.title": "Stummschalten", "mute.what": "Was", "mute.type": "Jedes Ereignis vom Typ {type}", "mute.long": "Für wie lange",
-  "mute.day": "Einen Tag", "mute.week": "Eine Woche", "mute.month": "30 Tage", "mute.open.long": "Bis auf Weiteres",
+  "mute.day": "Einen Tag", "mute.week": "Eine Woche", "mute.month": "30 Tage", "mute.date": "Bis zu einem Datum", "mute.open.long": "Bis auf Weiteres",
   "mute.hint": "Stumme Ereignisse sind verborgen, nicht verloren: die Filterleiste zeigt sie wieder.",
   "rss.title": "Dein Feed im Leseprogramm", "rss.rss": "RSS", "rss.atom": "Atom", "rss.json": "JSON",
   "rss.hint": "Füge eine dieser Adressen in ein Feed-Leseprogramm ein, etwa Outlook, Feedly oder Thunderbird.",

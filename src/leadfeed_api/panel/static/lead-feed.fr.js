@@ -59,7 +59,7 @@ export default {
   "watchlist.title": "Mes leads suivis", "watchlist.empty": "Vous ne suivez personne. L’œil d’un moment ajoute sa personne.",
   "mutes.title": "En sourdine", "mutes.empty": "Rien n’est en sourdine.", "mute.until": "jusqu’au {time}", "mute.open": "jusqu’à nouvel ordre",
   "mute.title": "Mettre en sourdine", "mute.what": "Quoi", "mute.type": "Tous les moments de type {type}", "mute.long": "Pour combien de temps",
-  "mute.day": "Un jour", "mute.week": "Une semaine", "mute.month": "30 jours", "mute.open.long": "Jusqu’à nouvel ordre",
+  "mute.day": "Un jour", "mute.week": "Une semaine", "mute.month": "30 jours", "mute.date": "Jusqu’à une date", "mute.open.long": "Jusqu’à nouvel ordre",
   "mute.hint": "Rien n’est perdu : la barre de filtres permet de tout réafficher.",
   "rss.title": "Votre flux dans un lecteur", "rss.rss": "RSS", "rss.atom": "Atom", "rss.json": "JSON",
   "rss.hint": "Collez l’une de ces adresses dans un lecteur de flux : Outlook, Feedly, Thunderbird…",

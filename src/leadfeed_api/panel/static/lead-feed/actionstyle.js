@@ -19,6 +19,7 @@ legend { padding: 0; margin-block-end: 4px; color: var(--faint); font-size: .89e
 .choice small, .field small, .things small { display: block; color: var(--faint); font-size: .89em; }
 .field { display: grid; gap: 4px; color: var(--faint); font-size: .96em; }
 .field input, .field select { font-size: 1.04em; }
+.body input[type=date] { inline-size: 100%; padding: 4px 9px; border: 1px solid color-mix(in srgb, var(--faint) 70%, transparent); border-radius: 8px; background: var(--paper); color: var(--ink); }
 .actions { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 8px; }
 .plain, .primary { display: inline-flex; align-items: center; gap: 6px; padding: 5px 13px; border-radius: 8px; border: 1px solid color-mix(in srgb, var(--faint) 55%, transparent); font-weight: 550; }
 .plain:hover { background: var(--hover); }

@@ -19,7 +19,7 @@ export const ACTION_WORDS = {
   "watchlist.title": "My watch list", "watchlist.empty": "You watch nobody. The eye on any moment adds its person.",
   "mutes.title": "Muted", "mutes.empty": "Nothing is muted.", "mute.until": "until {time}", "mute.open": "until you say so",
   "mute.title": "Mute", "mute.what": "What", "mute.type": "Every moment of type {type}", "mute.long": "For how long",
-  "mute.day": "A day", "mute.week": "A week", "mute.month": "30 days", "mute.open.long": "Until I say so",
+  "mute.day": "A day", "mute.week": "A week", "mute.month": "30 days", "mute.date": "Until a date", "mute.open.long": "Until I say so",
   "mute.hint": "Muted moments are hidden, not lost: the filter bar shows them again.",
   "rss.title": "Your feed in a reader", "rss.rss": "RSS", "rss.atom": "Atom", "rss.json": "JSON",
   "rss.hint": "Paste one of these addresses into a feed reader, such as Outlook, Feedly or Thunderbird.",

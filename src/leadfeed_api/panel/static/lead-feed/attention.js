@@ -29,7 +29,7 @@ export class Attention {
 
   /** One unread moment arrived. Of all tabs, only the one that keeps the stream speaks. */
   arrived({ id, lead, account, description }) {
-    if (!this.notifies || !document.hidden || !this.panel.feed.stream?.leads) return;
+    if (!document.hidden || !this.notifies || !this.panel.feed.stream?.leads) return;
     const who = [lead.name, account?.name].filter(Boolean).join(" · ");
     const note = new Notification(who, { body: description, tag: `leadfeed ${id}` });
     note.onclick = () => {

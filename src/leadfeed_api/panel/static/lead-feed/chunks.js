@@ -1,5 +1,6 @@
 // Rows in the document, by the chunk. The browser skips the layout and paint of chunks that are off the screen; a check
-// per row instead of per chunk would cost it more than the rows at ten thousand of them.
+// per row instead of per chunk would cost it more than the rows at ten thousand of them. Headings stand between chunks:
+// in one, they would keep its place open for every row that comes on top.
 
 import { h } from "./dom.js";
 
@@ -28,6 +29,7 @@ export class Chunks {
       if (element === stays[next]) next += 1;
       else touched.add(this.#insert(element, stays[next]));
     }
+    touched.delete(this.parent);
     for (const { style, childElementCount } of touched) style.setProperty("contain-intrinsic-block-size", `auto ${childElementCount * ROW_PX}px`);
     this.#order = wanted;
   }
@@ -35,18 +37,25 @@ export class Chunks {
   #remove(element) {
     const chunk = element.parentElement;
     element.remove();
-    if (!chunk.childElementCount) chunk.remove();
+    if (chunk !== this.parent && !chunk.childElementCount) chunk.remove();
   }
 
   /** Inserts before an element, or at the end; at a seam into whichever chunk has room, else into a new one. */
   #insert(element, before) {
-    const below = before?.parentElement ?? null;
-    if (below && (before !== below.firstElementChild || below.childElementCount < CHUNK)) {
+    const heading = !element.matches("article");
+    const chunk = before?.closest(".chunk");
+    const first = chunk?.firstElementChild === before;
+    if (chunk && (heading ? !first : !first || chunk.childElementCount < CHUNK)) {
       before.before(element);
-      return below;
+      return chunk;
+    }
+    const below = chunk ?? before ?? null;
+    if (heading) {
+      this.parent.insertBefore(element, below);
+      return this.parent;
     }
     let above = below ? below.previousElementSibling : this.parent.lastElementChild;
-    if (!above || above.childElementCount >= CHUNK) {
+    if (!above?.matches(".chunk") || above.childElementCount >= CHUNK) {
       above = h("div", { class: "chunk", role: "presentation" });
       this.parent.insertBefore(above, below);
     }

@@ -1,6 +1,13 @@
 // What time it is for the feed: the service's time, carried on by a clock that nobody can set.
 // A laptop whose clock is wrong, or jumps, still shows the right "3 min".
 
+const FORMATS = {
+  hour: { hour: "2-digit", minute: "2-digit" },
+  weekday: { weekday: "long" },
+  date: { weekday: "short", day: "numeric", month: "long" },
+  dated: { day: "numeric", month: "long", year: "numeric" },
+  exact: { weekday: "long", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" },
+};
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
@@ -29,58 +36,49 @@ export class Clock {
   }
 }
 
-/** How times are written in one language. */
-export class Times {
-  #days = new Map();
-  #today = 0;
+/** Calls a function when the browser has nothing better to do. */
+export const idle = globalThis.requestIdleCallback ?? setTimeout;
 
+/** How times are written in one language; `exact` is the whole truth, for tooltips and screen readers. */
+export class Times {
   constructor(language, words, clock) {
     this.words = words;
     this.clock = clock;
-    const format = (options) => new Intl.DateTimeFormat(language, options);
-    this.hour = format({ hour: "2-digit", minute: "2-digit" });
-    this.weekday = format({ weekday: "long" });
-    this.date = format({ weekday: "short", day: "numeric", month: "long" });
-    this.dated = format({ day: "numeric", month: "long", year: "numeric" });
-    this.full = format({ weekday: "long", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" });
+    // Made when first needed: each takes a browser milliseconds, and a list of today's moments needs few.
+    for (const [name, options] of Object.entries(FORMATS)) {
+      let made = null;
+      this[name] = (instant) => (made ??= new Intl.DateTimeFormat(language, options)).format(instant);
+    }
   }
 
   /** The short form beside a name: "3 min", "2 h", and the time of day for other days. */
   short(instant) {
     const age = this.clock.now() - instant;
-    if (age < -MINUTE || this.daysAgo(instant) > 0) return this.hour.format(instant);
+    if (age < -MINUTE || this.daysAgo(instant) > 0) return this.hour(instant);
     if (age < MINUTE) return this.words("time.now");
     if (age < HOUR) return this.words("time.minutes", { n: Math.floor(age / MINUTE) });
     return this.words("time.hours", { n: Math.floor(age / HOUR) });
   }
 
-  /** The whole truth, for tooltips and screen readers. */
-  exact(instant) {
-    return this.full.format(instant);
-  }
-
-  /** The heading for the day that began at a midnight. */
-  day(start) {
-    const today = midnight(this.clock.now());
-    if (today !== this.#today) this.#days.clear();
-    this.#today = today;
-    if (!this.#days.has(start)) this.#days.set(start, this.#heading(start));
-    return this.#days.get(start);
-  }
-
-  #heading(instant) {
+  /** The heading of an instant's day. */
+  day(instant) {
     const days = this.daysAgo(instant);
     if (days <= 0) return this.words("day.today");
     if (days === 1) return this.words("day.yesterday");
-    if (days < 7) return this.weekday.format(instant);
+    if (days < 7) return this.weekday(instant);
     return new Date(instant).getFullYear() === new Date(this.clock.now()).getFullYear()
-      ? this.date.format(instant)
-      : this.dated.format(instant);
+      ? this.date(instant)
+      : this.dated(instant);
+  }
+
+  /** The day it is, in the reader's time zone, as something to compare. */
+  today() {
+    return midnight(this.clock.now());
   }
 
   /** How many midnights lie between an instant and now, in the reader's time zone. */
   daysAgo(instant) {
-    return Math.round((midnight(this.clock.now()) - midnight(instant)) / (24 * HOUR));
+    return Math.round((this.today() - midnight(instant)) / (24 * HOUR));
   }
 }
 

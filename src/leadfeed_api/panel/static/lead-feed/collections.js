@@ -76,7 +76,7 @@ export function openWatchlist(panel) {
 
 export function openMutes(panel) {
   const { words, feed, times } = panel;
-  const ends = (until) => (until ? words("mute.until", { time: times.dated.format(Date.parse(until)) }) : words("mute.open"));
+  const ends = (until) => (until ? words("mute.until", { time: times.dated(Date.parse(until)) }) : words("mute.open"));
   openList(panel, {
     title: words("mutes.title"),
     empty: words("mutes.empty"),

@@ -2,6 +2,7 @@
 // stream; of the screen it knows only whom to tell.
 
 import { Refusal, diagnose } from "./client.js";
+import { idle } from "./clock.js";
 import { matches, queryOf, narrows } from "./filters.js";
 import { Items, keyOf } from "./items.js";
 import { Liveness } from "./liveness.js";
@@ -26,7 +27,6 @@ export class Feed {
   #failures = 0;
   #reading = null;
   #gone = new AbortController();
-  #side = null;
   #asked = 0;
   #loadedAt = 0;
 
@@ -45,6 +45,7 @@ export class Feed {
     this.counted = false;
     this.hidden = 0;
     this.status = "loading"; // ready, failed
+    this.since = 0; // when it began to load
     this.problem = null;
     this.liveness = new Liveness(client.clock, () => view.draw());
     this.subscribable = null; // not known yet
@@ -73,7 +74,7 @@ export class Feed {
   async load(again = false) {
     const turn = ++this.#turn;
     if (!again) this.status = "loading";
-    this.#side = this.#besides();
+    this.since = performance.now();
     this.items = new Items();
     this.#loadedAt = this.client.clock.now();
     this.view.draw();
@@ -82,11 +83,6 @@ export class Feed {
     } catch (error) {
       await this.#fail(error, turn);
     }
-  }
-
-  /** What stands beside the list, asked until it was answered once. */
-  #besides() {
-    return Promise.allSettled([this.mutes.known || this.mutes.read(), this.counted || this.count()]);
   }
 
   /** Adds the next older page. False when it failed. */
@@ -307,19 +303,20 @@ export class Feed {
     this.status = "ready";
     this.problem = null;
     this.stream?.moveTo(position);
-    // What is muted has to be known before the first moment arrives; the stream starts where the page ended, so it can wait.
-    this.#side.then(() => this.#complete(position));
     this.view.draw();
+    idle(() => this.#complete(position), { timeout: 200 });
   }
 
-  #complete(position) {
+  /** What stands beside the list, asked when the list is on the screen, until it was answered once. */
+  async #complete(position) {
+    // What is muted has to be known before the first moment arrives; the stream starts where the page ended, so it can wait.
+    await Promise.allSettled([this.mutes.known || this.mutes.read(), this.counted || this.count()]);
     if (this.#gone.signal.aborted) return;
     this.#listen(position);
     if (!this.mutes.known || !this.counted) this.recheck(null);
-    if (this.subscribable === null) this.client.has("/v1/subscriptions").then((has) => {
-      this.subscribable = has; // a service without mail has no such address
-      this.view.draw();
-    });
+    // A service without mail has no such address.
+    this.subscribable ??= await this.client.has("/v1/subscriptions");
+    this.view.draw();
   }
 
   /** The list cannot be had. What is on the screen stays there; an empty panel says why. */

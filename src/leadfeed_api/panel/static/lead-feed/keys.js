@@ -14,7 +14,7 @@ const LETTERS = {
   ".": (panel, row) => row && panel.act("menu", row),
   u: (panel) => panel.use("undo"),
   n: (panel) => panel.showNew(true),
-  "/": (panel) => panel.openSearch(),
+  "/": (panel) => panel.filters.toggle(true),
   "?": (panel) => panel.use("openHelp"),
 };
 

@@ -1,28 +1,31 @@
 // The rows on the screen: which there are, in which order, and that nothing a reader looks at or stands on moves away.
 
 import { Chunks } from "./chunks.js";
-import { h } from "./dom.js";
+import { h, say, set } from "./dom.js";
 import { folded } from "./groups.js";
 import { Row } from "./row.js";
 
 const SLIDE = { duration: 240, easing: "cubic-bezier(.2,.8,.2,1)" };
+const REST_MS = 400; // what comes sooner after the last neither slides nor is numbered yet: numbering touches every row
 const STILL_MS = 2_500; // a pointer that moved over the list this recently is about to click
 
 export class List {
   #rows = new Map(); // id -> Row
   #known = new Set(); // ids of the items shown, those folded away too
-  #days = new Map(); // label -> heading
+  #days = new Map(); // midnight -> heading
   #unfolded = new Set();
   #current = null;
   #drawn = "";
   #folds = 0;
   #pointed = -Infinity;
   #slid = 0;
-  #today = null;
+  #numbering = 0;
+  #today;
   #first = null;
 
   constructor(panel) {
     this.panel = panel;
+    this.#today = panel.times.today(); // not at the first tick: a day may end before it
     this.feed = h("div", { class: "feed", role: "feed", "aria-label": panel.words("feed"), "aria-busy": "true", part: "feed" });
     this.chunks = new Chunks(this.feed);
     this.after = h("div", { class: "after" });
@@ -71,20 +74,22 @@ export class List {
     const rows = wanted.filter((element) => element.matches("article"));
     const heir = focused && !rows.includes(focused) ? this.#heir(focused, rows) : null;
     const first = this.#first;
-    const slides = first && rows[0] !== first && !this.reading && rows.includes(first);
+    const slides = first && rows[0] !== first && !this.reading && rows.includes(first) && performance.now() - this.#slid > REST_MS;
     const top = slides && first.getBoundingClientRect().top;
     this.chunks.arrange(wanted);
     this.#first = rows[0] ?? null;
     if (heir) this.#move(heir, true);
     else if (!this.current && items.length) this.#makeCurrent(items[0].id);
     if (slides) this.#slide(first.getBoundingClientRect().top - top);
+    clearTimeout(this.#numbering);
+    this.#numbering = setTimeout(() => rows.forEach((element, place) => set(element, "aria-posinset", place + 1)), REST_MS);
   }
 
   /** Brings every time up to date. Rows from before today change only when a day ends, and then headings do too. */
   tick() {
     const { times } = this.panel;
-    const today = new Date(times.clock.now()).toDateString();
-    const ended = this.#today !== null && this.#today !== today;
+    const today = times.today();
+    const ended = this.#today !== today;
     this.#today = today;
     for (const row of this.#rows.values()) {
       row.tick();
@@ -127,16 +132,16 @@ export class List {
     const days = new Map();
     const wanted = [];
     let day = null;
-    folded(items, this.#unfolded).forEach((entry, place) => {
+    folded(items, this.#unfolded).forEach((entry) => {
       const { id } = entry.item;
       const row = this.#rows.get(id) ?? new Row(entry.item, this.panel);
-      row.show(entry, place + 1);
+      row.show(entry);
       rows.set(id, row);
-      const label = times.day(row.midnight);
-      if (label !== day && !entry.member) {
-        day = label;
-        const heading = this.#days.get(label) ?? h("div", { class: "day", "aria-hidden": "true" }, label);
-        days.set(label, heading);
+      if (row.midnight !== day && !entry.member) {
+        day = row.midnight;
+        const heading = this.#days.get(day) ?? h("div", { class: "day", "aria-hidden": "true" });
+        say(heading, times.day(day));
+        days.set(day, heading);
         wanted.push(heading);
       }
       wanted.push(row.element);
@@ -148,9 +153,8 @@ export class List {
   }
 
   #slide(by) {
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || performance.now() - this.#slid < 400;
     this.#slid = performance.now();
-    if (by <= 0 || by > this.element.clientHeight || calm) return;
+    if (by <= 0 || by > this.element.clientHeight || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     this.feed.animate([{ transform: `translateY(${-by}px)` }, { transform: "none" }], SLIDE);
   }
 

@@ -1,5 +1,6 @@
 // The panel as a whole: header, filters, list, what it says when there is nothing to list, and what was just done.
 
+import { idle } from "./clock.js";
 import { h, icon, iconButton, say, set } from "./dom.js";
 import { FilterBar } from "./filterbar.js";
 import { folded } from "./groups.js";
@@ -7,9 +8,11 @@ import { listenForKeys } from "./keys.js";
 import { List } from "./list.js";
 
 const QUIET_MS = 10_000; // between two announcements of new moments
+const TELL_MS = 100; // a host and a title need not know every count of a flood
 const TICK_MS = 5_000;
 const ACTIONS_MS = 1_500; // after the start, and when idle: actions are fetched before anyone asks
-const BURST = 24; // rows put on the screen in one frame
+const BURST = 10; // rows put on the screen in one frame: about as many as it holds
+const BRIEF_MS = 150; // who waits no longer is shown what there was before, not that there is nothing yet
 
 export class Panel {
   #frame = 0;
@@ -17,6 +20,7 @@ export class Panel {
   #ticking = 0;
   #gone = new AbortController();
   #settling = 0;
+  #telling = 0;
   #announced = -Infinity;
   #actions = null;
   #told = null;
@@ -24,7 +28,7 @@ export class Panel {
 
   /** `host` is the custom element, `root` its shadow. */
   constructor(host, root, { words, times, memory }) {
-    Object.assign(this, { host, root, words, times, memory, version: 0, feed: null, attention: null, moreFailed: false });
+    Object.assign(this, { host, root, words, times, memory, feed: null, attention: null, moreFailed: false });
     this.list = new List(this);
     this.searchButton = iconButton("search", words("filter.open"), { "aria-expanded": "false", onclick: () => this.filters.toggle() });
     this.filters = new FilterBar(this);
@@ -46,14 +50,13 @@ export class Panel {
     this.#ticking = setInterval(() => this.list.tick(), TICK_MS);
     this.root.replaceChildren(this.section);
     if (this.memory.fragment) addEventListener("hashchange", () => this.narrow(this.memory.read()), { signal: this.#gone.signal });
-    const idle = globalThis.requestIdleCallback ?? setTimeout;
     setTimeout(() => idle(() => this.#fetchActions().catch(() => (this.#actions = null))), ACTIONS_MS);
   }
 
   stop() {
     this.#gone.abort();
     clearInterval(this.#ticking);
-    for (const timer of [this.#calm, this.#settling]) clearTimeout(timer);
+    for (const timer of [this.#calm, this.#settling, this.#telling]) clearTimeout(timer);
     cancelAnimationFrame(this.#frame);
     this.attention?.stop();
     this.feed.stop();
@@ -74,11 +77,14 @@ export class Panel {
   }
 
   counted() {
-    const { unread } = this.feed;
-    this.attention?.count(unread);
-    if (unread !== this.#told) this.host.tell("unread", { unread });
-    this.#told = unread;
     this.draw();
+    this.#telling ||= setTimeout(() => {
+      this.#telling = 0;
+      const { unread } = this.feed;
+      this.attention?.count(unread);
+      if (unread !== this.#told) this.host.tell("unread", { unread });
+      this.#told = unread;
+    }, TELL_MS);
   }
 
   arrived(item) {
@@ -136,10 +142,6 @@ export class Panel {
     }
   }
 
-  openSearch() {
-    this.filters.toggle(true);
-  }
-
   /** Does or opens something, by the name of the function that the module of actions has for it. */
   async use(what, ...about) {
     try {
@@ -182,11 +184,12 @@ export class Panel {
   #drawNow() {
     const { feed, words } = this;
     if (!feed) return;
-    if (this.offered !== feed.subscribable) this.version += 1;
-    this.offered = feed.subscribable;
-    this.#drawList(feed.items.shown());
-    set(this.list.feed, "aria-busy", String(feed.status === "loading"));
-    set(this.list.feed, "role", feed.items.list.length || feed.status === "loading" ? "feed" : "group"); // a feed has articles
+    const loading = feed.status === "loading";
+    const brief = loading && performance.now() < feed.since + BRIEF_MS;
+    if (brief) setTimeout(() => this.draw(), BRIEF_MS);
+    else this.#drawList(feed.items.shown());
+    set(this.list.feed, "aria-busy", String(loading));
+    set(this.list.feed, "role", feed.items.list.length || loading ? "feed" : "group"); // a feed has articles
     this.#drawLive();
     this.filters.show();
     const waiting = feed.items.held.size;
@@ -194,13 +197,14 @@ export class Panel {
     if (waiting) say(this.pill.lastChild, words("new", { n: waiting }));
     if (waiting) this.#settleLater();
     say(this.count, !feed.counted ? "" : feed.unread > 999 ? words("unread.many") : words("unread", { n: feed.unread }));
-    this.#drawStates();
+    if (!brief) this.#drawStates();
+    set(this.section, "data-mails", feed.subscribable);
   }
 
   /** A flood comes onto the screen in portions, so that no frame takes long. */
   #drawList(items) {
     const portion = this.list.portion(items, BURST);
-    this.list.show(portion, `${this.feed.items.stamp} ${this.version}`);
+    this.list.show(portion, this.feed.items.stamp);
     if (portion.length < items.length) this.draw();
     else this.list.look();
   }
@@ -213,7 +217,7 @@ export class Panel {
   #drawLive() {
     const { state, since } = this.feed.live;
     this.live.hidden = this.feed.status === "failed"; // what is wrong stands below; nothing is connecting
-    const text = state === "live" ? this.words("live") : this.words(`live.${state}`, { time: since && this.times.hour.format(since) });
+    const text = state === "live" ? this.words("live") : this.words(`live.${state}`, { time: since && this.times.hour(since) });
     if (this.live.dataset.state === state && this.live.textContent === text) return;
     const was = this.live.dataset.state;
     this.live.dataset.state = state;
@@ -241,7 +245,7 @@ export class Panel {
     if (!list.length) return [this.#state("bell", words("empty.title"), words("empty.text"))];
     if (this.moreFailed) return [h("p", { class: "end" }, words("failed.unreachable"), this.#button(words("retry"), () => this.#again()))];
     if (cursor) return [h("p", { class: "end" }, words("loading"))];
-    return [h("p", { class: "end" }, words("end", { time: this.times.dated.format(Date.parse(list.at(-1).occurred_at)) }))];
+    return [h("p", { class: "end" }, words("end", { time: this.times.dated(Date.parse(list.at(-1).occurred_at)) }))];
   }
 
   #failure({ code, detail }) {

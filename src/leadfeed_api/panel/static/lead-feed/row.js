@@ -37,10 +37,9 @@ export class Row {
   }
 
   /** Brings the row up to date: the item, and what is folded behind it. */
-  show({ item, hidden, member, repeats }, place) {
-    set(this.element, "aria-posinset", place);
+  show({ item, hidden, member, repeats }) {
     const unseen = hidden.filter((one) => !one.read).length;
-    const shown = `${hidden.length} ${unseen} ${member} ${repeats.length} ${this.panel.version}`;
+    const shown = `${hidden.length} ${unseen} ${member} ${repeats.length}`;
     if (item === this.item && shown === this.#shown) return;
     this.item = item;
     this.#shown = shown;
@@ -123,7 +122,7 @@ export class Row {
   }
 
   #showTools() {
-    const { words, feed } = this.panel;
+    const { words } = this.panel;
     const { read, subscribed, because } = this.item;
     const watched = because.includes("watched");
     const states = { subscribe: [subscribed, "belled", "bell"], watch: [watched, "eyed", "eye"], read: [read, "unread", "check"] };
@@ -136,6 +135,5 @@ export class Row {
       button.replaceChildren(icon(on ? yes : no));
       set(button, "class", on && action !== "read" ? "tool on" : "tool");
     }
-    this.tools.querySelector("[data-do=subscribe]").hidden = !feed.subscribable;
   }
 }

@@ -5,7 +5,7 @@ import { h, select } from "./dom.js";
 import { openMenu, openSheet } from "./sheet.js";
 
 const DAY = 86_400_000;
-const SPANS = { day: 1, week: 7, month: 30, open: null };
+const SPANS = { day: 1, week: 7, month: 30, date: null, open: null };
 
 /** Opens the menu of a row. */
 export function openRowMenu(panel, row) {
@@ -28,12 +28,20 @@ export function openMute(panel, item, chosen = "lead") {
   const { words, feed } = panel;
   openSheet(panel, words("mute.title"), (body, sheet) => {
     const choice = (value, label) => h("label", { class: "choice" }, h("input", { type: "radio", name: "what", value, checked: value === chosen, autofocus: value === chosen }), h("span", { dir: "auto" }, label));
-    const span = select("span", Object.keys(SPANS).map((one) => [one, words(one === "open" ? "mute.open.long" : `mute.${one}`)]), "week");
+    const date = h("input", { type: "date", name: "date", hidden: true, min: dayAfter(feed.client.clock.now()), "aria-label": words("mute.date") });
+    const span = select("span", Object.keys(SPANS).map((one) => [one, words(one === "open" ? "mute.open.long" : `mute.${one}`)]), "week", {
+      onchange: () => {
+        date.required = span.value === "date";
+        date.hidden = !date.required;
+        if (date.required) date.focus();
+      },
+    });
     const form = h(
       "form",
       null,
       h("fieldset", null, h("legend", null, words("mute.what")), choice("lead", words("subscribe.lead", { name: item.lead.name })), choice("type", words("mute.type", { type: words(`type.${item.type}`) }))),
       h("label", { class: "field" }, words("mute.long"), span),
+      date,
       h("p", { class: "quiet" }, words("mute.hint")),
       h("div", { class: "actions" }, h("button", { type: "button", class: "plain", onclick: () => sheet.close() }, words("cancel")), h("button", { type: "submit", class: "primary" }, words("do.mute"))),
     );
@@ -41,12 +49,19 @@ export function openMute(panel, item, chosen = "lead") {
       event.preventDefault();
       const what = form.querySelector("[name=what]:checked").value === "lead" ? { lead: item.lead } : { type: item.type };
       const days = SPANS[span.value];
-      const until = days && new Date(feed.client.clock.now() + days * DAY).toISOString();
+      const end = date.required ? new Date(`${date.value}T00:00`) : days && new Date(feed.client.clock.now() + days * DAY);
+      const until = end && end.toISOString();
       sheet.close();
       mute(panel, what, until);
     });
     body.append(form);
   });
+}
+
+/** The day after an instant's, where the reader is, as a date field writes it. */
+function dayAfter(instant) {
+  const day = new Date(instant);
+  return new Date(Date.UTC(day.getFullYear(), day.getMonth(), day.getDate() + 1)).toISOString().slice(0, 10);
 }
 
 /** Only links that the service lets in are ever opened. */

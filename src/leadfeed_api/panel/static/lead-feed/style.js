@@ -104,6 +104,7 @@ article:focus .what, article:focus-within .what { -webkit-line-clamp: none; }
 article .tools { display: flex; position: absolute; inset-inline-end: 10px; inset-block-end: 3px; padding-inline-start: 14px; border-radius: 8px; opacity: 0; background: linear-gradient(90deg, transparent, var(--hover) 14px) 0 3px / 100% 19px no-repeat; }
 article .tools:dir(rtl) { background-image: linear-gradient(270deg, transparent, var(--hover) 14px); }
 article .tool { inline-size: 28px; block-size: 24px; }
+.panel:not([data-mails]) [data-do=subscribe] { display: none; }
 article .tool:hover { background: color-mix(in srgb, var(--ink) 9%, transparent); }
 article:hover .tools, article:focus .tools, article:focus-within .tools { opacity: 1; }
 article:focus, article:focus-within { background: var(--hover); }
@@ -124,7 +125,8 @@ article:focus, article:focus-within { background: var(--hover); }
 .state strong { color: var(--ink); font-weight: 650; }
 .skeleton i { position: relative; display: grid; gap: 8px; padding-block: 12px 13px; padding-inline: 58px 16px; border-block-end: 1px solid var(--line); }
 .skeleton i::before { content: ""; position: absolute; inset-inline-start: 20px; inset-block-start: 9px; inline-size: 28px; block-size: 28px; border-radius: 8px; background: var(--line); }
-.skeleton b { block-size: 9px; border-radius: 5px; background: var(--line); inline-size: 72%; animation: breathe 1.6s ease-in-out infinite; }
+.skeleton { animation: breathe 1.6s ease-in-out infinite; }
+.skeleton b { block-size: 9px; border-radius: 5px; background: var(--line); inline-size: 72%; }
 .skeleton b:first-child { inline-size: 45%; } .skeleton b:last-child { inline-size: 24%; }
 footer { display: flex; align-items: center; justify-content: space-between; gap: 10px; min-block-size: 30px; padding: 2px 16px; border-block-start: 1px solid var(--line); color: var(--faint); font-size: .87em; }
 .hints { display: flex; flex-wrap: nowrap; gap: 2px 10px; overflow: hidden; padding: 3px; white-space: nowrap; }

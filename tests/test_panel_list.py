@@ -1,0 +1,82 @@
+"""The list keeps its shape: days under their headings, and the browser's work small however much comes on top."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from playwright.async_api import BrowserContext, Route, expect
+
+from browser import Panel, panel_url
+from world import Service, World
+
+pytest_plugins = ["windows"]
+pytestmark = pytest.mark.anyio
+DAY = timedelta(days=1)
+SHAPE = """() => [...document.querySelector("lead-feed").shadowRoot.querySelectorAll(".day, .what")]
+  .map((each) => each.textContent)"""
+
+
+@pytest.fixture
+async def world(server: Service) -> World:
+    return await server.new_world()
+
+
+async def test_when_a_day_ends_its_rows_stay_under_their_heading(world: World, context: BrowserContext) -> None:
+    await world.people("ana", leads={"mia": "ana", "leo": "ana"})
+    now = datetime.now(UTC)
+    await world.report(
+        world.moment("leo", description="the day before", occurred_at=(now - DAY).isoformat()),
+        world.moment("mia", description="this morning", occurred_at=now.isoformat()),
+    )
+
+    async def a_day_later(route: Route) -> None:
+        answer = await route.fetch()
+        headers = {**answer.headers, "date": format_datetime(now + DAY, usegmt=True)}
+        await route.fulfill(response=answer, headers=headers)
+
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await panel.until(f"({SHAPE})()", ["Today", "this morning", "Yesterday", "the day before"])
+    await context.route(re.compile(r"/v1/feed/read"), a_day_later)
+    await panel.rows.first.focus()
+    await panel.page.keyboard.press("e")
+
+    before = (now - DAY).strftime("%A")
+    await panel.until(f"({SHAPE})()", ["Yesterday", "this morning", before, "the day before"])
+    await expect(panel.focused).to_contain_text("this morning")
+    assert panel.complaints == []
+
+
+async def test_what_comes_on_top_opens_new_chunks(world: World, context: BrowserContext) -> None:
+    """A browser skips what is off the screen by the chunk: one that grows with every arrival is never skipped."""
+    await world.people("ana", leads={f"l{n}": "ana" for n in range(120)})
+    now = datetime.now(UTC).isoformat()
+    await world.report(world.moment("l0", occurred_at=now))
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await expect(panel.rows).to_have_count(1)
+
+    for start in range(1, 120, 20):
+        leads = range(start, min(start + 20, 120))
+        await world.report(*(world.moment(f"l{n}", occurred_at=now) for n in leads))
+        await expect(panel.rows).to_have_count(leads[-1] + 1)
+
+    sizes = await panel.element.evaluate(
+        "element => [...element.shadowRoot.querySelectorAll('.chunk')].map((chunk) => chunk.childElementCount)"
+    )
+    assert sum(sizes) == 120
+    assert max(sizes) <= 60
+    await panel.waits_for(*[item["id"] for item in await world.feed("ana")])
+
+
+async def test_the_list_is_asked_for_before_what_stands_beside_it(world: World, context: BrowserContext) -> None:
+    await world.people("ana", leads={"mia": "ana"})
+    await world.report(world.moment("mia"))
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url.split("/v1/")[-1].split("?")[0]))
+
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+
+    await expect(panel.count).to_have_text("1 unread")
+    beside = {"mutes", "feed/unread", "subscriptions", "stream-tokens", "feed/stream"}
+    assert next(path for path in asked if path == "feed" or path in beside) == "feed"
+    assert beside <= set(asked)
