@@ -106,10 +106,10 @@ def write_by_asyncpg(url: str, org_id: int, run: str, seconds: float) -> float:
 
 
 async def _write(url: str, org_id: int, run: str, seconds: float) -> float:
-    numbers, count, ends = itertools.count(), 0, time.perf_counter() + seconds
+    numbers, count = itertools.count(), 0
     async with Database(url, pool_size=2) as database:
         started = time.perf_counter()
-        while time.perf_counter() < ends:
+        while not count or time.perf_counter() < started + seconds:
             now = datetime.now(UTC)
             batch = [
                 Candidate(

@@ -80,7 +80,7 @@ async def _write(url: str, form: str, turn: int, seconds: float) -> float:
             await connection.execute("ANALYZE")  # or plans are made for an empty organisation, at a tenth of the speed
         alone = await asyncpg.connect(url)
         numbers, count, started = itertools.count(), 0, time.perf_counter()
-        while time.perf_counter() < started + seconds:
+        while not count or time.perf_counter() < started + seconds:
             first = next(numbers) * BATCH
             batch = [(str(first + n), f"l{(first + n * 7) % LEADS}") for n in range(BATCH)]
             if form == "ours":
