@@ -41,6 +41,12 @@ class Mirror:
             await asyncio.gather(self._following, return_exceptions=True)
             self._following = None
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended its following, which only :meth:`cut` may."""
+        following = self._following
+        return following.exception() if following is not None and following.done() else None
+
     async def reload(self) -> None:
         """Reads the whole page again, as after ``changed`` and ``reset``."""
         async with plain_client(base_url=self.address(), timeout=10) as client:
@@ -72,7 +78,7 @@ class Mirror:
                     await self.reload()
                 async with following(self.world, self.user, at=self.last_id, base_url=address()) as stream:
                     while True:
-                        await self._apply(await stream.next())
+                        await self._apply(await stream.next(within=None))  # nothing may happen for long
             await asyncio.sleep(RECONNECT_S)
 
     async def _apply(self, event: Event) -> None:
@@ -107,6 +113,8 @@ async def settled(mirrors: list[Mirror], sentinels: dict[str, str]) -> None:
     """
 
     def done() -> bool:
+        for mirror in mirrors:
+            assert mirror.failure is None, f"{mirror.user} stopped following: {mirror.failure!r}"
         return all(not mirror.stale and sentinels[mirror.user] in mirror.items for mirror in mirrors)
 
     await until(done, within=30)

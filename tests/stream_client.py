@@ -40,9 +40,9 @@ class Stream:
         self.last_id = last_id
         self._events = aiter(source)
 
-    async def next(self) -> Event:
+    async def next(self, within: float | None = PATIENCE_S) -> Event:
         """The next event. Blocks without data (an id, a waiting time) are no events; they may move ``last_id``."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(within):
             async for block in self._events:
                 self.last_id = block.id or self.last_id
                 if block.data:
