@@ -5,12 +5,18 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream import rounds
+from leadfeed_api.stream.connection import Connection
+from leadfeed_api.stream.rounds import Rounds
 from stream_client import following, until
 from world import Service, World, ok, problem, served
 
@@ -129,7 +135,7 @@ async def test_an_old_stream_is_closed_with_a_time_to_come_back_and_resumes(sett
 async def test_a_silent_stream_shows_a_sign_of_life_every_so_often(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rounds, "HEARTBEAT_S", 0.0)
+    monkeypatch.setattr(rounds, "VISIT_S", 0.0)
     monkeypatch.setattr(rounds, "ROUND_S", 0.02)
     async with (
         world_on(settings) as world,
@@ -143,8 +149,30 @@ async def test_a_silent_stream_shows_a_sign_of_life_every_so_often(
     assert body.split(b"\r\n\r\n")[-1] == b":\r\n" * 3
 
 
-def test_signs_of_life_come_at_least_every_fifteen_seconds() -> None:
-    assert rounds.HEARTBEAT_S + 2 * rounds.ROUND_S <= 15
+@given(st.lists(st.integers(1, 120_000), unique=True, max_size=30))
+def test_fifteen_seconds_never_pass_without_a_sign_of_life_and_an_event_is_one(events_ms: list[int]) -> None:
+    now = 0.0
+    signs, beats = [0.0], []
+
+    class Listening(Connection):
+        def beat(self) -> None:
+            beats.append(now)
+
+    stream = Listening.of(Caller(1, "o", "ana", frozenset(), None, None), b"k" * 32)
+    looking_after = Rounds(None, None, clock=lambda: now, ticks=lambda: now)  # type: ignore[arg-type]
+    looking_after.attend(stream)
+
+    for millisecond in sorted({*events_ms, *range(1_000, 121_000, 1_000)}):
+        now = millisecond / 1_000
+        if millisecond in events_ms:
+            stream.position += 1
+            signs.append(now)
+        if millisecond % 1_000 == 0:
+            looking_after.visit()
+
+    everything = sorted([*signs, *beats, 120.0])
+    assert all(after - before <= 15 for before, after in pairwise(everything))
+    assert all(beat - max(sign for sign in [*signs, *beats] if sign < beat) >= rounds.VISIT_S for beat in beats)
 
 
 async def test_a_client_that_does_not_read_is_cut_and_harms_nobody(settings: Settings) -> None:

@@ -11,12 +11,24 @@ from math import inf
 
 from leadfeed_api.feed.cursor import Positions
 from leadfeed_api.organizations.identity import Caller
-from leadfeed_api.stream.descriptor import write_chunk
+from leadfeed_api.stream.descriptor import write
 from leadfeed_api.stream.events import HEARTBEAT
 
 BUFFER_BYTES = 64 * 1024
 WRITE_BYTES = 16 * 1024  # in one write, more or less: what a socket's buffer has room for
+ID_LINE_BYTES = 13  # everyone's, without the number: so the size of a chunk is the same for everyone, too
 NOWHERE = -1  # the position of a stream whose client named one that nobody can read
+
+
+class SharedEvent:
+    """A live event but for the ``id_line``: as all who are told share it, and as the chunk of a response."""
+
+    __slots__ = ("after", "before", "rest")
+
+    def __init__(self, position: int, body: bytes) -> None:
+        self.rest = _without_id(position, body)
+        self.before = b"%x\r\n" % (ID_LINE_BYTES + len(self.rest))
+        self.after = self.rest + b"\r\n"
 
 
 @dataclass(slots=True, eq=False)
@@ -58,15 +70,15 @@ class Connection:
 
     def event(self, position: int, body: bytes) -> bytes:
         """A whole event: an id of this user's before a body that others may share."""
-        return self.id_line + without_id(position, body)
+        return self.id_line + _without_id(position, body)
 
     def resume(self, start: str) -> None:
         """Begins at the position that an id names."""
         position = self.positions.read(start)
         self.position, self.behind = NOWHERE if position is None else position, True
 
-    def push(self, position: int, rest: bytes) -> bool:
-        """Sends a live event, or keeps it for sending; whether it did. ``rest`` is what is the same for everyone.
+    def push(self, position: int, event: SharedEvent) -> bool:
+        """Sends a live event, or keeps it for sending; whether it did.
 
         Not one that was sent before; nor one for which there is no room, which makes the stream behind.
         Intentional: the first lines are all that a delivery costs but for the writing, and touch little memory.
@@ -76,22 +88,22 @@ class Connection:
         direct = self.direct
         if direct is not None:
             self.position = position
-            if left := write_chunk(direct, self.id_line, rest):
+            if left := write(direct, event.before + self.id_line + event.after):
                 self._spill(left)
             return True
         if self.behind or self.ended:
             return False
-        return self._keep(position, self.id_line + rest)
+        return self._keep(position, self.id_line + event.rest)
 
-    def push_all(self, events: Sequence[tuple[int, bytes]]) -> int:
+    def push_all(self, events: Sequence[tuple[int, SharedEvent]]) -> int:
         """As :meth:`push` for several in order, by fewer writes; how many."""
         pushed, together = 0, b""
-        for position, rest in events:
+        for position, event in events:
             if self.direct is None:
-                pushed += self.push(position, rest)
+                pushed += self.push(position, event)
             elif position > self.position:
                 self.position, pushed = position, pushed + 1
-                together += self.id_line + rest
+                together += self.id_line + event.rest
                 if len(together) >= WRITE_BYTES:
                     self._write(together)
                     together = b""
@@ -156,7 +168,7 @@ class Connection:
             self.cut()
 
     def _write(self, whole: bytes) -> None:
-        if whole and self.direct is not None and (left := write_chunk(self.direct, whole, b"")):
+        if whole and self.direct is not None and (left := write(self.direct, b"%x\r\n%b\r\n" % (len(whole), whole))):
             self._spill(left)
 
     def _spill(self, left: bytes) -> None:
@@ -169,6 +181,6 @@ class Connection:
             self.rouse()
 
 
-def without_id(position: int, body: bytes) -> bytes:
+def _without_id(position: int, body: bytes) -> bytes:
     """An event but for the line with which its id begins: the same for everyone who is told."""
     return b"%d\r\n%b" % (position, body)

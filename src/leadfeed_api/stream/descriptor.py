@@ -20,9 +20,8 @@ def descriptor(transport: Any) -> int | None:
     return number
 
 
-def write_chunk(number: int, head: bytes, rest: bytes) -> bytes:
-    """Sends two pieces as one chunk of a response; returns what there was no room for."""
-    chunk = b"%x\r\n%b%b\r\n" % (len(head) + len(rest), head, rest)
+def write(number: int, chunk: bytes) -> bytes:
+    """Sends a chunk of a response; returns what there was no room for."""
     try:
         sent = os.write(number, chunk)
     except OSError:  # full; or the client is gone, which the transport will find

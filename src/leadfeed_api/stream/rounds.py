@@ -20,24 +20,34 @@ from leadfeed_api.stream.connections import Connections
 from leadfeed_api.telemetry import log
 
 ROUND_S = 1.0
-HEARTBEAT_S = 13.0  # and two rounds at most: a sign of life at least every 15 seconds
+VISIT_S = 5.5  # twice that and four rounds: at least so often comes a sign of life, every 15 seconds
 CREDENTIALS_S = 3.0  # between checks: whoever was revoked is out within 5 seconds
 OLD_AGE_WAIT_MS = (100, 1_000)
 
 
 class Rounds:
-    """``async with Rounds(…)`` looks after the streams until it is left. ``clock`` tells the Unix time."""
+    """``async with Rounds(…)`` looks after the streams until it is left.
 
-    def __init__(self, database: Database, connections: Connections, *, clock: Callable[[], float] = time.time) -> None:
+    ``clock`` tells the Unix time, by which streams end; ``ticks`` are seconds that nobody puts back.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        connections: Connections,
+        *,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._connections = connections
         self._clock = clock
-        self._due: defaultdict[int, list[Connection]] = defaultdict(list)  # by the number of the round
-        self._round = 0
+        self._ticks = ticks
+        self._due: defaultdict[int, list[tuple[Connection, int | None]]] = defaultdict(list)  # by the round's number
+        self._round = self._number(0)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._round = self._number(0)
         self._tasks = [asyncio.create_task(self._walk()), asyncio.create_task(self._check_credentials())]
         return self
 
@@ -48,33 +58,43 @@ class Rounds:
 
     def attend(self, stream: Connection) -> None:
         """Has the stream visited when something is due: a heartbeat, its end, or its credential's."""
+        self._visit_later(stream, None)
+
+    def _visit_later(self, stream: Connection, position_before: int | None) -> None:
         now = self._clock()
-        pause = min(HEARTBEAT_S, stream.ends_at - now, inf if stream.expires_at is None else stream.expires_at - now)
-        self._due[max(self._number(pause), self._round + 1)].append(stream)
+        pause = min(VISIT_S, stream.ends_at - now, inf if stream.expires_at is None else stream.expires_at - now)
+        self._due[max(self._number(pause), self._round + 1)].append((stream, position_before))
 
     def _number(self, pause: float) -> int:
         """Of the first round that comes after a pause."""
-        return ceil((time.monotonic() + pause) / ROUND_S)
+        return ceil((self._ticks() + pause) / ROUND_S)
 
     async def _walk(self) -> None:
         while True:
             await asyncio.sleep(ROUND_S)
-            now, last = self._clock(), self._number(0) - 1
-            while self._round < last:
-                self._round += 1
-                for stream in self._due.pop(self._round, ()):
-                    self._visit(stream, now)
+            self.visit()
 
-    def _visit(self, stream: Connection, now: float) -> None:
+    def visit(self) -> None:
+        """Visits all for whom something has become due."""
+        now, last = self._clock(), self._number(0) - 1
+        while self._round < last:
+            self._round += 1
+            for stream, position_before in self._due.pop(self._round, ()):
+                self._visit(stream, position_before, now)
+
+    def _visit(self, stream: Connection, position_before: int | None, now: float) -> None:
+        """``position_before`` is the stream's position at the visit before, or None if something was sent by that."""
         if stream.ended:
             return
         if stream.expires_at is not None and now >= stream.expires_at:
             stream.end(events.expired(revoked=False))
         elif now >= stream.ends_at:
             stream.end(events.farewell(OLD_AGE_WAIT_MS))
-        else:
+        elif stream.position == position_before:
             stream.beat()
-            self.attend(stream)
+            self._visit_later(stream, None)
+        else:  # it has heard something since, and that is a sign of life
+            self._visit_later(stream, stream.position)
 
     async def _check_credentials(self) -> None:
         while True:
