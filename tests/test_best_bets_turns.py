@@ -1,6 +1,7 @@
 """Re-tiering takes its turn at the organisation's lock and gives it back soon, whatever row, disk or crash it meets."""
 
 import asyncio
+import gc
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from leadfeed_api.best_bets import lease, placing, retier, telling
 from leadfeed_api.best_bets.lease import Claim
 from leadfeed_api.best_bets.tiers import Rules
-from leadfeed_api.best_bets.turns import COMMIT_WITHOUT_WAITING, Hold, Pace, TookTooLong, Turns
+from leadfeed_api.best_bets.turns import COMMIT_WITHOUT_WAITING, Hold, Pace, TookTooLong, Turns, uncollected
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Connection, Database
@@ -78,6 +79,34 @@ async def test_a_turn_is_granted_more_time_where_it_is_never_enough(world: World
 
     assert attempts == Turns.ATTEMPTS + 1
     assert len(held) == attempts
+
+
+async def test_no_garbage_is_collected_while_any_turn_lasts(world: World, database: Database) -> None:
+    """A full collection stops the whole process, and with it whoever holds a lock, for longer than a turn may last."""
+    async with database.write() as connection:
+        claimed = await lease.claim(connection, world.org_id, datetime.now(UTC), whether_due_or_not=True)
+    assert claimed is not None
+    turns = Turns(database, claimed, lambda _: None)
+
+    with uncollected():  # as by another organisation's turn
+        async with turns.take():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with pytest.raises(LookupError):
+        async with turns.take():
+            raise LookupError
+    assert gc.isenabled()
+
+
+async def test_whoever_collects_no_garbage_at_all_is_not_made_to() -> None:
+    gc.disable()
+    try:
+        with uncollected():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 async def test_no_turn_waits_for_the_disk_and_what_is_told_is_on_disk_before_anybody_is_woken(
