@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import uvloop
 
@@ -61,7 +61,13 @@ class Member(asyncio.Protocol):
         self.heard = -1_000_000  # whoever waits for it will not mistake it for one that heard
 
 
-def cost(pid: int, port: int, marker: bytes, requests: Sequence[bytes], sayings: Sequence[bytes]) -> Cost:
+class Saying(NamedTuple):
+    """What is said: a request to each of these ports, one after the other."""
+
+    requests: tuple[tuple[int, bytes], ...]
+
+
+def cost(pid: int, port: int, marker: bytes, requests: Sequence[bytes], sayings: Sequence[Saying]) -> Cost:
     """Opens a stream for each request at the server ``pid``, then sends the first half of the sayings one by one.
 
     All must hear one before the next. The other half is said by several callers at once, none of whom waits for that.
@@ -71,7 +77,7 @@ def cost(pid: int, port: int, marker: bytes, requests: Sequence[bytes], sayings:
     return uvloop.run(_cost(pid, port, marker, requests, sayings))
 
 
-async def _cost(pid: int, port: int, marker: bytes, requests: Sequence[bytes], sayings: Sequence[bytes]) -> Cost:
+async def _cost(pid: int, port: int, marker: bytes, requests: Sequence[bytes], sayings: Sequence[Saying]) -> Cost:
     members = await _open(port, marker, requests[:EARLY])
     before, started = private_bytes(pid), time.perf_counter()
     members += await _open(port, marker, requests[EARLY:])
@@ -79,21 +85,21 @@ async def _cost(pid: int, port: int, marker: bytes, requests: Sequence[bytes], s
     opened_per_second = late / (time.perf_counter() - started)
     bytes_each = (private_bytes(pid) - before) / late
     busy, delays = processor_seconds(pid), []
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    caller = Caller()
     alone, at_once = sayings[: len(sayings) // 2], sayings[len(sayings) // 2 :]
     for number, saying in enumerate(alone, 1):
         said_at = time.perf_counter()
-        await say(reader, writer, saying)
+        await caller.say(saying)
         await _heard(members, number)
         delays += [one.heard_at - said_at for one in members]
     seconds = processor_seconds(pid) - busy
     busy = processor_seconds(pid)
-    await asyncio.gather(*(_say_all(port, at_once[first::CALLERS]) for first in range(CALLERS)))
+    await asyncio.gather(*(_say_all(at_once[first::CALLERS]) for first in range(CALLERS)))
     await _heard(members, len(sayings))
     seconds_at_once = processor_seconds(pid) - busy
     if any(one.heard != len(sayings) for one in members):
         raise SystemExit("a stream heard something twice")
-    writer.close()
+    caller.close()
     for one in members:
         one.transport.abort()
     each, each_at_once = (one / len(members) for one in (seconds / len(alone), seconds_at_once / len(at_once)))
@@ -106,11 +112,11 @@ async def _heard(members: Sequence[Member], number: int) -> None:
             await asyncio.sleep(0.002)
 
 
-async def _say_all(port: int, sayings: Sequence[bytes]) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def _say_all(sayings: Sequence[Saying]) -> None:
+    caller = Caller()
     for saying in sayings:
-        await say(reader, writer, saying)
-    writer.close()
+        await caller.say(saying)
+    caller.close()
 
 
 async def _open(port: int, marker: bytes, requests: Sequence[bytes]) -> list[Member]:
@@ -128,15 +134,30 @@ async def _open(port: int, marker: bytes, requests: Sequence[bytes]) -> list[Mem
     return list(await asyncio.gather(*map(open_one, requests)))
 
 
-async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> None:
-    """Sends a request that must be answered by a success."""
-    writer.write(request)
-    head = await reader.readuntil(b"\r\n\r\n")
-    if b" 20" not in head[:12]:
-        raise SystemExit(f"refused: {head!r}")
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            await reader.readexactly(int(line[15:]))
+class Caller:
+    """Somebody who reports, on a connection of their own to each port."""
+
+    def __init__(self) -> None:
+        self._connections: dict[int, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = {}
+
+    async def say(self, saying: Saying) -> None:
+        """Sends requests that must be answered by a success."""
+        for port, request in saying.requests:
+            if port not in self._connections:
+                self._connections[port] = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = self._connections[port]
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            if b" 20" not in head[:12]:
+                raise SystemExit(f"refused: {head!r}")
+            for line in head.lower().split(b"\r\n"):
+                if line.startswith(b"content-length:"):
+                    await reader.readexactly(int(line[15:]))
+
+    def close(self) -> None:
+        """Hangs up everywhere."""
+        for _, writer in self._connections.values():
+            writer.close()
 
 
 def private_bytes(pid: int) -> int:

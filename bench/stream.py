@@ -1,8 +1,12 @@
 """Open streams: memory a connection and processor time a delivery, beside nginx's nchan and a raw uvloop writer.
 
 One process each, the same clients, messages of the same size, by turns in every run. What counts is the processor time
-of the server's process alone: not the clients', and not the one read by PostgreSQL that a message costs us. Every
-message is for everyone; first one at a time, which all must have heard before the next, then several callers at once.
+of the server's process alone: not the clients', and not PostgreSQL's. Every message is for everyone; first one at a
+time, which all must have heard before the next, then several callers at once.
+
+A moment of ours is in everyone's feed before it is delivered, which is PostgreSQL's work, and empties the processor's
+caches. So whoever says something to the others has the same moment recorded for the same people first, by a service of
+ours that nobody follows. Without that they take a fifth less: docs/decisions/0008.
 """
 
 import asyncio
@@ -17,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from bench.crowd import CALLERS, Cost, cost
+from bench.crowd import CALLERS, Cost, Saying, cost
 from bench.figures import Figure
 from bench.load import in_own_process, post
 from bench.nchan import installed, nchan
@@ -35,7 +39,7 @@ MESSAGE_BYTES = 450  # about what an event of ours with that description has
 
 def run(world: World, runs: int, seconds: float) -> list[Figure]:
     """Alternates ours, the limit and the peer in every run; all of it smaller when ``seconds`` are few."""
-    connections, sayings = (CONNECTIONS, SAYINGS) if seconds >= 1 else (500, 6)
+    connections, count = (CONNECTIONS, SAYINGS) if seconds >= 1 else (500, 6)
     memory = Figure("stream_kib_per_connection", "<= 12", f"KiB of private memory a connection, {connections} open")
     limit = Figure("stream_vs_raw", "", "deliveries per CPU-second ÷ a raw uvloop writer that knows nobody")
     peer = Figure("stream_vs_nchan", ">= 1.5", "deliveries per CPU-second ÷ nginx's nchan, same clients, same bytes")
@@ -44,15 +48,15 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
     requests = [_listen("/v1/feed/stream", token) for token in tokens(f"u{n}" for n in range(connections))]
     for turn in range(runs):
         with serve(world) as (pid, port):
-            moments = [_moment(world, f"stream-{turn}-{n}") for n in range(sayings)]
-            ours = in_own_process(cost, pid, port, MARKER, requests, moments)
+            sayings = [Saying(((port, moment),)) for moment in _moments(world, f"ours-{turn}", count)]
+            ours = in_own_process(cost, pid, port, MARKER, requests, sayings)
         memory.add(ours.bytes_each / 1024, 1)
         _note(memory, "ours", ours)
-        raw = _raw(connections, sayings)
+        raw = _raw(world, connections, _moments(world, f"raw-{turn}", count))
         limit.add(1 / ours.seconds_each, 1 / raw.seconds_each)
         _note(limit, "raw", raw)
         if installed():
-            theirs = _nchan(connections, sayings)
+            theirs = _nchan(world, connections, _moments(world, f"nchan-{turn}", count))
             peer.add(1 / ours.seconds_each, 1 / theirs.seconds_each)
             at_once.add(1 / ours.seconds_each_at_once, 1 / theirs.seconds_each_at_once)
             _note(peer, "nchan", theirs)
@@ -72,17 +76,17 @@ def _note(figure: Figure, who: str, found: Cost) -> None:
         figure.details.setdefault(f"{who}_{name}", []).append(value)
 
 
-def _nchan(connections: int, sayings: int) -> Cost:
+def _nchan(world: World, connections: int, moments: Sequence[bytes]) -> Cost:
     port = free_port()
-    with nchan(port) as pid:
-        found: Cost = in_own_process(cost, pid, port, MARKER, _strangers(connections), _say(sayings))
+    with nchan(port) as pid, serve(world) as (_, recorder):
+        found: Cost = in_own_process(cost, pid, port, MARKER, _strangers(connections), _after(recorder, moments, port))
     return found
 
 
-def _raw(connections: int, sayings: int) -> Cost:
+def _raw(world: World, connections: int, moments: Sequence[bytes]) -> Cost:
     port = free_port()
-    with _running([sys.executable, "-m", "bench.raw", str(port)], port) as pid:
-        found: Cost = in_own_process(cost, pid, port, MARKER, _strangers(connections), _say(sayings))
+    with _running([sys.executable, "-m", "bench.raw", str(port)], port) as pid, serve(world) as (_, recorder):
+        found: Cost = in_own_process(cost, pid, port, MARKER, _strangers(connections), _after(recorder, moments, port))
     return found
 
 
@@ -91,16 +95,19 @@ def _strangers(count: int) -> list[bytes]:
     return [_listen("/listen", "x" * 250)] * count
 
 
-def _say(count: int) -> Sequence[bytes]:
+def _after(recorder: int, moments: Sequence[bytes], port: int) -> list[Saying]:
+    """Something as long as an event of ours, said once the moment is recorded."""
     body = MARKER.ljust(MESSAGE_BYTES, b"x")
     head = f"POST /say HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
-    return [head.encode() + body] * count
+    return [Saying(((recorder, moment), (port, head.encode() + body))) for moment in moments]
 
 
-def _moment(world: World, name: str) -> bytes:
-    moment = {"source": "bench", "external_id": name, "lead_id": "shared", "type": "web", "description": DESCRIPTION}
-    asked = post("/v1/moments", world.key, json.dumps({"moments": [moment]}).encode())
-    return asked.head + asked.body
+def _moments(world: World, name: str, count: int) -> list[bytes]:
+    """Requests that report as many moments to everyone."""
+    of_all = {"source": "bench", "lead_id": "shared", "type": "web", "description": DESCRIPTION}
+    bodies = [json.dumps({"moments": [{**of_all, "external_id": f"{name}-{number}"}]}) for number in range(count)]
+    asked = [post("/v1/moments", world.key, body.encode()) for body in bodies]
+    return [one.head + one.body for one in asked]
 
 
 def _listen(path: str, token: str) -> bytes:
