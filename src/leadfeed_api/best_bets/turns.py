@@ -115,8 +115,8 @@ class Turns:
         Raises ``TookTooLong``, and ``lease.Superseded``.
         """
         granted = worked = None
-        try:
-            with uncollected():
+        with uncollected():
+            try:
                 async with self._database.write() as connection:
                     log = Log(connection, self._claim.org_id)
                     await connection.execute(COMMIT_WITHOUT_WAITING)
@@ -129,15 +129,15 @@ class Turns:
                     await lease.confirm(connection, self._claim)
                     yield log
                     worked = perf_counter()
-            self._given_up = 0
-        except asyncpg.QueryCanceledError as cancelled:
-            self._given_up += 1
-            raise TookTooLong from cancelled
-        finally:
-            if granted is not None:
-                now = perf_counter()
-                self.last = Hold((worked or now) - granted, now - (worked or now))
-                self._observe(self.last)
+                self._given_up = 0
+            except asyncpg.QueryCanceledError as cancelled:
+                self._given_up += 1
+                raise TookTooLong from cancelled
+            finally:
+                if granted is not None:
+                    now = perf_counter()
+                    self.last = Hold((worked or now) - granted, now - (worked or now))
+                    self._observe(self.last)
 
     def _limit(self) -> str:
         """Intentional: built from numbers of ours; SET takes no parameters."""
