@@ -1,13 +1,16 @@
 """Does a page cost the same however much is stored? One rep's page over HTTP at 0.1, 1 and 5 million moments.
 
-Has a PostgreSQL of its own, filled by the server itself with its lesser indexes off, so that five million take minutes;
-without fsync, because nothing here is a measurement of writing. Not part of a whole run: ``make bench BENCH=growth``.
+Has a PostgreSQL of its own with a database of each size, asked by turns, so that what else the machine does meets all
+of them. Filled by the server itself with its lesser indexes off, so that five million take minutes; without fsync,
+because nothing here is a measurement of writing. Not part of a whole run: ``make bench BENCH=growth``.
 """
 
 import asyncio
 import tempfile
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
@@ -50,15 +53,11 @@ WHERE indrelid = ANY(ARRAY['moment', 'feed_entry']::regclass[]) AND NOT indispri
 
 def run(largest: int, runs: int, seconds: float) -> list[Figure]:
     """The page's median at each size, up to ``largest``; then each of the larger ones ÷ the smallest."""
-    took: dict[int, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="leadfeed-bench-") as folder:
         Path(folder).chmod(0o711)
         with EmbeddedPostgres(Path(folder) / "data", options=OPTIONS) as postgres:
-            migrate(postgres.dsn)
-            world, stored = World(postgres.dsn, asyncio.run(_begin(postgres.dsn)), 0), 0
-            for size in [one for one in SIZES if one <= largest]:
-                asyncio.run(_grow(world, stored, size))
-                stored, took[size] = size, _pages(world, runs, seconds)
+            worlds = {size: asyncio.run(_filled(postgres.dsn, size)) for size in SIZES if size <= largest}
+            took = _pages(worlds, runs, seconds)
     return [_against_the_smallest(size, took) for size in list(took)[1:]]
 
 
@@ -71,12 +70,32 @@ def _against_the_smallest(size: int, took: dict[int, list[float]]) -> Figure:
     return figure
 
 
-def _pages(world: World, runs: int, seconds: float) -> list[float]:
-    page = get("/v1/feed", world.token("rep-7"), holds='"live_cursor"')
-    with serving(world) as port:
-        in_own_process(send, port, [page], 1, 1.0)  # warm
-        found = [in_own_process(send, port, [page], 1, seconds).seconds for _ in range(runs)]
-    return [seconds[len(seconds) // 2] * 1_000 for seconds in found]
+def _pages(worlds: dict[int, World], runs: int, seconds: float) -> dict[int, list[float]]:
+    """Median milliseconds of each run, by size; every size has a server of its own, and they take turns."""
+    took: dict[int, list[float]] = {size: [] for size in worlds}
+    with ExitStack() as servers:
+        ports = {size: servers.enter_context(serving(world)) for size, world in worlds.items()}
+        for turn in range(runs + 1):
+            for size, world in worlds.items():
+                page = get("/v1/feed", world.token("rep-7"), holds='"live_cursor"')
+                answered = in_own_process(send, ports[size], [page], 1, seconds).seconds
+                if turn:  # the first is for warming up
+                    took[size].append(answered[len(answered) // 2] * 1_000)
+    return took
+
+
+async def _filled(url: str, size: int) -> World:
+    """A database of its own with so many moments."""
+    name = f"growth_{size}"
+    connection = await asyncpg.connect(url)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    parts = urlsplit(url)
+    of_size = urlunsplit(parts._replace(path=f"/{name}"))
+    await asyncio.to_thread(migrate, of_size)
+    world = World(of_size, await _begin(of_size), size)
+    await _grow(world)
+    return world
 
 
 async def _begin(url: str) -> str:
@@ -88,15 +107,15 @@ async def _begin(url: str) -> str:
         return (await queries.create_key(connection, org_id, ["admin"], "bench", now))[1]
 
 
-async def _grow(world: World, stored: int, size: int) -> None:
+async def _grow(world: World) -> None:
     connection = await asyncpg.connect(world.url, command_timeout=1_800)
     try:
         lesser = await connection.fetch(LESSER)
         for index in lesser:
             await connection.execute(f"DROP INDEX {index['name']}")
-        await connection.execute(MOMENTS[0].format(leads=LEADS), world.org_id, stored, size)
-        await connection.execute(MOMENTS[1].format(reps=REPS), world.org_id, stored)
-        await connection.execute(MOMENTS[2], world.org_id, size)
+        await connection.execute(MOMENTS[0].format(leads=LEADS), world.org_id, 0, world.moments)
+        await connection.execute(MOMENTS[1].format(reps=REPS), world.org_id, 0)
+        await connection.execute(MOMENTS[2], world.org_id, world.moments)
         for index in lesser:
             await connection.execute(index["definition"])
         await connection.execute("VACUUM ANALYZE")
