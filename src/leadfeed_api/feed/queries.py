@@ -45,11 +45,15 @@ _JOINS = """
   JOIN lead l ON l.org_id = $1 AND l.lead_id = e.lead_id
   LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
 """
-# The same, row by row and by nothing but the keys: a LIMIT is what no planner moves a join across.
+# The same, row by row and by nothing but the keys: a LIMIT is what no planner moves a join across. The order speaks for
+# the key's own index: of an organisation that PostgreSQL knows nothing of yet, all that begin with it look as good.
 LOOK_UPS = """
-  CROSS JOIN LATERAL (SELECT * FROM moment m WHERE m.org_id = $1 AND m.moment_id = e.moment_id LIMIT 1) m
-  CROSS JOIN LATERAL (SELECT * FROM lead l WHERE l.org_id = $1 AND l.lead_id = e.lead_id LIMIT 1) l
-  LEFT JOIN LATERAL (SELECT * FROM account a WHERE a.org_id = $1 AND a.account_id = l.account_id LIMIT 1) a ON true
+  JOIN LATERAL (SELECT * FROM moment m
+    WHERE m.org_id = $1 AND m.moment_id >= e.moment_id ORDER BY m.moment_id LIMIT 1) m ON m.moment_id = e.moment_id
+  JOIN LATERAL (SELECT * FROM lead l
+    WHERE l.org_id = $1 AND l.lead_id >= e.lead_id ORDER BY l.lead_id LIMIT 1) l ON l.lead_id = e.lead_id
+  LEFT JOIN LATERAL (SELECT * FROM account a
+    WHERE a.org_id = $1 AND a.account_id >= l.account_id ORDER BY a.account_id LIMIT 1) a ON a.account_id = l.account_id
 """
 FROM = f"FROM feed_entry e {_JOINS}"
 NEWEST_FIRST = "ORDER BY e.occurred_at DESC, e.moment_id DESC"
@@ -75,8 +79,11 @@ greatest(
 VERSION = f"SELECT {last_change('$2')}"
 HORIZON = "SELECT position, horizon FROM organization WHERE org_id = $1"
 MOMENTS_SINCE = f"""
-SELECT e.user_id, e.position, {_FACTS}, {_LISTENING} AS listening {FROM}
-WHERE e.org_id = $1 AND e.user_id = ANY($2::text[]) AND e.live AND e.position > $3 AND e.position <= $4
+SELECT e.user_id, e.position, {_FACTS}, {_LISTENING} AS listening FROM unnest($2::text[]) u (user_id)
+CROSS JOIN LATERAL (
+  SELECT * FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = u.user_id AND e.live
+    AND e.position > $3 AND e.position <= $4 ORDER BY e.position LIMIT $4::bigint - $3::bigint
+) e {LOOK_UPS}
 """
 # A card is shown to those who may see the lead now, and not to those who might when it changed.
 CHANGES_SINCE = f"""
@@ -92,7 +99,10 @@ WHERE c.org_id = $1 AND c.user_id = ANY($2::text[]) AND c.position > $3 AND c.po
 MOMENTS_BETWEEN = f"""
 SELECT m.position, m.moment_id, m.type, m.description, m.occurred_at, m.url, m.source, m.bot, {_CARDS},
   s.user_ids, s.view, s.listening
-FROM moment m
+FROM (
+  SELECT * FROM moment m WHERE m.org_id = $1 AND m.position > $2 AND m.position <= $3
+  ORDER BY m.position LIMIT $3::bigint - $2::bigint
+) m
 JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
 LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
 CROSS JOIN LATERAL (
@@ -104,11 +114,12 @@ CROSS JOIN LATERAL (
         UNION ALL SELECT v.user_id, 0, 1 FROM watch v WHERE v.org_id = $1 AND v.lead_id = m.lead_id
       ) t GROUP BY t.user_id
     ) u
-    JOIN feed_entry e ON e.org_id = $1 AND e.user_id = u.user_id AND e.occurred_at = m.occurred_at
-      AND e.moment_id = m.moment_id AND e.live
+    CROSS JOIN LATERAL (
+      SELECT * FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = u.user_id AND e.live
+        AND e.position >= m.position ORDER BY e.position LIMIT 1
+    ) e WHERE e.moment_id = m.moment_id
   ) x GROUP BY x.view, x.listening
 ) s
-WHERE m.org_id = $1 AND m.position > $2 AND m.position <= $3
 """
 CHANGES_BETWEEN = f"""
 SELECT c.position, c.kind, c.lead_id AS changed_lead_id, array_agg(c.user_id) AS user_ids, {_CARDS}
