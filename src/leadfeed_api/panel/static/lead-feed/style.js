@@ -129,7 +129,7 @@ article:focus, article:focus-within { background: var(--hover); }
 .skeleton b { block-size: 9px; border-radius: 5px; background: var(--line); inline-size: 72%; }
 .skeleton b:first-child { inline-size: 45%; } .skeleton b:last-child { inline-size: 24%; }
 footer { display: flex; align-items: center; justify-content: space-between; gap: 10px; min-block-size: 30px; padding: 2px 16px; border-block-start: 1px solid var(--line); color: var(--faint); font-size: .87em; }
-.hints { display: flex; flex-wrap: nowrap; gap: 2px 10px; overflow: hidden; padding: 3px; white-space: nowrap; }
+.hints { display: flex; flex-wrap: wrap; gap: 9px; max-block-size: calc(1.7em + 6px); overflow: hidden; padding: 3px; white-space: nowrap; }
 .hints kbd { display: inline-block; line-height: 1.3; margin-inline-end: 3px; }
 .count { flex: none; margin-inline-start: auto; font-variant-numeric: tabular-nums; }
 
