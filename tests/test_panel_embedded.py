@@ -249,7 +249,7 @@ async def test_the_title_counts_if_the_host_wants_it(settings: Settings, crm: Si
         await expect(panel.page).to_have_title("A CRM")
 
 
-@pytest.mark.parametrize("width", [240, 290, 372, 700])
+@pytest.mark.parametrize("width", [240, 290, 400, 700])
 async def test_it_fits_its_place_in_either_direction(
     settings: Settings, crm: Site, context: BrowserContext, width: int
 ) -> None:
@@ -272,3 +272,18 @@ async def test_it_fits_its_place_in_either_direction(
                      .map((part) => part.outerHTML.slice(0, 80))"""
             )
             assert wide == []
+            await expect(panel.element.locator(".count")).not_to_be_empty()
+            gap, cut = await panel.element.evaluate(
+                """(element, direction) => {
+                  const box = (name) => element.shadowRoot.querySelector(name).getBoundingClientRect();
+                  const [footer, count, hints] = ["footer", ".count", ".hints"].map(box);
+                  const shown = [...element.shadowRoot.querySelectorAll(".hints span")]
+                    .map((hint) => hint.getBoundingClientRect()).filter(({top, width}) => width && top < hints.bottom);
+                  return [
+                    direction === "ltr" ? footer.right - count.right : count.left - footer.left,
+                    shown.filter(({left, right}) => left < hints.left || right > hints.right).length,
+                  ];
+                }""",
+                direction,
+            )
+            assert (gap < 20, cut) == (True, 0), "the count belongs at the end, and a hint is shown whole or not at all"

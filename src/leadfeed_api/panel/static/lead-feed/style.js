@@ -128,13 +128,16 @@ article:focus, article:focus-within { background: var(--hover); }
 .skeleton { animation: breathe 1.6s ease-in-out infinite; }
 .skeleton b { block-size: 9px; border-radius: 5px; background: var(--line); inline-size: 72%; }
 .skeleton b:first-child { inline-size: 45%; } .skeleton b:last-child { inline-size: 24%; }
-footer { display: flex; align-items: center; justify-content: space-between; gap: 10px; min-block-size: 30px; padding: 2px 16px; border-block-start: 1px solid var(--line); color: var(--faint); font-size: .87em; }
-.hints { display: flex; flex-wrap: wrap; gap: 9px; max-block-size: calc(1.7em + 6px); overflow: hidden; padding: 3px; white-space: nowrap; }
+footer { display: flex; align-items: center; justify-content: flex-end; gap: 10px; min-block-size: 30px; padding: 2px 16px; border-block-start: 1px solid var(--line); color: var(--faint); font-size: .87em; }
+.hints { display: flex; flex-wrap: wrap; margin-inline-end: auto; gap: 9px 10px; max-block-size: calc(1.7em + 6px); overflow: hidden; padding: 3px; white-space: nowrap; }
 .hints kbd { display: inline-block; line-height: 1.3; margin-inline-end: 3px; }
-.count { flex: none; margin-inline-start: auto; font-variant-numeric: tabular-nums; }
+.count { flex: none; font-variant-numeric: tabular-nums; }
 
+@container panel (inline-size < 430px) {
+  .hints span:nth-child(3) { display: none; }
+}
 @container panel (inline-size < 330px) {
-  .hints span:nth-child(n+2):not(:last-child) { display: none; }
+  .hints span:nth-child(2) { display: none; }
   .chips, .drawer, .notes, .day { padding-inline: 12px; }
   header { padding-inline: 12px 4px; }
   article { grid-template-columns: 24px minmax(0, 1fr); column-gap: 8px; padding-inline: 15px 12px; }
