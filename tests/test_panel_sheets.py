@@ -163,6 +163,25 @@ async def test_the_feeds_address_is_copied_stripped_of_contacts_and_replaced(wor
     await expect(field).to_have_value((await link())["rss"])
 
 
+@pytest.mark.parametrize("direction", ["ltr", "rtl"])
+async def test_a_sheet_lies_over_the_panel_in_either_direction(panel: Panel, direction: str) -> None:
+    await panel.page.set_viewport_size({"width": 1_000, "height": 700})
+    await panel.page.evaluate(
+        """direction => {
+          document.documentElement.dir = direction;
+          document.querySelector("lead-feed").style.cssText = "position: fixed; inset: 20px 300px auto auto";
+        }""",
+        direction,
+    )
+    await panel.do("of Mia", "Subscribe")
+
+    beneath, above = await panel.element.bounding_box(), await panel.sheet.bounding_box()
+    assert beneath is not None
+    assert above is not None
+    assert abs(above["x"] - beneath["x"]) <= 1
+    assert abs(above["width"] - beneath["width"]) <= 2
+
+
 async def test_a_sheet_gives_the_focus_back(panel: Panel) -> None:
     await panel.button("RSS feed").click()
     await expect(panel.sheet).to_be_visible()

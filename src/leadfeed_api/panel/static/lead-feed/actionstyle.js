@@ -4,7 +4,7 @@ export const ACTION_CSS = `
 .toast { position: absolute; inset-block-end: 10px; inset-inline: 0; inline-size: fit-content; max-inline-size: calc(100% - 24px); margin-inline: auto; z-index: 3; display: flex; align-items: center; gap: 12px; padding: 7px 14px; border-radius: 10px; background: light-dark(#1d212b, #e9ecf2); color: light-dark(#f2f4f8, #14171f); font-size: .93em; box-shadow: 0 6px 20px rgb(0 0 0 / .25); animation: rise .2s ease-out; }
 .toast .link { display: inline-flex; align-items: center; gap: 6px; color: light-dark(#aebcff, #2a44b8); white-space: nowrap; }
 .toast kbd { color: inherit; border-color: currentColor; opacity: .75; }
-.sheet { position: fixed; margin: 0; padding: 0; inset-inline-end: auto; inset-block-end: auto; max-inline-size: none; overflow: auto; overscroll-behavior: contain; color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: var(--radius); box-shadow: 0 18px 50px rgb(0 0 0 / .28); }
+.sheet { position: fixed; margin: 0; padding: 0; inset: auto; max-inline-size: none; overflow: auto; overscroll-behavior: contain; color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: var(--radius); box-shadow: 0 18px 50px rgb(0 0 0 / .28); }
 .sheet[open] { animation: rise .18s ease-out; }
 .sheet::backdrop { background: rgb(10 12 18 / .28); }
 .sheet header { position: sticky; inset-block-start: 0; z-index: 1; justify-content: space-between; padding-block: 12px 8px; background: var(--paper); }
@@ -39,6 +39,9 @@ legend { padding: 0; margin-block-end: 4px; color: var(--faint); font-size: .89e
 .things li > div { flex: 1; min-inline-size: 0; overflow-wrap: anywhere; }
 .things strong { display: block; font-weight: 550; }
 .things select { inline-size: auto; max-inline-size: 9em; }
+.things li:has(select) { flex-wrap: wrap; }
+.things li:has(select) > div { flex-basis: 100%; }
+.things li select { margin-inline-end: auto; }
 .things [data-gone] strong { color: var(--faint); text-decoration: line-through; }
 .things:empty { display: none; }
 .keys { display: grid; grid-template-columns: auto 1fr; gap: 7px 16px; align-items: baseline; }
