@@ -169,7 +169,8 @@ async def test_a_sheet_lies_over_the_panel_in_either_direction(panel: Panel, dir
     await panel.page.evaluate(
         """direction => {
           document.documentElement.dir = direction;
-          document.querySelector("lead-feed").style.cssText = "position: fixed; inset: 20px 300px auto auto";
+          const style = "position: fixed; inset: 20px 300px auto auto; width: 380px";
+          document.querySelector("lead-feed").style.cssText = style;
         }""",
         direction,
     )
