@@ -15,6 +15,7 @@ export function openSheet(panel, title, fill) {
   dialog.addEventListener("click", (event) => event.target === dialog && !inside(dialog, event) && dialog.close());
   dialog.addEventListener("close", () => {
     dialog.remove();
+    if (panel.root.activeElement) return; // given back already; or somebody was quicker, and has gone on
     if (before?.isConnected) before.focus({ preventScroll: true });
     else if (row) panel.list.focus(row);
   });
