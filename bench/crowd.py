@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import uvloop
 
@@ -16,6 +16,7 @@ from leadfeed_api.stream.capacity import make_room
 
 AT_ONCE = 100  # streams being opened
 CALLERS = 10  # who say something at once
+Saying = Sequence[tuple[int, bytes]]  # a request to each of these ports, one after the other
 EARLY = 200  # streams opened before memory is looked at: what the first ones cost is the program's, not theirs
 
 
@@ -59,12 +60,6 @@ class Member(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.heard = -1_000_000  # whoever waits for it will not mistake it for one that heard
-
-
-class Saying(NamedTuple):
-    """What is said: a request to each of these ports, one after the other."""
-
-    requests: tuple[tuple[int, bytes], ...]
 
 
 def cost(pid: int, port: int, marker: bytes, requests: Sequence[bytes], sayings: Sequence[Saying]) -> Cost:
@@ -142,7 +137,7 @@ class Caller:
 
     async def say(self, saying: Saying) -> None:
         """Sends requests that must be answered by a success."""
-        for port, request in saying.requests:
+        for port, request in saying:
             if port not in self._connections:
                 self._connections[port] = await asyncio.open_connection("127.0.0.1", port)
             reader, writer = self._connections[port]

@@ -48,7 +48,7 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
     requests = [_listen("/v1/feed/stream", token) for token in tokens(f"u{n}" for n in range(connections))]
     for turn in range(runs):
         with serve(world) as (pid, port):
-            sayings = [Saying(((port, moment),)) for moment in _moments(world, f"ours-{turn}", count)]
+            sayings = [[(port, moment)] for moment in _moments(world, f"ours-{turn}", count)]
             ours = in_own_process(cost, pid, port, MARKER, requests, sayings)
         memory.add(ours.bytes_each / 1024, 1)
         _note(memory, "ours", ours)
@@ -99,7 +99,7 @@ def _after(recorder: int, moments: Sequence[bytes], port: int) -> list[Saying]:
     """Something as long as an event of ours, said once the moment is recorded."""
     body = MARKER.ljust(MESSAGE_BYTES, b"x")
     head = f"POST /say HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
-    return [Saying(((recorder, moment), (port, head.encode() + body))) for moment in moments]
+    return [[(recorder, moment), (port, head.encode() + body)] for moment in moments]
 
 
 def _moments(world: World, name: str, count: int) -> list[bytes]:

@@ -6,7 +6,7 @@ plan kept from then stays as bad. Moments a second in batches of 500 into a new 
 anew 5,000, with statistics 9,000-12,000. PostgreSQL's own autovacuum comes round once a minute, and that is the minute
 in which somebody tries the service out, or opens it to everybody: a thousand streams of an organisation that had come a
 minute ago fell behind by ten seconds, for plans from before it. So a table is analysed when it has its first pages, and
-again when a quarter of it has changed, until it is large; then everything is left to autovacuum.
+again when a quarter of it has changed, until it is large; then everything is left to autovacuum (docs/decisions/0011).
 
 Knows which tables are ours by who owns them, and nothing of what they hold.
 """
@@ -46,8 +46,9 @@ async def analyse_outgrown(connection: Connection) -> list[str]:
     """Analyses the tables that outgrew what is known of them, each in a transaction of its own; returns their names."""
     tables = [row[0] for row in await connection.fetch(OUTGROWN, LARGE)]
     for table in tables:
-        # Intentional: built from a name that PostgreSQL quoted. Takes no lock that reading or writing would notice.
-        await connection.execute(f"ANALYZE {table}", timeout=600)
+        # Intentional: built from a name that PostgreSQL quoted. Takes no lock that reading or writing would notice, and
+        # waits for none: whoever has it is analysing the table, another of our processes or autovacuum.
+        await connection.execute(f"ANALYZE (SKIP_LOCKED) {table}", timeout=600)
     return tables
 
 
