@@ -9,7 +9,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from bench import feeds, growth, ingest, ingest_sql, mixed, page, stream
+from bench import e2e, feeds, growth, ingest, ingest_sql, mixed, page, stream
 from bench.figures import Figure, machine, save
 from bench.peers import page as peers
 from bench.report import write_table
@@ -22,6 +22,7 @@ BENCHES = {
     "feeds": feeds.run,
     "mixed": mixed.run,
     "stream": stream.run,
+    "e2e": e2e.run,
     "peers": peers.run,
 }
 ALONE = "growth"  # takes minutes to fill; only when it is asked for

@@ -52,9 +52,15 @@ def _head(method: str, path: str, token: str | None, headers: dict[str, str]) ->
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def in_own_process(work: Callable[..., Any], *args: Any) -> Any:
-    """``work(*args)`` in a process beside this one, so that its costs are not the server's; raises what it raised."""
-    return _beside().apply(guarded, (work, *args))
+def in_own_process(work: Callable[..., Any], *args: Any, limit_s: float | None = None) -> Any:
+    """``work(*args)`` in a process beside this one, so that its costs are not the server's; raises what it raised.
+
+    Raises ``TimeoutError`` after ``limit_s``; that process is good for nothing more then.
+    """
+    try:
+        return _beside().apply_async(guarded, (work, *args)).get(limit_s)
+    except multiprocessing.TimeoutError:
+        raise TimeoutError(f"{work.__name__} came to no end in {limit_s} s") from None
 
 
 def guarded(work: Callable[..., Any], *args: Any) -> Any:

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_every_bench_that_needs_no_peer_runs_and_finds_every_answer_right() -> None:
-    benches = ["page", "feeds", "ingest", "mixed"]
+    benches = ["page", "feeds", "ingest", "mixed", "e2e"]
     command = [sys.executable, "-m", "bench", *benches, "--smoke"]
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -28,5 +28,5 @@ async def test_every_bench_that_needs_no_peer_runs_and_finds_every_answer_right(
             await process.wait()
 
     assert process.returncode == 0, said.decode()
-    for figure in ("page_vs_asyncpg", "rss304_vs_noop", "ingest_vs_sql", "mixed_page_vs_alone"):
+    for figure in ("page_vs_asyncpg", "rss304_vs_noop", "ingest_vs_sql", "mixed_page_vs_alone", "e2e_vs_notify"):
         assert figure in said.decode()
