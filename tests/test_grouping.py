@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from hypothesis import given, settings
@@ -32,7 +32,7 @@ class Writer:
     groups: list[tuple[int, list[str]]] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
     failing: frozenset[str] = frozenset()
-    ids: dict[str, UUID] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
 
     async def write(self, org_id: int, candidates: Sequence[Candidate]) -> list[Verdict]:
         names = [one.external_id for one in candidates]
@@ -40,7 +40,7 @@ class Writer:
         await self.open.wait()
         if self.failing & set(names):
             raise Unavailable
-        return [Verdict("accepted", self.ids.setdefault(name, uuid4())) for name in names]
+        return [Verdict("accepted", self.ids.setdefault(name, str(uuid4()))) for name in names]
 
 
 async def settled() -> None:

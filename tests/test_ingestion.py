@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
-from leadfeed_api.ingestion.interpret import Candidate, _judge, _plainly
+from leadfeed_api.ingestion.interpret import Candidate, _judge, interpret, interpret_all, read_plain
 from leadfeed_api.ingestion.record import Verdict, record_moments
 from leadfeed_api.ingestion.schemas import BatchResult
 from leadfeed_api.settings import Settings
@@ -399,14 +399,21 @@ def test_what_is_read_without_the_schema_is_what_the_schema_would_read(odd: dict
     items: list[object] = [
         {**_USUAL, field: value} for field in [*_USUAL, "occurred_at", "url", "bot", "more"] for value in _ODD
     ]
-    for item in [*items, {**_USUAL, **odd}, 7, None, [], "text"]:
-        plainly = _plainly(item, MONDAY)
-        assert plainly is None or plainly == _judge(item, MONDAY, at={}), item
+    items += [{**_USUAL, **odd}, 7, None, [], "text", {**_USUAL, "description": "one \u00a6 two"}]
+    for item in items:
+        assert interpret(item, MONDAY) == _judge(item, MONDAY, at={}), item
+    read = [interpret(item, MONDAY) for item in items]
+    assert interpret_all(items, MONDAY) == read
+    good = [item for item, one in zip(items, read, strict=True) if isinstance(one, Candidate)]
+    assert interpret_all(good, MONDAY) == [interpret(item, MONDAY) for item in good]
 
 
-def test_the_usual_moment_is_read_without_the_schema() -> None:
-    assert _plainly(_USUAL, MONDAY) is not None
-    assert _plainly({**_USUAL, "occurred_at": "2026-11-23T09:12:00Z"}, datetime(2026, 11, 24, tzinfo=UTC)) is not None
+def test_the_usual_moments_are_read_without_the_schema() -> None:
+    assert read_plain([_USUAL, {**_USUAL, "external_id": "2"}], MONDAY) is not None
+    assert (
+        read_plain([{**_USUAL, "occurred_at": "2026-11-23T09:12:00Z"}], datetime(2026, 11, 24, tzinfo=UTC)) is not None
+    )
+    assert read_plain([_USUAL, {**_USUAL, "description": "a  b"}], MONDAY) is None
 
 
 # --- durability ----------------------------------------------------------------------------------------------------

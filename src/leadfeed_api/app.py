@@ -38,7 +38,7 @@ from leadfeed_api.triage import routes as triage
 from leadfeed_api.watchlist import routes as watchlist
 from leadfeed_api.wire import BoundedBodies
 
-EXPRESS = [feed.address, syndication.addresses]  # what is asked for most
+EXPRESS = [feed.address, syndication.addresses, ingestion.address]  # what is asked for most
 
 DESCRIPTION = """
 The lead feed for any CRM: an up-to-the-minute, newest-first list of the interesting moments of the leads a sales rep
@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.tokens = Tokens(settings)
     app.state.metrics = Metrics()
     speak_problems(app)
-    app.router.routes[:0] = [feed.address, syndication.addresses]
+    app.router.routes[:0] = EXPRESS
     app.include_router(feed.router)
     app.include_router(ingestion.router)
     app.include_router(people.router)

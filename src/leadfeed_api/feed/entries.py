@@ -12,18 +12,20 @@ from dataclasses import dataclass
 
 from leadfeed_api.db.session import Connection, affected
 
+# In the order of the inboxes: what is written to one index page is written to it at once.
 FAN_OUT = """
 INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
-SELECT m.org_id, l.owner_id, m.occurred_at, m.moment_id, m.lead_id, m.type, m.position, true
+SELECT m.org_id, s.user_id, m.occurred_at, m.moment_id, m.lead_id, m.type, m.position, true
 FROM moment m
 JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
-WHERE m.org_id = $1 AND m.position BETWEEN $2 AND $3 AND l.owner_id IS NOT NULL
-UNION ALL
-SELECT m.org_id, w.user_id, m.occurred_at, m.moment_id, m.lead_id, m.type, m.position, true
-FROM moment m
-JOIN watch w ON w.org_id = $1 AND w.lead_id = m.lead_id
-JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
-WHERE m.org_id = $1 AND m.position BETWEEN $2 AND $3 AND l.owner_id IS DISTINCT FROM w.user_id
+CROSS JOIN LATERAL (
+  SELECT l.owner_id AS user_id WHERE l.owner_id IS NOT NULL
+  UNION ALL
+  SELECT w.user_id FROM watch w
+  WHERE w.org_id = $1 AND w.lead_id = m.lead_id AND w.user_id IS DISTINCT FROM l.owner_id
+) s
+WHERE m.org_id = $1 AND m.position BETWEEN $2 AND $3
+ORDER BY s.user_id, m.position
 """
 ADMIT = """
 INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from leadfeed_api.errors import Invalid, InvalidBody, UnsupportedMediaType
-from leadfeed_api.ingestion.interpret import MAX_ITEMS, Candidate, Rejection, interpret, interpret_cloud_event
+from leadfeed_api.ingestion.interpret import MAX_ITEMS, Candidate, Rejection, interpret_all, interpret_cloud_event
 from leadfeed_api.wire import media_type, strict_json
 
 
@@ -52,7 +52,7 @@ def _own(document: Any, now: datetime) -> Batch:
         raise Invalid(errors=[{"pointer": "", "detail": "an unknown field stands beside moments"}])
     items = _items(document["moments"], "/moments")
     pointers = [f"/moments/{n}" for n in range(len(items))]
-    return Batch([interpret(item, now) for item in items], pointers, "/lead_id")
+    return Batch(interpret_all(items, now), pointers, "/lead_id")
 
 
 def _events(events: Sequence[Any], pointers: Sequence[str], now: datetime) -> Batch:

@@ -7,25 +7,20 @@ the batch. The schema stays what is documented; a test holds the two equal, byte
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
+from starlette.routing import Route
 
 from leadfeed_api.ingestion.envelopes import Batch, open_envelope
-from leadfeed_api.ingestion.grouping import Grouping
 from leadfeed_api.ingestion.interpret import Candidate, Rejection
 from leadfeed_api.ingestion.record import Verdict
 from leadfeed_api.ingestion.schemas import EXAMPLE_ANSWER, REQUEST_BODY, BatchResult
-from leadfeed_api.organizations.auth import Ingester
+from leadfeed_api.organizations.auth import Ingester, caller, ingester
+from leadfeed_api.organizations.identity import Caller
 
 router = APIRouter(prefix="/v1", tags=["Ingestion"])
-
-
-async def grouping(request: Request) -> Grouping:
-    """The process's one place where moments are grouped into transactions."""
-    shared: Grouping = request.app.state.grouping
-    return shared
 
 
 @router.post(
@@ -35,27 +30,42 @@ async def grouping(request: Request) -> Grouping:
     responses={200: {"content": {"application/json": {"example": EXAMPLE_ANSWER}}}},
     response_model=BatchResult,
 )
-async def report_moments(request: Request, who: Ingester, grouped: Annotated[Grouping, Depends(grouping)]) -> Response:
+async def report_moments(request: Request, who: Ingester) -> Response:
     """Takes 1-1,000 moments, at most 4 MB, and answers with one verdict each, in order.
 
     Identity is (`source`, `external_id`): sending a batch again is harmless. A rejected item says why and where, and
     spoils no other. What is accepted is on disk when the answer arrives. CloudEvents 1.0 are taken too: structured,
     batched, or binary (`ce-` headers).
     """
+    return await _record(request, who)
+
+
+async def serve_moments(request: Request) -> Response:
+    """What is documented as :func:`report_moments`, without the framework's solving of dependencies."""
+    request.scope["route"] = address  # for the metrics, as the framework does for its own
+    state = request.app.state
+    return await _record(request, await ingester(await caller(request, state.database, state.tokens)))
+
+
+address = Route("/v1/moments", serve_moments, methods=["POST"], include_in_schema=False)
+
+
+async def _record(request: Request, who: Caller) -> Response:
+    state = request.app.state
     batch = open_envelope(request.headers, await request.body(), datetime.now(UTC))
     candidates = [item for item in batch.items if isinstance(item, Candidate)]
-    verdicts = await grouped.record(who.org_id, candidates) if candidates else []
+    verdicts = await state.grouping.record(who.org_id, candidates) if candidates else []
     results = _results(batch, verdicts)
-    count: Counter[str] = Counter(result["status"] for result in results)
-    _count(request, count)
+    count: Counter[str] = Counter([result["status"] for result in results])
+    for verdict, times in count.items():
+        state.metrics.moments.labels(verdict).inc(times)
     answer = {
         "accepted": count["accepted"],
         "duplicates": count["duplicate"],
         "rejected": count["rejected"],
         "results": results,
     }
-    # The driver's UUIDs are its own and written as text.
-    return Response(orjson.dumps(answer, default=str), media_type="application/json")
+    return Response(orjson.dumps(answer), media_type="application/json")
 
 
 def _results(batch: Batch, verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
@@ -76,8 +86,3 @@ def _results(batch: Batch, verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
 
 def _rejected(index: int, problem: str, pointer: str, detail: str) -> dict[str, Any]:
     return {"index": index, "status": "rejected", "problem": problem, "pointer": pointer, "detail": detail}
-
-
-def _count(request: Request, count: Counter[str]) -> None:
-    for verdict, times in count.items():
-        request.app.state.metrics.moments.labels(verdict).inc(times)

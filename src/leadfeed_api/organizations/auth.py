@@ -105,8 +105,9 @@ async def caller_by_key(data: Database, key_hash: bytes, user_id: str | None) ->
         if found is None:
             raise InvalidToken
         org_id, scopes = found
-        org = await queries.organization_name(connection, org_id) or ""
+        org = ""  # nobody asks for it of a key that speaks for no user
         if user_id is not None:
+            org = await queries.organization_name(connection, org_id) or ""
             # What is no id the database might not even take as a question.
             _admit((await queries.standing(connection, org, user_id))[1] if is_user_id(user_id) else None)
     return Caller(org_id, org, user_id, frozenset(scopes), key_hash)
