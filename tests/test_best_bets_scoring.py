@@ -198,8 +198,8 @@ async def test_a_batch_of_scores_takes_as_many_statements_as_one(world: World, s
         counts.append(statements.of_tables())
 
     one, thousand = counts
-    # Two that find the caller; lock, read, write; rules, history, placing; position, who sees it, telling.
-    assert len(thousand) == len(one) == 11, "\n".join(thousand)
+    # One that finds the caller; lock, read, write; rules, history, placing; position, who sees it, telling.
+    assert len(thousand) == len(one) == 10, "\n".join(thousand)
 
 
 async def test_a_score_that_changes_nothing_shown_tells_nobody(world: World) -> None:
