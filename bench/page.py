@@ -10,8 +10,9 @@ import uvloop
 from bench.figures import Figure
 from bench.load import get, in_own_process, send
 from bench.world import SIZES, World, read_json, serving
+from leadfeed_api.db.session import PLANNING
 from leadfeed_api.feed.filters import Filters, narrow
-from leadfeed_api.feed.paging import page_statement, rows_statement
+from leadfeed_api.feed.paging import NEWEST, page_statement, rows_statement
 
 DEEP = 99  # pages before page 100
 
@@ -87,13 +88,13 @@ async def _read_by_asyncpg(
     statement = (rows_statement if columns else page_statement)(conditions, 50)
     count = 0
 
-    async with asyncpg.create_pool(url, min_size=10, max_size=10, reset=_nothing) as pool:
+    async with asyncpg.create_pool(url, min_size=10, max_size=10, reset=_nothing, server_settings=PLANNING) as pool:
 
         async def caller() -> None:
             nonlocal count
             while not count or time.perf_counter() < started + seconds:
                 async with pool.acquire() as connection:
-                    rows = await connection.fetch(statement, org_id, user_id, *parameters)
+                    rows = await connection.fetch(statement, org_id, user_id, *NEWEST, *parameters)
                 if (len(rows) if columns else rows[0]["found"]) != 51:
                     raise SystemExit("a page had the wrong number of rows")
                 count += 1

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
-from leadfeed_api.feed.paging import rows_statement
+from leadfeed_api.feed.paging import NEWEST, rows_statement
 from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.record import record_moments
 from leadfeed_api.organizations.queries import create_organization
@@ -59,17 +59,22 @@ async def main(url: str) -> None:
     """Alternates the two, so that the machine's other work hits both alike."""
     org_id = await fill(url)
     statement = rows_statement((), 50)
-    core = text(statement.replace("$1", "CAST(:org AS bigint)").replace("$2", ":user"))
+    asked = {"org": org_id, "user": "rep", "occurred_at": NEWEST[0], "moment_id": NEWEST[1]}
+    named = ("CAST(:org AS bigint)", ":user", "CAST(:occurred_at AS timestamptz)", "CAST(:moment_id AS uuid)")
+    worded = statement.replace("$3::timestamptz", "$3").replace("$4::uuid", "$4")
+    for number, name in enumerate(named, 1):
+        worded = worded.replace(f"${number}", name)
+    core = text(worded)
     connection = await asyncpg.connect(url)
     engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url))
 
     async def by_asyncpg() -> int:
-        return len(await connection.fetch(statement, org_id, "rep"))
+        return len(await connection.fetch(statement, org_id, "rep", *NEWEST))
 
     async with engine.connect() as session:
 
         async def by_core() -> int:
-            return len((await session.execute(core, {"org": org_id, "user": "rep"})).all())
+            return len((await session.execute(core, asked)).all())
 
         figures = [(await seconds_per_page(by_asyncpg), await seconds_per_page(by_core)) for _ in range(RUNS)]
     await engine.dispose()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leadfeed_api.feed.filters import Conditions
-from leadfeed_api.feed.paging import page_statement, rows_statement
+from leadfeed_api.feed.paging import NEWEST, page_statement, rows_statement
 from leadfeed_api.feed.starred import WALK
 from leads import plan_nodes
 from statements import BY_A_TEST, Statements
@@ -111,8 +111,8 @@ async def test_stars_are_found_by_index_at_fifty_thousand_entries(world: World) 
             await connection.execute(SET_STARS, world.org_id, list(starred))
         async with database.read() as connection:
             await connection.execute(f"{BY_A_TEST} VACUUM ANALYZE lead, feed_entry, moment, watch")
-            plan = await connection.fetchval(EXPLAIN + page_statement(STARRED, 50), world.org_id, "ana")
-            rows = await connection.fetch(rows_statement(STARRED, 50), world.org_id, "ana")
+            plan = await connection.fetchval(EXPLAIN + page_statement(STARRED, 50), world.org_id, "ana", *NEWEST)
+            rows = await connection.fetch(rows_statement(STARRED, 50), world.org_id, "ana", *NEWEST)
         wanted = sorted((n for n in range(ENTRIES) if n * 11 // 100 in starred), reverse=True)[:51]
         assert [row["moment_id"].int for row in rows] == wanted, case
         touched[case] = max(

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from leadfeed_api.db.tables import Table
 from leadfeed_api.feed import queries
 from leadfeed_api.feed.filters import Filters, narrow
-from leadfeed_api.feed.paging import page_statement
+from leadfeed_api.feed.paging import NEWEST, page_statement
 from postgres import clone_database, drop_database
 from world import World
 
@@ -108,9 +108,22 @@ async def test_a_page_walks_the_inbox_backward_by_its_key_and_reads_no_more_than
     filled: str, mode: str, name: str
 ) -> None:
     filters, after, limit = PAGES[name]
-    conditions, parameters = narrow(Filters(**filters), NOW, after=after)  # type: ignore[arg-type]
-    plan = await explain(filled, mode, page_statement(conditions, limit), ORG_ID, "ana", *parameters)
+    conditions, parameters = narrow(Filters(**filters), NOW)  # type: ignore[arg-type]
+    at = after or NEWEST
+    plan = await explain(filled, mode, page_statement(conditions, limit), ORG_ID, "ana", *at, *parameters)
+    for_a_page(plan, limit)
 
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan", "auto"])
+async def test_several_pages_are_walked_alike_by_one_statement(filled: str, mode: str) -> None:
+    conditions, parameters = narrow(Filters(), NOW)
+    statement = page_statement(conditions, 50, several=True)
+    asked = ["ana", "bob", "ana"], [NEWEST[0], NEWEST[0], MIDDLE], [NEWEST[1]] * 3
+    for_a_page(await explain(filled, mode, statement, ORG_ID, *asked, *parameters), 50, pages=3)
+
+
+def for_a_page(plan: dict[str, Any], limit: int, pages: int = 1) -> None:
+    """Nothing is read beyond so many pages."""
     (inbox,) = [node for node in nodes(plan) if node.get("Relation Name") == "feed_entry"]
     assert (inbox["Node Type"], inbox["Index Name"], inbox["Scan Direction"]) == (
         "Index Scan",
@@ -119,13 +132,14 @@ async def test_a_page_walks_the_inbox_backward_by_its_key_and_reads_no_more_than
     )
     assert "org_id" in inbox["Index Cond"]
     assert "user_id" in inbox["Index Cond"]
-    assert after is None or "ROW(occurred_at, moment_id) <" in inbox["Index Cond"].replace("e.", "")
-    assert rows_of(inbox) <= limit + 1, "entries were read that are not shown"
+    assert "ROW(occurred_at, moment_id) <" in inbox["Index Cond"].replace("e.", "")
+    limit, most = limit + 1, (limit + 1) * pages
+    assert rows_of(inbox) <= most, "entries were read that are not shown"
     for node in nodes(plan):
         if "Sort" in node["Node Type"]:
-            assert node["Actual Rows"] <= limit + 1, "more than the page was sorted"
+            assert node["Actual Rows"] <= limit, "more than the page was sorted"
         if node.get("Relation Name") in {"moment", "lead"}:
-            assert rows_of(node) <= limit + 1, f"{node['Relation Name']} was read beyond the page"
+            assert rows_of(node) <= most, f"{node['Relation Name']} was read beyond the page"
         assert node["Node Type"] != "Seq Scan" or node["Relation Name"] not in {"moment", "lead", "feed_entry"}
 
 
@@ -179,7 +193,7 @@ async def test_a_page_is_as_cheap_where_all_moments_are_of_one_type(filled: str,
         await connection.execute("/* by a test */ DELETE FROM feed_entry WHERE type <> 'web'; ANALYZE feed_entry")
         conditions, parameters = narrow(Filters(), NOW)
         explained = f"/* by a test */ EXPLAIN (ANALYZE, FORMAT JSON) {page_statement(conditions, 50)}"
-        plan = json.loads(await connection.fetchval(explained, ORG_ID, "ana", *parameters))[0]["Plan"]
+        plan = json.loads(await connection.fetchval(explained, ORG_ID, "ana", *NEWEST, *parameters))[0]["Plan"]
     finally:
         await transaction.rollback()
         await connection.close()

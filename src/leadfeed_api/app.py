@@ -17,6 +17,7 @@ from leadfeed_api.db.statistics import first_statistics
 from leadfeed_api.documentation import complete_openapi
 from leadfeed_api.express import Express
 from leadfeed_api.feed import routes as feed
+from leadfeed_api.feed.paging import Pages
 from leadfeed_api.ingestion import routes as ingestion
 from leadfeed_api.ingestion.grouping import Grouping
 from leadfeed_api.ingestion.record import record_moments
@@ -33,6 +34,7 @@ from leadfeed_api.subscriptions import routes as subscriptions
 from leadfeed_api.subscriptions.delivery import routes as outbox
 from leadfeed_api.subscriptions.delivery.worker import delivering
 from leadfeed_api.syndication import routes as syndication
+from leadfeed_api.syndication.links import polls
 from leadfeed_api.telemetry import Metrics, Telemetry
 from leadfeed_api.triage import routes as triage
 from leadfeed_api.watchlist import routes as watchlist
@@ -96,6 +98,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     pooled_outside = settings.listen_url is not None
     async with Database(settings.database_url, pool_size=settings.pool_size, pooled_outside=pooled_outside) as data:
         app.state.database = data
+        app.state.pages = Pages(data)
+        app.state.polls = polls(data)
         app.state.grouping = Grouping(partial(record_moments, data))
         night = NightShift(data, app.state.metrics) if settings.night_shift else nullcontext()
         mail = delivering(settings, app.state.metrics) if settings.with_delivery else nullcontext()

@@ -27,6 +27,8 @@ LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
 )
+# Every join by key here looks a row up once: keeping what was found, in case, costs a page of 50 a twentieth.
+PLANNING = {"enable_memoize": "off"}
 ARRAYS = "SELECT $1::text[], $2::bigint[], $3::float8[], $4::uuid[], $5::timestamptz[], $6::smallint[], $7::boolean[]"
 
 
@@ -44,6 +46,7 @@ class Database:
         self.url = url
         self._size = pool_size
         self._statement_cache = 0 if pooled_outside else 200
+        self._planning = {} if pooled_outside else PLANNING  # a pooler refuses what it does not know
         self._pool: Pool | None = None
         # Told (organisation, position) after each commit that moved a log; a process that wakes readers sets it.
         self.announce: Callable[[int, int], None] = _nobody_listens
@@ -84,7 +87,9 @@ class Database:
         return 0 if self._pool is None else self._pool.lent
 
     async def _connect(self) -> Connection:
-        connection = await asyncpg.connect(self.url, command_timeout=60, statement_cache_size=self._statement_cache)
+        connection = await asyncpg.connect(
+            self.url, command_timeout=60, statement_cache_size=self._statement_cache, server_settings=self._planning
+        )
         try:
             await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
             # What the driver has to ask about arrays is asked now. Otherwise the first statement with an array asks,

@@ -18,6 +18,7 @@ from uuid import UUID
 import orjson
 
 _QUOTE = "\x7f"
+_WITH_QUOTES = bytes.maketrans(b"\x7f", b'"')  # one look at each byte: replacing would stop at every seventh
 _BOUNDARY = (
     f",{{{_QUOTE}id{_QUOTE}:"  # between two items, and nowhere in one: a lead's id has no comma before its brace
 )
@@ -119,7 +120,7 @@ class Items:
 
 
 def _closed(written: str) -> bytes:
-    return orjson.dumps(written)[1:-1].replace(b"\x7f", b'"')
+    return orjson.dumps(written)[1:-1].translate(_WITH_QUOTES)
 
 
 def page_json(items: bytes, next_cursor: str | None, live_cursor: str) -> bytes:

@@ -30,6 +30,9 @@ class Filters:
     muted: Literal["hide", "show", "only"] = "hide"
 
 
+PLAIN = Filters()  # what is asked for most
+
+
 # Intentional: arrays, made once per statement. Mutes are few; an EXISTS would be asked again for every row.
 # And a CASE around it, below: PostgreSQL guesses that an array it does not know yet mutes ten types, so where the inbox
 # holds one or three it expects nothing to be left, and sorts all of it (18 ms of a 4,000 entries' inbox instead of
@@ -40,7 +43,6 @@ _MUTED = """(
   OR e.type = ANY(ARRAY(SELECT mt.type FROM muted_type mt
     WHERE mt.org_id = $1 AND mt.user_id = $2 AND (mt.until IS NULL OR mt.until > ${n}::timestamptz))))"""
 _CONDITIONS = {
-    "after": "(e.occurred_at, e.moment_id) < (${n}::timestamptz, ${n1}::uuid)",
     "down_to": "(e.occurred_at, e.moment_id) >= (${n}::timestamptz, ${n1}::uuid)",
     "types": "e.type = ANY(${n}::text[])",
     "owned": "l.owner_id = $2",
@@ -56,14 +58,13 @@ _CONDITIONS = {
     "only_muted": _MUTED,
 }
 # What an entry answers by itself, without its moment and its lead.
-OF_AN_ENTRY = frozenset({"after", "down_to", "types", "watched", "lead_id", "since", "until", "unmuted", "only_muted"})
+OF_AN_ENTRY = frozenset({"down_to", "types", "watched", "lead_id", "since", "until", "unmuted", "only_muted"})
 
 
 def narrow(
     filters: Filters,
     now: datetime,
     *,
-    after: tuple[datetime, UUID] | None = None,
     down_to: tuple[datetime, UUID] | None = None,
 ) -> tuple[Conditions, list[Any]]:
     """The conditions, and the values of their parameters.
@@ -71,15 +72,13 @@ def narrow(
     Args:
         filters: what the user wants to see.
         now: decides which mutes still hold.
-        after: only what is older than this item (time, id).
         down_to: only this item (time, id) and what is newer.
     """
     conditions: list[tuple[str, int]] = []
     parameters: list[Any] = []
-    for name, place in (("after", after), ("down_to", down_to)):
-        if place is not None:
-            conditions.append((name, 2))
-            parameters += place
+    if down_to is not None:
+        conditions.append(("down_to", 2))
+        parameters += down_to
     if filters.types:
         conditions.append(("types", 1))
         parameters.append(list(filters.types))

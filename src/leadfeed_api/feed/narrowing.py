@@ -3,6 +3,7 @@
 Owns their names and limits, and the text a page cursor is bound to. Knows no SQL.
 """
 
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,6 +31,7 @@ class FeedFilters(BaseModel):
         "hide", description="What of people and types I muted: leave them out, show them too, or show nothing else."
     )
 
+    @cached_property
     def filters(self) -> Filters:
         """What narrows the feed, as the queries take it."""
         return Filters(

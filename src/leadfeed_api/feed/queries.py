@@ -57,6 +57,7 @@ LOOK_UPS = """
 """
 FROM = f"FROM feed_entry e {_JOINS}"
 NEWEST_FIRST = "ORDER BY e.occurred_at DESC, e.moment_id DESC"
+OLDER = " AND (e.occurred_at, e.moment_id) < ($3::timestamptz, $4::uuid)"
 
 NEWEST_WITH_CONTACTS = f"""
 SELECT {MY_ITEM}, {_CONTACT} {FROM}

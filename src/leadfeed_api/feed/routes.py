@@ -9,13 +9,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 from starlette.routing import Route
 
-from leadfeed_api.db.session import Database
 from leadfeed_api.feed.cursor import Positions, page_cursor, read_place
 from leadfeed_api.feed.encoding import page_json
 from leadfeed_api.feed.narrowing import FeedFilters, cursor_binding
-from leadfeed_api.feed.paging import Page, page
+from leadfeed_api.feed.paging import Page, Pages
 from leadfeed_api.feed.schemas import FeedPage
-from leadfeed_api.organizations.auth import Claimant, Configured, Data, admit, claimant
+from leadfeed_api.organizations.auth import Claimant, Configured, admit, claimant
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.settings import Settings
 
@@ -43,7 +42,6 @@ class FeedQuery(FeedFilters):
 async def read_feed(
     query: Annotated[FeedQuery, Query()],
     who: Claimant,
-    data: Data,
     configured: Configured,
     request: Request,
 ) -> Response:
@@ -52,7 +50,7 @@ async def read_feed(
     Follow `next_cursor` (or the `Link` header) for older ones: pages neither skip nor repeat while moments arrive.
     Open `/v1/feed/stream` at `live_cursor` for what comes after.
     """
-    return await _page(query, who, data, configured, request)
+    return await _page(query, who, request.app.state.pages, configured, request)
 
 
 @lru_cache(maxsize=2_048)
@@ -76,25 +74,25 @@ async def serve_feed(request: Request) -> Response:
     request.scope["route"] = address  # for the metrics, as the framework does for its own
     state = request.app.state
     who = await claimant(request, state.database, state.tokens)
-    return await _page(read_query(request.scope["query_string"]), who, state.database, state.settings, request)
+    return await _page(read_query(request.scope["query_string"]), who, state.pages, state.settings, request)
 
 
 address = Route("/v1/feed", serve_feed, include_in_schema=False)
 address.methods = {"GET"}  # and not HEAD, which the route adds by itself
 
 
-async def _page(query: FeedQuery, who: Caller, data: Database, configured: Settings, request: Request) -> Response:
-    key, filters, user_id = configured.signing_key, query.filters(), who.user_id or ""
+async def _page(query: FeedQuery, who: Caller, pages: Pages, configured: Settings, request: Request) -> Response:
+    key, filters, user_id = configured.signing_key, query.filters, who.user_id or ""
     binding = cursor_binding(who, filters)
     place = None if query.cursor is None else read_place(key, binding, query.cursor)
     after = None if place is None else (place.occurred_at, place.moment_id)
-    async with data.read() as connection:
-        found = await page(connection, who.org_id, user_id, filters, after=after, limit=query.limit)
+    found = await pages.page(who.org_id, user_id, filters, after=after, limit=query.limit)
     admit(who, found.org, found.active)
     next_cursor = _next_cursor(key, binding, found, seen=found.position if place is None else place.seen)
     headers = {"Cache-Control": "private, no-store"}
     if next_cursor is not None:
-        headers["Link"] = f'<{_next_url(request, configured.base_url, next_cursor)}>; rel="next"'
+        onward = _next_url(request.scope["query_string"], configured.base_url)
+        headers["Link"] = f'<{onward}{next_cursor}>; rel="next"'
     body = page_json(found.items, next_cursor, Positions(key, who.org_id, user_id).write(found.position))
     return Response(body, headers=headers, media_type="application/json")
 
@@ -103,6 +101,8 @@ def _next_cursor(key: bytes, binding: str, found: Page, *, seen: int) -> str | N
     return None if found.end is None else page_cursor(key, binding, *found.end, seen)
 
 
-def _next_url(request: Request, base_url: str, cursor: str) -> str:
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-    return f"{base_url}/v1/feed?{urlencode([*kept, ('cursor', cursor)])}"
+@lru_cache(maxsize=2_048)
+def _next_url(query_string: bytes, base_url: str) -> str:
+    """Where the next page is, up to its cursor."""
+    given = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+    return f"{base_url}/v1/feed?{urlencode([*(one for one in given if one[0] != 'cursor'), ('cursor', '')])}"

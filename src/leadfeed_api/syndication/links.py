@@ -16,11 +16,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TypeAlias
 
 import asyncpg
 
 from leadfeed_api.db.session import Connection, Database
+from leadfeed_api.db.together import Together
 from leadfeed_api.feed.queries import last_change
 from leadfeed_api.organizations.identity import digest
 
@@ -162,6 +164,14 @@ class Whose:
 def hash_of(token: str) -> bytes | None:
     """What is stored of a token; None for a text that cannot be one."""
     return digest(token) if _TOKEN.fullmatch(token) else None
+
+
+Polls: TypeAlias = Together[int, Asked, Link | None]
+
+
+def polls(data: Database) -> Polls:
+    """Where the polls of an organisation are asked together: :func:`find_links`."""
+    return Together(partial(find_links, data), out=1, at_once=200)
 
 
 async def find_links(data: Database, org_id: int, asked: Sequence[Asked]) -> list[Link | None]:

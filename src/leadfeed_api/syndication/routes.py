@@ -7,7 +7,6 @@ what the feed holds. Knows neither SQL nor formats.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated, Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
@@ -23,8 +22,7 @@ from leadfeed_api.organizations.queries import settings_of
 from leadfeed_api.syndication import links
 from leadfeed_api.syndication.example import example
 from leadfeed_api.syndication.freshness import entity_tag, http_date, tag_matches, unmodified_since
-from leadfeed_api.syndication.links import Link, Owner, OwnLink, Whose
-from leadfeed_api.syndication.polling import Polls
+from leadfeed_api.syndication.links import Link, Owner, OwnLink, Polls, Whose
 from leadfeed_api.syndication.render import MEDIA_TYPES, FeedDocument, Format, render
 from leadfeed_api.syndication.rendered import Rendered
 from leadfeed_api.syndication.schemas import FeedLink, FeedLinkPatch
@@ -132,7 +130,8 @@ class Visit:
     @property
     def polls(self) -> Polls:
         """Where the process's polls are asked together."""
-        return _made_once(self.request, "feed_polls", Polls)
+        opened: Polls = self.request.app.state.polls
+        return opened
 
     @property
     def whose(self) -> Whose:
@@ -246,7 +245,7 @@ async def _find(token: str, visit: Visit) -> Link | None:
     if token_hash is None or owner is None:
         return None
     org_id, user_id = owner
-    return await visit.polls.find(partial(links.find_links, visit.data), org_id, (user_id, token_hash))
+    return await visit.polls.find(org_id, (user_id, token_hash))
 
 
 def _tag(link: Link, form: Format, base_url: str) -> str:

@@ -107,7 +107,7 @@ async def unmute_type(type: Kind, who: Rep, data: Data) -> None:  # noqa: A002  
 
 def _seen(key: bytes, who: Caller, filters: FeedFilters, up_to: str) -> Seen:
     """What a cursor says its reader has been shown. Raises ``InvalidCursor``."""
-    narrowed = filters.filters()
+    narrowed = filters.filters
     position = Positions(key, who.org_id, who.user_id or "").read(up_to)
     if position is not None:
         return Seen(narrowed, position)
