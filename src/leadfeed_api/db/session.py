@@ -4,17 +4,19 @@ Owns the pool and transactions. Knows nothing of what is stored: every query liv
 """
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 import asyncpg
 
 from leadfeed_api.db.pool import Connection, Loan, Pool
 from leadfeed_api.errors import Unavailable
 
-__all__ = ["LOST", "Connection", "Database", "affected"]
+__all__ = ["LOST", "Connection", "Database", "HandOver", "affected"]
+
+HandOver: TypeAlias = Callable[[], None]  # to readers here, of what was read for them; never fails, never waits
 
 LOST = (
     OSError,
@@ -50,6 +52,9 @@ class Database:
         self._pool: Pool | None = None
         # Told (organisation, position) after each commit that moved a log; a process that wakes readers sets it.
         self.announce: Callable[[int, int], None] = _nobody_listens
+        # Asked (connection, organisation, position) before a lone moment is committed there; a process with readers
+        # sets it. What comes back is called after the commit.
+        self.foresee: Callable[[Connection, int, int], Awaitable[HandOver | None]] = _nobody_looks
 
     async def __aenter__(self) -> Self:
         pool = Pool(self._connect, self._size)
@@ -122,6 +127,11 @@ class Reading(Loan):
 
 def _nobody_listens(org_id: int, position: int) -> None:
     """Readers that are not woken find out by their poll."""
+
+
+async def _nobody_looks(connection: Connection, org_id: int, position: int) -> HandOver | None:
+    """Nobody here would be told."""
+    return None
 
 
 def affected(status: str) -> int:

@@ -51,6 +51,7 @@ class Log:
         self.connection = connection
         self.org_id = org_id
         self.position: int | None = None  # the last position given out here
+        self.lone_moment: int | None = None  # where one moment stands alone, for a few: set by whoever wrote it
 
     async def lock(self) -> int:
         """Waits for the organisation's turn and returns the position so far.
@@ -91,10 +92,18 @@ class Log:
 
 @asynccontextmanager
 async def appending(database: Database, org_id: int) -> AsyncIterator[Log]:
-    """A transaction on one organisation's log; when it is committed, readers are woken."""
+    """A transaction on one organisation's log; when it is committed, readers are woken.
+
+    A lone moment may be read for them before the commit: by the connection that just wrote it, and under the lock, so
+    that they see exactly what they may see at its position.
+    """
     async with database.write() as connection:
         log = Log(connection, org_id)
         yield log
+        alone = log.lone_moment
+        hand_over = None if alone is None else await database.foresee(connection, org_id, alone)
+    if hand_over is not None:
+        hand_over()
     if log.position is not None:
         database.announce(org_id, log.position)
 

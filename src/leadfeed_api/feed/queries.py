@@ -3,7 +3,7 @@
 One statement each. Returns wire items, never table rows. Changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,14 @@ from leadfeed_api.feed.schemas import AccountCard, Contact, ContactItem, FeedIte
 from leadfeed_api.feed.words import is_subscribed
 
 # What an item shows, and of whom ($2 is the user, except where a statement serves several).
-_CARDS = "l.lead_id, l.name AS lead_name, l.title, l.starred, l.stars, l.flames, a.account_id, a.name AS account_name"
+CARDS = "l.lead_id, l.name AS lead_name, l.title, l.starred, l.stars, l.flames, a.account_id, a.name AS account_name"
 _OWNED = "l.owner_id IS NOT DISTINCT FROM e.user_id"
 # Intentional: a LIMIT in place of EXISTS, which PostgreSQL may answer by hashing every watch of the organisation.
-_WATCHED = """(SELECT true FROM watch w
+WATCHED = """(SELECT true FROM watch w
     WHERE w.org_id = $1 AND w.user_id = e.user_id AND w.lead_id = e.lead_id LIMIT 1) IS NOT NULL"""
 # The user's subscriptions that may be about the item: null for none, else a line each. An empty line is one that is;
 # any other is words, which ``is_subscribed`` looks for in the description (SQL would read them by the locale).
-_LISTENING = """
+LISTENING = """
   (SELECT string_agg(CASE s.kind WHEN 'description' THEN s.value ELSE '' END, E'\\n') FROM subscription s
   WHERE s.org_id = $1 AND s.user_id = e.user_id AND NOT s.paused AND CASE s.kind
     WHEN 'lead' THEN s.value = e.lead_id
@@ -32,13 +32,13 @@ _LISTENING = """
 """
 # For one user alone, $2: asked once a statement whether there are any, so that nobody without them pays for each row.
 _MY_LISTENING = f"""
-  CASE WHEN EXISTS (SELECT FROM subscription y WHERE y.org_id = $1 AND y.user_id = $2) THEN {_LISTENING} END
+  CASE WHEN EXISTS (SELECT FROM subscription y WHERE y.org_id = $1 AND y.user_id = $2) THEN {LISTENING} END
 """
 # For one user alone, too: who watches nobody does not pay for each row.
-_MY_WATCHED = f"EXISTS (SELECT FROM watch v WHERE v.org_id = $1 AND v.user_id = $2) AND {_WATCHED}"
+_MY_WATCHED = f"EXISTS (SELECT FROM watch v WHERE v.org_id = $1 AND v.user_id = $2) AND {WATCHED}"
 _TOLD = "e.moment_id, e.type, m.description, e.occurred_at, m.url, m.source, m.bot, e.read"
-_FACTS = f"{_TOLD}, {_CARDS}, {_OWNED} AS owned, {_WATCHED} AS watched"
-MY_ITEM = f"{_TOLD}, {_CARDS}, {_OWNED} AS owned, {_MY_WATCHED} AS watched, {_MY_LISTENING} AS listening"
+_FACTS = f"{_TOLD}, {CARDS}, {_OWNED} AS owned, {WATCHED} AS watched"
+MY_ITEM = f"{_TOLD}, {CARDS}, {_OWNED} AS owned, {_MY_WATCHED} AS watched, {_MY_LISTENING} AS listening"
 _CONTACT = "l.email, l.phone, l.mobile, l.fax, a.address, a.url AS account_url"
 _JOINS = """
   JOIN moment m ON m.org_id = $1 AND m.moment_id = e.moment_id
@@ -80,7 +80,7 @@ greatest(
 VERSION = f"SELECT {last_change('$2')}"
 HORIZON = "SELECT position, horizon FROM organization WHERE org_id = $1"
 MOMENTS_SINCE = f"""
-SELECT e.user_id, e.position, {_FACTS}, {_LISTENING} AS listening FROM unnest($2::text[]) u (user_id)
+SELECT e.user_id, e.position, {_FACTS}, {LISTENING} AS listening FROM unnest($2::text[]) u (user_id)
 CROSS JOIN LATERAL (
   SELECT * FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = u.user_id AND e.live
     AND e.position > $3 AND e.position <= $4 ORDER BY e.position LIMIT $4::bigint - $3::bigint
@@ -88,7 +88,7 @@ CROSS JOIN LATERAL (
 """
 # A card is shown to those who may see the lead now, and not to those who might when it changed.
 CHANGES_SINCE = f"""
-SELECT c.user_id, c.position, c.kind, c.lead_id AS changed_lead_id, {_CARDS}
+SELECT c.user_id, c.position, c.kind, c.lead_id AS changed_lead_id, {CARDS}
 FROM feed_change c
 LEFT JOIN lead l ON l.org_id = $1 AND l.lead_id = c.lead_id AND (
   l.owner_id = c.user_id
@@ -97,18 +97,12 @@ LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
 WHERE c.org_id = $1 AND c.user_id = ANY($2::text[]) AND c.position > $3 AND c.position <= $4
 """
 # The same two from the side of the log: each event once, with everyone it is for. The cheaper side when many follow.
-MOMENTS_BETWEEN = f"""
-SELECT m.position, m.moment_id, m.type, m.description, m.occurred_at, m.url, m.source, m.bot, {_CARDS},
-  s.user_ids, s.view, s.listening
-FROM (
-  SELECT * FROM moment m WHERE m.org_id = $1 AND m.position > $2 AND m.position <= $3
-  ORDER BY m.position LIMIT $3::bigint - $2::bigint
-) m
-JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
-LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
-CROSS JOIN LATERAL (
+# What ``by_view`` makes events of: moment ``m`` about lead ``l``, and those who see it in the same words.
+SHARED_ITEM = f"""m.position, m.moment_id, m.type, m.description, m.occurred_at, m.url, m.source, m.bot, {CARDS},
+  s.user_ids, s.view, s.listening"""
+EVERYONE_TOLD = f"""
   SELECT array_agg(x.user_id) AS user_ids, x.view, x.listening FROM (
-    SELECT e.user_id, u.owned + 2 * u.watched + 8 * e.read::int AS view, {_LISTENING} AS listening
+    SELECT e.user_id, u.owned + 2 * u.watched + 8 * e.read::int AS view, {LISTENING} AS listening
     FROM (
       SELECT t.user_id, max(t.owned) AS owned, max(t.watched) AS watched FROM (
         SELECT l.owner_id AS user_id, 1 AS owned, 0 AS watched
@@ -120,10 +114,19 @@ CROSS JOIN LATERAL (
         AND e.position >= m.position ORDER BY e.position LIMIT 1
     ) e WHERE e.moment_id = m.moment_id
   ) x GROUP BY x.view, x.listening
-) s
+"""
+MOMENTS_BETWEEN = f"""
+SELECT {SHARED_ITEM}
+FROM (
+  SELECT * FROM moment m WHERE m.org_id = $1 AND m.position > $2 AND m.position <= $3
+  ORDER BY m.position LIMIT $3::bigint - $2::bigint
+) m
+JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
+LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
+CROSS JOIN LATERAL ({EVERYONE_TOLD}) s
 """
 CHANGES_BETWEEN = f"""
-SELECT c.position, c.kind, c.lead_id AS changed_lead_id, array_agg(c.user_id) AS user_ids, {_CARDS}
+SELECT c.position, c.kind, c.lead_id AS changed_lead_id, array_agg(c.user_id) AS user_ids, {CARDS}
 FROM feed_change c
 LEFT JOIN lead l ON l.org_id = $1 AND l.lead_id = c.lead_id AND (
   l.owner_id = c.user_id
@@ -210,15 +213,7 @@ async def moments_between(
     connection: Connection, org_id: int, after: int, up_to: int
 ) -> list[tuple[MomentEvent, list[str]]]:
     """As :func:`moments_since` for everyone: each event once for all who see it in the same words (no ``user_id``)."""
-    found: dict[tuple[int, int], tuple[MomentEvent, list[str]]] = {}
-    for row in await connection.fetch(MOMENTS_BETWEEN, org_id, after, up_to):
-        position, view = row["position"], row["view"] | 4 * is_subscribed(row["listening"], row["description"])
-        if (position, view) not in found:
-            listening = "" if view & 4 else None
-            flags = {"owned": view & 1, "watched": view & 2, "listening": listening, "read": bool(view & 8)}
-            found[position, view] = MomentEvent("", position, _item({**row, **flags})), []
-        found[position, view][1].extend(row["user_ids"])
-    return list(found.values())
+    return by_view(await connection.fetch(MOMENTS_BETWEEN, org_id, after, up_to))
 
 
 async def changes_between(
@@ -233,6 +228,19 @@ async def end_of_piece(connection: Connection, org_id: int, user_id: str, after:
     """The position of the user's ``events``-th event after ``after``; None when there are not that many."""
     found: int | None = await connection.fetchval(END_OF_PIECE, org_id, user_id, after, events)
     return found
+
+
+def by_view(rows: Iterable[Any]) -> list[tuple[MomentEvent, list[str]]]:
+    """Each moment once for all who see it in the same words, from rows that each are for several users."""
+    found: dict[tuple[int, int], tuple[MomentEvent, list[str]]] = {}
+    for row in rows:
+        position, view = row["position"], row["view"] | 4 * is_subscribed(row["listening"], row["description"])
+        if (position, view) not in found:
+            listening = "" if view & 4 else None
+            flags = {"owned": view & 1, "watched": view & 2, "listening": listening, "read": bool(view & 8)}
+            found[position, view] = MomentEvent("", position, _item({**row, **flags})), []
+        found[position, view][1].extend(row["user_ids"])
+    return list(found.values())
 
 
 def _item(row: Any) -> FeedItem:
@@ -288,5 +296,6 @@ def _contact_item(row: asyncpg.Record) -> ContactItem:
 
 
 def _change(row: Any, user_id: str) -> ChangeEvent:
+    """A change, from a row with the card of its lead, if the user may see one."""
     lead = None if row["lead_id"] is None else _lead(row)
     return ChangeEvent(user_id, row["position"], row["kind"], row["changed_lead_id"], lead, _account(row))

@@ -23,6 +23,7 @@ class Connections:
         self._metrics = metrics
         self._audiences: dict[int, _Audience] = {}
         self._count = 0
+        self.admitted = 0  # since the process began
 
     def admit(self, connection: Connection) -> None:
         """Registers a stream. Raises ``TooMany`` when its user, or the process, has as many as it may."""
@@ -33,6 +34,7 @@ class Connections:
         if len(streams) >= self._per_user:
             raise TooMany("This user has as many streams open as they may. Close one, or share one between tabs.")
         streams.append(connection)
+        self.admitted += 1
         self._counted(+1)
 
     def dismiss(self, connection: Connection) -> None:

@@ -1,16 +1,17 @@
 """What happened between two positions of a log, as bytes ready to send, with who is told.
 
 Owns the choice between two ways of reading the same thing: by user, when few follow or much happened; by position, when
-many follow. Both read what each user may see at the moment of reading.
+many follow. A lone moment, which is what happens most, has a statement of its own. All read what each user may see at
+the moment of reading.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
 from leadfeed_api.db.session import Connection
-from leadfeed_api.feed import queries
+from leadfeed_api.feed import at_position, queries
 from leadfeed_api.feed.queries import ChangeEvent
 from leadfeed_api.stream import events
 from leadfeed_api.stream.connection import SharedEvent
@@ -25,6 +26,20 @@ class News(NamedTuple):
     position: int
     user_ids: Sequence[str]
     body: bytes
+
+
+async def of_moment(
+    connection: Connection, org_id: int, followers: Collection[str], position: int
+) -> tuple[int, list[News] | None]:
+    """How far the log has come; and what is told of the moment at a position, or None where there is no moment.
+
+    It may name users who do not follow, as :func:`for_followers` may.
+    """
+    few = list(followers) if len(followers) <= PROBES_PER_POSITION else None
+    reached, found = await at_position.moment_at(connection, org_id, position, few)
+    if found is None:
+        return reached, None
+    return reached, [News(position, told, events.moment(one.item)) for one, told in found]
 
 
 async def for_followers(

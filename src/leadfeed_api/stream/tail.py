@@ -1,21 +1,30 @@
 """The tail of the logs: one a process, reading what is new for the streams that are open here.
 
 Woken by this process's own commits, by the channel, and by its own poll, which asks once a second for the positions of
-all logs followed here and so covers every wake-up that was lost. A wake-up never says *what* is new: that is always
-read from the log, up to a position that a statement before the reading returned.
+all logs followed here and so covers every wake-up that was lost. A wake-up never says *what* is new, and its position
+is not believed: what is new is read from the log, and counts as read up to a position that the log had reached in the
+snapshot of that reading, or before it. A position is reached in a snapshot if and only if all that stands at it and
+below is there: both come with one commit, and commits come in the order of positions.
+
+A lone moment of this process's own is read before its commit, by its own transaction: that holds the organisation's
+lock, so what it sees is what is committed at the position. When it is, it is delivered, if the streams here have come
+to just below it.
 
 Why nothing is missed: a stream registers first, then :meth:`Tail.follow` makes sure that the log's tail has a position,
-then it reads the log's position itself and its history up to there. Whoever the tail serves in a reading was registered
-before the reading began; whoever was not reads a position at least as high as that reading's end.
+then it reads the log's position itself and its history up to there. Whoever was registered when a reading chose whom to
+ask for is served by it. Whoever was not must have read a position at least as high as that reading's end. It has where
+the end was known to be reached before the choice. Where it was not, because the reading itself found out or was before
+the commit, somebody may have registered and looked in between: then, if anyone did register, it is read once more.
 """
 
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Self
 
-from leadfeed_api.db.session import Database
+from leadfeed_api.db.session import LOST, Connection, Database, HandOver
 from leadfeed_api.db.wakeups import Origin, Wakeups
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.feed import queries
@@ -53,14 +62,17 @@ class Tail:
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
         self._polling: asyncio.Task[None] | None = None
         self._look = asyncio.Event()
+        self._before = database.foresee
         wakeups.heard = self.hear
         wakeups.resumed = self._look.set
 
     async def __aenter__(self) -> Self:
+        self._database.foresee = self._foresee
         self._polling = asyncio.create_task(self._poll())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._database.foresee = self._before
         tasks = [followed.reading for followed in self._logs.values()] + [self._polling]
         running = [task for task in tasks if task is not None]
         for task in running:
@@ -103,19 +115,69 @@ class Tail:
         finally:
             followed.reading = None
 
+    async def _foresee(self, connection: Connection, org_id: int, position: int) -> HandOver | None:
+        """What streams here will be told of a moment, in the transaction that writes it."""
+        followed = self._logs.get(org_id)
+        audience = self._connections.audience(org_id)
+        if followed is None or followed.position != position - 1 or not audience:
+            return None
+        registered = self._connections.admitted
+        try:
+            async with connection.transaction():  # a savepoint: a reading that fails takes nothing along
+                _, found = await news.of_moment(connection, org_id, audience, position)
+        except LOST:
+            raise
+        except Exception:  # Intentional: whatever it was, the moment is written, and read afterwards
+            log.exception("foresight-failed")
+            return None
+        return None if found is None else partial(self._hand_over, followed, position, registered, found)
+
+    def _hand_over(self, followed: _Followed, position: int, registered: int, found: list[news.News]) -> None:
+        """The moment is committed. Where it cannot be handed over it is read, as any other.
+
+        Not while a reading is under way: that may have found it, too.
+        """
+        next_one = followed.reading is None and followed.position == position - 1
+        if next_one and self._connections.admitted == registered:
+            try:
+                self._deliver(followed.org_id, found)
+            except Exception:  # Intentional: the commit has nothing to do with it
+                log.exception("tail-failed")
+            else:
+                followed.position = position
+
     async def _catch_up(self, followed: _Followed) -> None:
         self._metrics.catch_ups.inc()
         async with self._database.read() as connection:
-            up_to, _ = await queries.reach(connection, followed.org_id)
+            up_to = await self._read_moment(connection, followed)
             while followed.position is not None and followed.position < up_to:
-                end = min(followed.position + POSITIONS_PER_READ, up_to)
-                followers = list(self._connections.audience(followed.org_id))
-                found = await news.for_followers(connection, followed.org_id, followers, followed.position, end)
-                self._deliver(followed.org_id, found)
-                followed.position = end
+                await self._read_on(connection, followed, min(followed.position + POSITIONS_PER_READ, up_to))
                 await asyncio.sleep(0)  # the streams write before more is read
+        if followed.heard <= up_to:
+            followed.wanted = False  # whatever was heard meanwhile was read, too
         followed.heard = up_to
         followed.behind_since = None
+
+    async def _read_moment(self, connection: Connection, followed: _Followed) -> int:
+        """Delivers what stands at the next position if that is a moment; returns how far the log has come.
+
+        Delivers nothing if a stream registered meanwhile, which may have to be asked for, too.
+        """
+        after, registered = followed.position or 0, self._connections.admitted
+        audience = self._connections.audience(followed.org_id)
+        reached, found = await news.of_moment(connection, followed.org_id, audience, after + 1)
+        if found is not None and self._connections.admitted == registered:
+            self._deliver(followed.org_id, found)
+            followed.position = after + 1
+        return reached
+
+    async def _read_on(self, connection: Connection, followed: _Followed, end: int) -> None:
+        """Delivers everything up to a position that the log has reached."""
+        followers = list(self._connections.audience(followed.org_id))
+        after = followed.position or 0
+        found = await news.for_followers(connection, followed.org_id, followers, after, end)
+        self._deliver(followed.org_id, found)
+        followed.position = end
 
     def _deliver(self, org_id: int, found: list[news.News]) -> None:
         audience = self._connections.audience(org_id)
