@@ -9,21 +9,24 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from bench import e2e, feeds, growth, ingest, ingest_sql, mixed, page, stream
+from bench import e2e, feeds, growth, ingest, ingest_shapes, ingest_sql, mixed, page, stream
 from bench.figures import Figure, machine, save
+from bench.peers import ingest as peers_ingest
 from bench.peers import page as peers
 from bench.report import write_table
 from bench.world import filled
 
-BENCHES = {
+BENCHES = {  # in this order, because pages and feeds are compared on rows that are the same for all
     "page": page.run,
+    "peers": peers.run,
+    "feeds": feeds.run,
+    "e2e": e2e.run,
     "ingest": ingest.run,
     "ingest_sql": ingest_sql.run,
-    "feeds": feeds.run,
-    "mixed": mixed.run,
+    "ingest_shapes": ingest_shapes.run,
+    "peers_ingest": peers_ingest.run,
     "stream": stream.run,
-    "e2e": e2e.run,
-    "peers": peers.run,
+    "mixed": mixed.run,
 }
 ALONE = "growth"  # takes minutes to fill; only when it is asked for
 

@@ -24,7 +24,7 @@ ROWS = {
     "single moments, 64 callers, grouped": ("single_grouped_vs_ungrouped", "ours", "/s"),
 }
 COSTS = {
-    "a delivery to a stream": ("stream_vs_nchan", "ours_us_each", "µs of the server's processor"),
+    "a delivery to a stream": ("stream_vs_raw", "ours_us_each", "µs of the server's processor"),
     "an open stream": ("stream_kib_per_connection", "ours", "KiB"),
     "a page while all else goes on": ("mixed_page_p99_ms", "ours", "ms at the 99th percentile"),
 }
@@ -100,7 +100,7 @@ def _million(figures: Figures) -> list[str]:
         f"* A tenth with a reader that polls every quarter of an hour: {polled:,.0f}/s, of {polls:,.0f} of one worker.",
         f"* {MOMENTS:,} moments/s at fan-out {FAN_OUT} are {math.ceil(cores)} cores of PostgreSQL.",
     ]
-    delivery = _of(figures, "stream_vs_nchan", "ours_us_each")
+    delivery = _of(figures, "stream_vs_raw", "ours_us_each")
     if delivery is not None:
         # Each entry is one delivery to whoever is online.
         busy = MOMENTS * FAN_OUT * ONLINE * delivery / 1e6

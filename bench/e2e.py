@@ -14,15 +14,13 @@ the other holds the streams, so that every wake-up travels. The reference is one
 
 import asyncio
 import json
-import os
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,12 +29,13 @@ from bench.arrivals import FIRST, LONGEST_S, PER_SECOND, Said, Times, arrivals
 from bench.commits import Commits
 from bench.figures import Figure
 from bench.load import Request, get, in_own_process, post
-from bench.world import World, await_health, free_port
+from bench.processes import ended, free_port, running
+from bench.world import World
 from leadfeed_api.db.session import Database
 from leadfeed_api.people.sync import sync
 
 REPS = 100
-STARTING_S, ENDING_S = 10.0, 15.0
+STARTING_S = 10.0
 MEANING = "median ms from COMMIT issued to the bytes at the client"
 
 
@@ -130,10 +129,10 @@ def _ours(world: World, case: Case, name: str, seconds: float) -> Times:
             environment["LEADFEED_NATS_URL"] = opened.enter_context(_nats_server())
         first = second = free_port()
         command = ["-m", "bench.commits", str(commits), "serve", "--port", str(first)]
-        opened.enter_context(_running(command, first, environment))
+        opened.enter_context(_python(command, first, environment))
         if case.processes == 2:
             second = free_port()
-            opened.enter_context(_running(["-m", "leadfeed_api", "serve", "--port", str(second)], second, environment))
+            opened.enter_context(_python(["-m", "leadfeed_api", "serve", "--port", str(second)], second, environment))
         return _measured(commits, (first, second), listening, said, seconds)
 
 
@@ -143,7 +142,7 @@ def _reference(world: World, case: Case, name: str, seconds: float) -> Times:
         body = json.dumps([rep, _event(description)])
         said.append(Said(post("/say", "x" * 50, body.encode()), rep, description))
     port = free_port()
-    with _commits() as commits, _running(["-m", "bench.notify", str(port), world.url, str(commits)], port):
+    with _commits() as commits, _python(["-m", "bench.notify", str(port), world.url, str(commits)], port):
         return _measured(commits, (port, port), [get("/listen", "x" * 250)] * case.streams, said, seconds)
 
 
@@ -186,18 +185,17 @@ def _commits() -> Iterator[Path]:
         yield Commits.begin(Path(file.name))
 
 
-@contextmanager
-def _running(arguments: Sequence[str], port: int, environment: dict[str, str] | None = None) -> Iterator[None]:
+def _python(
+    arguments: Sequence[str], port: int, environment: dict[str, str] | None = None
+) -> AbstractContextManager[int]:
     """A Python program that answers at ``port``, until the block ends."""
-    with _ended([sys.executable, *arguments], environment) as process:
-        await_health(port, process)
-        yield
+    return running([sys.executable, *arguments], port, environment)
 
 
 @contextmanager
 def _nats_server() -> Iterator[str]:
     port = free_port()
-    with _ended(["nats-server", "--addr", "127.0.0.1", "--port", str(port)]):
+    with ended(["nats-server", "--addr", "127.0.0.1", "--port", str(port)]):
         deadline = time.monotonic() + STARTING_S
         while True:
             try:
@@ -208,18 +206,3 @@ def _nats_server() -> Iterator[str]:
                     raise SystemExit("nats-server did not start") from None
                 time.sleep(0.02)
         yield f"nats://127.0.0.1:{port}"
-
-
-@contextmanager
-def _ended(command: Sequence[str], environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    silent = subprocess.DEVNULL
-    process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, stdout=silent, stderr=silent)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(ENDING_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(ENDING_S)

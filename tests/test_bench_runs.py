@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_every_bench_that_needs_no_peer_runs_and_finds_every_answer_right() -> None:
-    benches = ["page", "feeds", "ingest", "mixed", "e2e"]
+    benches = ["page", "feeds", "e2e", "ingest", "ingest_shapes", "mixed"]
     command = [sys.executable, "-m", "bench", *benches, "--smoke"]
     process = await asyncio.create_subprocess_exec(
         *command,

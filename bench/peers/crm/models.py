@@ -49,7 +49,13 @@ class Moment(models.Model):
     occurred_at = models.DateTimeField()
     url = models.TextField(null=True)
     source = models.TextField()
+    external_id = models.TextField()
     bot = models.TextField(null=True)
+
+    class Meta:
+        """One row an identity."""
+
+        constraints: ClassVar = [models.UniqueConstraint(fields=["source", "external_id"], name="moment_identity")]
 
 
 class Entry(models.Model):

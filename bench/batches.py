@@ -1,0 +1,122 @@
+"""Batches of moments that nobody sent before: over HTTP, and by the same statements without it.
+
+Bodies and parameters are made ahead: a client's own work is neither the server's nor the statements'.
+"""
+
+import asyncio
+import itertools
+import json
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import uvloop
+
+from bench.load import Request, post, sending
+from bench.world import World
+from leadfeed_api.db.session import Database
+from leadfeed_api.ingestion.interpret import Candidate
+from leadfeed_api.ingestion.record import record_moments
+
+FASTEST = 40_000  # moments a second that nobody reaches here
+DESCRIPTION = "Visited the pricing page 3 times"
+MOMENTS = "/v1/moments"
+
+
+@dataclass(frozen=True)
+class Into:
+    """Where moments go: organisations, taken by turns, and which leads do something, one after the other."""
+
+    org_ids: tuple[int, ...]
+    keys: tuple[str, ...]
+    leads: tuple[str, ...]
+
+
+def into_world(world: World) -> Into:
+    """The leads of the rep who has 90 of them; somebody else watches each, so that a moment is in two inboxes."""
+    return Into((world.org_id,), (world.key,), tuple(f"watching-{n}" for n in range(90)))
+
+
+def send_batches(
+    port: int, into: Into, run: str, size: int, callers: int, seconds: float, path: str = MOMENTS
+) -> float:
+    """Moments per second accepted over HTTP; every batch is new, and every answer must say so."""
+    return uvloop.run(sending(port, Bodies(into, run, size, seconds, path), callers, seconds)).per_second * size
+
+
+def write_by_asyncpg(url: str, into: Into, run: str, size: int, callers: int, seconds: float) -> float:
+    """Moments per second by the same statements, on a connection for each caller; no HTTP, JSON or grouping."""
+    return uvloop.run(_write(url, _Batches(into, run, size, seconds), callers, seconds))
+
+
+class _Batches(Iterator[tuple[int, list[Candidate]]]):
+    """Organisation and moments, again and again; the first of them made ahead."""
+
+    def __init__(self, into: Into, run: str, size: int, seconds: float) -> None:
+        self.into, self.run, self.size = into, run, size
+        self.firsts, self.turns, self.now = itertools.count(0, size), itertools.count(), datetime.now(UTC)
+        self.ahead = deque(self._make() for _ in range(_made_ahead(size, seconds)))
+
+    def __next__(self) -> tuple[int, list[Candidate]]:
+        return self.ahead.popleft() if self.ahead else self._make()
+
+    def _make(self) -> tuple[int, list[Candidate]]:
+        org_id = self.into.org_ids[next(self.turns) % len(self.into.org_ids)]
+        return org_id, [
+            Candidate(self.run, str(number), lead, "web", DESCRIPTION, None, None, self.now)
+            for number, lead in _numbered(self.into, next(self.firsts), self.size)
+        ]
+
+
+class Bodies(Iterator[Request]):
+    """The same as requests to ours; to Django's, if they go elsewhere."""
+
+    def __init__(self, into: Into, run: str, size: int, seconds: float, path: str = MOMENTS) -> None:
+        self.into, self.run, self.size, self.path = into, run, size, path
+        self.firsts, self.turns = itertools.count(0, size), itertools.count()
+        self.ahead = deque(self._make() for _ in range(_made_ahead(size, seconds)))
+
+    def __next__(self) -> Request:
+        return self.ahead.popleft() if self.ahead else self._make()
+
+    def _make(self) -> Request:
+        key = self.into.keys[next(self.turns) % len(self.into.keys)]
+        moments = [
+            {"source": self.run, "external_id": str(number), "lead_id": lead, "type": "web", "description": DESCRIPTION}
+            for number, lead in _numbered(self.into, next(self.firsts), self.size)
+        ]
+        body = json.dumps({"moments": moments}).encode()
+        asked = post(self.path, key, body, holds=f'"accepted":{self.size},')
+        if self.path != MOMENTS:
+            return Request(asked.head.replace(b" Bearer ", b" Token "), asked.body, asked.status, asked.holds)
+        return asked
+
+
+def _numbered(into: Into, first: int, size: int) -> list[tuple[int, str]]:
+    """Numbers from ``first`` on, each with a lead; the leads come in another order than they are stored in."""
+    return [(first + n, into.leads[(first + n * 7) % len(into.leads)]) for n in range(size)]
+
+
+def _made_ahead(size: int, seconds: float) -> int:
+    """More than can be sent in that time, where batches are large; what is missing is made when it is wanted."""
+    return int(seconds * FASTEST / (size + 10)) + 1
+
+
+async def _write(url: str, batches: _Batches, callers: int, seconds: float) -> float:
+    count, started = 0, time.perf_counter()
+
+    async def caller(database: Database) -> None:
+        nonlocal count
+        while not count or time.perf_counter() < started + seconds:
+            org_id, batch = next(batches)
+            verdicts = await record_moments(database, org_id, batch)
+            if any(verdict.status != "accepted" for verdict in verdicts):
+                raise SystemExit("a moment was not accepted")
+            count += len(batch)
+
+    async with Database(url, pool_size=callers) as database:
+        started = time.perf_counter()
+        await asyncio.gather(*(caller(database) for _ in range(callers)))
+        return count / (time.perf_counter() - started)
