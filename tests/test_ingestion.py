@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
+from leadfeed_api.errors import Problem
+from leadfeed_api.ingestion.envelopes import _document, _own, open_envelope
 from leadfeed_api.ingestion.interpret import Candidate, _judge, interpret, interpret_all, read_plain
 from leadfeed_api.ingestion.record import Verdict, record_moments
 from leadfeed_api.ingestion.schemas import BatchResult
@@ -414,6 +416,42 @@ def test_the_usual_moments_are_read_without_the_schema() -> None:
         read_plain([{**_USUAL, "occurred_at": "2026-11-23T09:12:00Z"}], datetime(2026, 11, 24, tzinfo=UTC)) is not None
     )
     assert read_plain([_USUAL, {**_USUAL, "description": "a  b"}], MONDAY) is None
+
+
+_PAIRS = st.lists(
+    st.tuples(
+        st.sampled_from([*_USUAL, "occurred_at", "url", "more"]),
+        st.sampled_from(["x", 'a ": b', "\\", "\u00e9", "2026-11-23T09:12:00Z", 7, None, {"source": "s"}, ["x"]]),
+    ),
+    max_size=3,
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(_PAIRS, min_size=1, max_size=3), st.sampled_from(["{%s}", "{%s,%s}", "\ufeff{%s}", "[%s]", "{%s} x"]))
+def test_what_is_read_fast_is_what_the_strict_reader_reads(odd: list[list[tuple[str, object]]], around: str) -> None:
+    """Also where a key stands twice, in an item or beside them."""
+    items = ",".join("{" + ",".join(_pair(*one) for one in [*_USUAL.items(), *pairs]) + "}" for pairs in odd)
+    body = around.replace("%s", f'"moments":[{items}]').encode()
+
+    def strictly() -> object:
+        return _own(_document(body), MONDAY)
+
+    def as_served() -> object:
+        return open_envelope({"content-type": "application/json"}, body, MONDAY)
+
+    assert _outcome(as_served) == _outcome(strictly)
+
+
+def _pair(name: str, value: object) -> str:
+    return f"{json.dumps(name)}:{json.dumps(value, ensure_ascii=False)}"
+
+
+def _outcome(read: Callable[[], object]) -> object:
+    try:
+        return read()
+    except Problem as problem:
+        return type(problem), str(problem)
 
 
 # --- durability ----------------------------------------------------------------------------------------------------

@@ -10,8 +10,17 @@ from json import JSONDecodeError
 from typing import Any
 from urllib.parse import unquote
 
+import orjson
+
 from leadfeed_api.errors import Invalid, InvalidBody, UnsupportedMediaType
-from leadfeed_api.ingestion.interpret import MAX_ITEMS, Candidate, Rejection, interpret_all, interpret_cloud_event
+from leadfeed_api.ingestion.interpret import (
+    MAX_ITEMS,
+    Candidate,
+    Rejection,
+    interpret_all,
+    interpret_cloud_event,
+    read_all_plain,
+)
 from leadfeed_api.wire import media_type, strict_json
 
 
@@ -34,15 +43,36 @@ def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Bat
         return _events([_event(_document(body))], [""], now)
     if kind == "application/cloudevents-batch+json":
         events = _items(_document(body), "")
-        return _events(events, [f"/{n}" for n in range(len(events))], now)
+        return _events(events, _pointers(events, ""), now)
     if kind == "application/json" and "ce-specversion" in headers:
         return _events([_binary(headers, _document(body))], [""], now)
     if kind == "application/json":
-        return _own(_document(body), now)
+        return _plain(body, now) or _own(_document(body), now)
     raise UnsupportedMediaType(
         "The content type is not one this address takes: application/json, application/cloudevents+json or "
         "application/cloudevents-batch+json."
     )
+
+
+def _plain(body: bytes, now: datetime) -> Batch | None:
+    """What nearly every body is, read in a third of the time: a batch of plain moments. None where in doubt.
+
+    The fast parser keeps the last of two equal keys and says nothing. But where no character is escaped, each text has
+    two quotation marks, and nothing else has: more of them than the texts that were found need are a key named twice.
+    """
+    if b"\\" in body:
+        return None
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    items = document["moments"] if isinstance(document, dict) and document.keys() == {"moments"} else None
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
+        return None
+    candidates = read_all_plain(items, now)
+    if candidates is None or body.count(b'"') != 2 * (1 + 2 * sum(map(len, items))):
+        return None
+    return Batch(candidates, _pointers(items, "/moments"), "/lead_id")
 
 
 def _own(document: Any, now: datetime) -> Batch:
@@ -51,8 +81,7 @@ def _own(document: Any, now: datetime) -> Batch:
     if len(document) > 1:
         raise Invalid(errors=[{"pointer": "", "detail": "an unknown field stands beside moments"}])
     items = _items(document["moments"], "/moments")
-    pointers = [f"/moments/{n}" for n in range(len(items))]
-    return Batch(interpret_all(items, now), pointers, "/lead_id")
+    return Batch(interpret_all(items, now), _pointers(items, "/moments"), "/lead_id")
 
 
 def _events(events: Sequence[Any], pointers: Sequence[str], now: datetime) -> Batch:
@@ -69,6 +98,10 @@ def _items(found: Any, pointer: str) -> list[Any]:
     if not isinstance(found, list) or not 1 <= len(found) <= MAX_ITEMS:
         raise Invalid(errors=[{"pointer": pointer, "detail": f"expected an array of 1-{MAX_ITEMS:,} items"}])
     return found
+
+
+def _pointers(items: Sequence[Any], above: str) -> list[str]:
+    return [f"{above}/{n}" for n in range(len(items))]
 
 
 def _document(body: bytes) -> Any:

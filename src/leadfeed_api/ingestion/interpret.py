@@ -70,16 +70,21 @@ def interpret(item: object, now: datetime) -> Candidate | Rejection:
 
 def interpret_all(items: Sequence[object], now: datetime) -> Sequence[Candidate | Rejection]:
     """As :func:`interpret`, for each."""
-    plain = [item for item in items if type(item) is dict and item.keys() <= _PLAIN]
+    plain = [item for item in items if _is_plain(item)]
     read = plain and read_plain(plain, now)
-    if read and len(read) == len(items):
-        return read
     if not read:
         return [_judge(item, now, at=_OWN) for item in items]
     others = iter(read)
-    return [
-        next(others) if type(item) is dict and item.keys() <= _PLAIN else _judge(item, now, at=_OWN) for item in items
-    ]
+    return [next(others) if _is_plain(item) else _judge(item, now, at=_OWN) for item in items]
+
+
+def read_all_plain(items: Sequence[object], now: datetime) -> list[Candidate] | None:
+    """As :func:`interpret_all` where each is a plain moment, all of whose fields are texts; None where in doubt."""
+    return read_plain(items, now) if all(map(_is_plain, items)) else None  # type: ignore[arg-type]
+
+
+def _is_plain(item: object) -> TypeGuard[dict[str, Any]]:
+    return type(item) is dict and item.keys() <= _PLAIN
 
 
 def read_plain(items: Sequence[Mapping[str, Any]], now: datetime) -> list[Candidate] | None:
