@@ -16,12 +16,14 @@ from leadfeed_api.db.tables import Table
 from leadfeed_api.feed import queries
 from leadfeed_api.feed.filters import Filters, narrow
 from leadfeed_api.feed.paging import NEWEST, page_statement
+from leadfeed_api.ingestion.interpret import Candidate
+from leadfeed_api.ingestion.record import INSERT_MOMENTS, columns, joined
 from postgres import clone_database, drop_database
 from world import World
 
 pytestmark = pytest.mark.anyio
 
-ENTRIES, LEADS, ORG_ID = 50_000, 1_000, 7
+ENTRIES, LEADS, ORG_ID, LATE = 50_000, 1_000, 7, 9
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 MIDDLE = NOW - timedelta(seconds=ENTRIES // 2)
 FILL = f"""
@@ -48,6 +50,16 @@ INSERT INTO feed_change (org_id, user_id, position, kind, lead_id, changed_at)
   SELECT m.org_id, u, m.position, 'lead', m.lead_id, '{NOW}'
   FROM moment m, unnest(ARRAY['ana', 'bob']) u WHERE m.position % 7 = 0;
 ANALYZE;
+"""
+CAME = f"""
+INSERT INTO organization (org_id, org, name, position, created_at)
+  SELECT {LATE}, 'late', 'O', {ENTRIES}, '{NOW}';
+INSERT INTO lead (org_id, lead_id, name) SELECT {LATE}, 'l' || n, 'P' FROM generate_series(0, 99) n;
+INSERT INTO moment
+  (org_id, moment_id, position, source, external_id, lead_id, type, description, occurred_at, recorded_at)
+  SELECT {LATE}, lpad(to_hex(n + {ENTRIES}), 32, '0')::uuid, n, 's', 'm' || n, 'l' || n % 100, 'web', 'Visited',
+    '{NOW}', '{NOW}'
+  FROM generate_series(0, 2000) n;
 """
 
 
@@ -141,6 +153,27 @@ def for_a_page(plan: dict[str, Any], limit: int, pages: int = 1) -> None:
         if node.get("Relation Name") in {"moment", "lead"}:
             assert rows_of(node) <= most, f"{node['Relation Name']} was read beyond the page"
         assert node["Node Type"] != "Seq Scan" or node["Relation Name"] not in {"moment", "lead", "feed_entry"}
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_a_batch_for_an_organisation_that_nobody_counted_reads_none_of_its_moments(
+    filled: str, mode: str
+) -> None:
+    connection = await asyncpg.connect(filled, server_settings={"plan_cache_mode": mode, "jit": "off"})
+    came = connection.transaction()
+    await came.start()
+    try:
+        await connection.execute(f"/* by a test */ {CAME}")
+        batch = [Candidate("s", f"m{n}", "l1", "web", "Visited", None, None, NOW) for n in range(20)]
+        ids = joined([str(UUID(int=n)) for n in range(20)])
+        explained = f"/* by a test */ EXPLAIN (ANALYZE, FORMAT JSON) {INSERT_MOMENTS}"
+        shown = await connection.fetchval(explained, LATE, ENTRIES, ids, *columns(batch), NOW)
+    finally:
+        await came.rollback()
+        await connection.close()
+    plan = json.loads(shown)[0]["Plan"]
+    assert (plan["Conflict Arbiter Indexes"], plan["Conflicting Tuples"]) == (["moment_by_identity"], 20)
+    assert [one["Node Type"] for one in nodes(plan) if one.get("Relation Name") == "moment"] == ["ModifyTable"]
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])

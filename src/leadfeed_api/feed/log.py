@@ -66,10 +66,6 @@ class Log:
         self.position = self._known(await self.connection.fetchval(ADVANCE, self.org_id, count))
         return self.position
 
-    async def give_back(self, count: int) -> int:
-        """Takes back the last ``count`` positions that this transaction advanced by, and returns the last in use."""
-        return await self.advance(-count)
-
     async def tell(self, changes: Sequence[Change]) -> None:
         """Records what users have to be told; a flood for one user becomes one ``reset``."""
         told = without_floods(changes)
