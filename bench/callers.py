@@ -31,6 +31,17 @@ class Caller:
             raise SystemExit(f"a wrong answer to {request.head[:200]!r}: {answer[:600]!r}")
 
     async def _answers(self, port: int, requests: Sequence[bytes]) -> list[bytes]:
+        kept = port in self._connections
+        try:
+            return await self._exchange(port, requests)
+        except (EOFError, ConnectionError):
+            if not kept:
+                raise
+        # The server had closed it, because nothing was said on it for some seconds; as every client, once more.
+        self._connections.pop(port)[1].close()
+        return await self._exchange(port, requests)
+
+    async def _exchange(self, port: int, requests: Sequence[bytes]) -> list[bytes]:
         if port not in self._connections:
             self._connections[port] = await asyncio.open_connection("127.0.0.1", port)
         reader, writer = self._connections[port]
