@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from statistics import median
 
 from bench.crowd import Crowd
@@ -91,7 +92,7 @@ def _named(share: int) -> str:
 
 
 def _ms(seconds: Sequence[float], share: int) -> float:
-    return median(seconds) * 1e3 if share == 50 else seconds[int((len(seconds) - 1) * share / 100)] * 1e3
+    return median(seconds) * 1e3 if share == 50 else seconds[ceil(len(seconds) * share / 100) - 1] * 1e3
 
 
 def _part(kind: Kind, share: float) -> Kind:
