@@ -40,7 +40,7 @@ async def test_what_happens_to_a_stream_is_counted(server: Service) -> None:
     before = {name: await figure(name) for name in FIGURES}
     async with following(world, "ana", at="nonsense") as stream:
         await stream.next()
-        await world.report(world.moment("l1"))
+        await world.report(world.moment("l1"), world.moment("l1"))  # one alone need not be read from the log
         await stream.next()
         now = {name: await figure(name) for name in FIGURES}
         async with world.service.app.state.database.read():
