@@ -35,7 +35,7 @@ ORDER BY x.ordinal
 INSERT_MOMENTS = """
 INSERT INTO moment
   (org_id, moment_id, position, source, external_id, lead_id, type, description, url, bot, occurred_at, recorded_at)
-SELECT o.org_id, x.moment_id, $2::bigint + row_number() OVER (PARTITION BY o.org_id ORDER BY x.ordinal),
+SELECT o.org_id, x.moment_id, $2::bigint + x.ordinal,
   x.source, x.external_id, x.lead_id, x.type, x.description, x.url, x.bot, x.occurred_at, $12
 FROM organization o
 CROSS JOIN unnest(
