@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import e2e, feeds, growth, ingest, ingest_shapes, ingest_sql, mixed, page, stream
+from bench.cores import keep_to_measured
 from bench.figures import Figure, machine, save
 from bench.peers import ingest as peers_ingest
 from bench.peers import page as peers
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="one short run; writes nothing")
     asked = parser.parse_args()
     runs, seconds, moments = (1, 0.1, 3_000) if asked.smoke else (asked.runs, asked.seconds, asked.moments)
+    keep_to_measured()
     on = machine()
     console = Console()
     figures: list[Figure] = []

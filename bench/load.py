@@ -15,6 +15,8 @@ from typing import Any
 
 import uvloop
 
+from bench.cores import move_to_load, parted
+
 
 @dataclass(frozen=True)
 class Request:
@@ -73,7 +75,7 @@ def guarded(work: Callable[..., Any], *args: Any) -> Any:
 
 @cache
 def _beside() -> Pool:
-    return multiprocessing.get_context("spawn").Pool(1)
+    return multiprocessing.get_context("spawn").Pool(1, move_to_load, (parted(),))
 
 
 def send(port: int, requests: Sequence[Request], concurrency: int, seconds: float) -> Answered:
