@@ -1,10 +1,12 @@
 """Streams and the sockets below them: what is written past the transport, and servers that lend nothing."""
 
 import asyncio
+import gc
 import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -12,9 +14,11 @@ import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from leadfeed_api.settings import Settings
+from leadfeed_api.stream.lent import Lent, lent, send_each
 from stream_client import following, until
 from world import served
 
+ROOM_IN_EVENTS = 400  # of 1 KB, which is more than a socket and its peer keep for a client that does not read
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
@@ -82,6 +86,89 @@ def test_a_socket_is_open_until_its_protocol_was_told_that_it_is_lost(loop: str,
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         assert runner.run(one_connection()).open_when_lost is True
+
+
+@pytest.fixture
+def pairs() -> Iterator[list[tuple[socket.socket, socket.socket]]]:
+    """Connected sockets: the server's end, which waits for nobody, and the client's."""
+    with ExitStack() as opened:
+        made = [socket.socketpair() for _ in range(4)]
+        for ours, theirs in made:
+            opened.enter_context(ours).setblocking(False)
+            opened.enter_context(theirs).settimeout(5)
+        yield made
+
+
+class Transport:
+    """As much of one as a socket is lent by."""
+
+    def __init__(self, own: socket.socket) -> None:
+        self._extra = {"socket": own}
+
+    def get_extra_info(self, name: str) -> socket.socket | None:
+        return self._extra.get(name)
+
+
+def _lent(own: socket.socket) -> Lent:
+    borrowed = lent(Transport(own))
+    assert borrowed is not None
+    return borrowed
+
+
+def test_a_lent_socket_stays_open_when_nobody_has_it_any_more(
+    pairs: list[tuple[socket.socket, socket.socket]],
+) -> None:
+    ours, theirs = pairs[0]
+    borrowed = _lent(ours)
+    assert borrowed.write(b"one") == b""
+    del borrowed
+    gc.collect()
+    ours.send(b", two")
+    assert theirs.recv(100) == b"one, two"
+
+
+def test_what_is_written_to_a_socket_that_was_given_back_is_left_over(
+    pairs: list[tuple[socket.socket, socket.socket]],
+) -> None:
+    """Its number may be another connection's by now."""
+    ours, theirs = pairs[0]
+    borrowed = _lent(ours)
+    borrowed.give_back()
+    assert borrowed.write(b"late") == b"late"
+    assert send_each([borrowed], [b"late"]) == [0]
+    ours.close()
+    assert theirs.recv(100) == b""
+
+
+def test_each_gets_its_own_whoever_is_full_or_gone(pairs: list[tuple[socket.socket, socket.socket]]) -> None:
+    full, gone = 1, 2
+    stuffing = b"s" * 1_000
+    while not (left := _lent(pairs[full][0]).write(stuffing)):
+        pass
+    pairs[gone][1].close()
+
+    taken = send_each([_lent(ours) for ours, _ in pairs], [b"a" * 7, b"b" * 1_000, b"c" * 9, b"d" * 11])
+
+    assert len(left) > 0
+    assert taken == [7, 0, 0, 11]
+    assert [pairs[one][1].recv(100) for one in (0, 3)] == [b"a" * 7, b"d" * 11]
+
+
+@pytest.mark.anyio
+async def test_a_reader_who_does_not_read_is_passed_over_and_told_the_rest_in_order(settings: Settings) -> None:
+    """One at a time, so that each is written to whoever has room, and comes to whoever has none in another way."""
+    async with served(settings) as service:
+        world = await service.new_world()
+        await world.people("ana", "bob", leads={"l1": "ana"})
+        await world.client.put("/v1/watchlist/l1", headers=world.rep("bob"))
+        async with following(world, "bob") as slow, following(world, "ana") as quick:
+            await slow.ready()
+            await quick.ready()
+            told = []
+            for _ in range(ROOM_IN_EVENTS):
+                told.append(await world.report(world.moment("l1", description="x" * 900)))
+                assert [one.data["id"] for one in await quick.take(1)] == told[-1]
+            assert [[one.data["id"]] for one in await slow.take(ROOM_IN_EVENTS)] == told
 
 
 @pytest.mark.anyio

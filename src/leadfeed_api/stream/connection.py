@@ -11,8 +11,8 @@ from math import inf
 
 from leadfeed_api.feed.cursor import Positions
 from leadfeed_api.organizations.identity import Caller
-from leadfeed_api.stream.descriptor import write
 from leadfeed_api.stream.events import HEARTBEAT
+from leadfeed_api.stream.lent import Lent
 
 BUFFER_BYTES = 64 * 1024
 WRITE_BYTES = 16 * 1024  # in one write, more or less: what a socket's buffer has room for
@@ -36,24 +36,24 @@ class Connection:
     """One client's stream.
 
     ``position`` is as far as events were taken for sending. ``expires_at`` and ``ends_at`` are Unix times.
-    ``rouse`` has the conversation go on, and ``cut`` closes without a word. ``direct`` is the descriptor to write to
-    past the conversation, while that is idle and the client is reading; ``spill`` takes what there was no room for.
+    ``rouse`` has the conversation go on, and ``cut`` closes without a word. ``direct`` is the socket to write to past
+    the conversation, while that is idle and the client is reading; ``spill`` takes what there was no room for.
     """
 
     org_id: int
-    user_id: str
-    positions: Positions
-    id_line: bytes  # without the number
     key_hash: bytes | None
     expires_at: int | None
+    positions: Positions
+    user_id: str  # this and the next three are what a delivery looks at: neighbours in memory
+    id_line: bytes  # without the number
     position: int = 0
+    direct: Lent | None = None
     behind: bool = True
     ends_at: float = inf
     ended: bool = False
     last_words: bytes = b""
     rouse: Callable[[], object] | None = None
     cut: Callable[[], object] | None = None
-    direct: int | None = None
     spill: Callable[[bytes], object] | None = None
 
     _waiting: list[tuple[int, bytes]] | None = field(default=None, init=False)
@@ -66,7 +66,7 @@ class Connection:
         user_id = who.user_id or ""
         positions = Positions(key, who.org_id, user_id)
         id_line = b"id: %b" % positions.write(0).encode().removesuffix(b"0")
-        return cls(who.org_id, user_id, positions, id_line, who.key_hash, who.expires_at)
+        return cls(who.org_id, who.key_hash, who.expires_at, positions, user_id, id_line)
 
     def event(self, position: int, body: bytes) -> bytes:
         """A whole event: an id of this user's before a body that others may share."""
@@ -81,15 +81,12 @@ class Connection:
         """Sends a live event, or keeps it for sending; whether it did.
 
         Not one that was sent before; nor one for which there is no room, which makes the stream behind.
-        Intentional: the first lines are all that a delivery costs but for the writing, and touch little memory.
         """
         if position <= self.position:
             return False
-        direct = self.direct
-        if direct is not None:
+        if self.direct is not None:
             self.position = position
-            if left := write(direct, event.before + self.id_line + event.after):
-                self._spill(left)
+            self.write(event.before + self.id_line + event.after)
             return True
         if self.behind or self.ended:
             return False
@@ -105,9 +102,9 @@ class Connection:
                 self.position, pushed = position, pushed + 1
                 together += self.id_line + event.rest
                 if len(together) >= WRITE_BYTES:
-                    self._write(together)
+                    self._write_chunk(together)
                     together = b""
-        self._write(together)
+        self._write_chunk(together)
         return pushed
 
     def _keep(self, position: int, event: bytes) -> bool:
@@ -150,7 +147,7 @@ class Connection:
     def beat(self) -> None:
         """Has a sign of life sent."""
         if self.direct is not None:
-            self._write(HEARTBEAT)
+            self._write_chunk(HEARTBEAT)
         else:
             self._beat = True
             self._rouse()
@@ -167,13 +164,19 @@ class Connection:
         if self.cut is not None:
             self.cut()
 
-    def _write(self, whole: bytes) -> None:
-        if whole and self.direct is not None and (left := write(self.direct, b"%x\r\n%b\r\n" % (len(whole), whole))):
-            self._spill(left)
+    def write(self, chunk: bytes) -> None:
+        """Writes past the conversation, while that may be done."""
+        if self.direct is not None and (left := self.direct.write(chunk)):
+            self.leave_over(left)
 
-    def _spill(self, left: bytes) -> None:
+    def leave_over(self, left: bytes) -> None:
+        """Has the conversation's side send what ``direct`` had no room for."""
         if self.spill is not None:
             self.spill(left)
+
+    def _write_chunk(self, data: bytes) -> None:
+        if data:
+            self.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def _rouse(self) -> None:
         self.direct = None  # first what waits

@@ -4,14 +4,49 @@ Owns the limits. A stream is in here from before it reads its history until its 
 missed, and nothing is pushed to nobody.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 from leadfeed_api.errors import TooMany
 from leadfeed_api.stream.connection import Connection
 from leadfeed_api.telemetry import Metrics
 
-_Audience = dict[str, list[Connection]]
-_NOBODY: _Audience = {}
+
+class Audience:
+    """One organisation's streams. A live view: not to be kept across an ``await``."""
+
+    def __init__(self) -> None:
+        self._by_user: dict[str, list[Connection]] = {}
+        self._in_order: dict[Connection, None] = {}
+
+    @property
+    def users(self) -> Collection[str]:
+        """Who follows."""
+        return self._by_user.keys()
+
+    @property
+    def streams(self) -> Collection[Connection]:
+        """All streams, in the order in which they were opened."""
+        return self._in_order.keys()
+
+    def of(self, user_id: str) -> Collection[Connection]:
+        """One user's streams."""
+        return self._by_user.get(user_id, ())
+
+    def add(self, stream: Connection) -> None:
+        """One that is not in here."""
+        self._by_user.setdefault(stream.user_id, []).append(stream)
+        self._in_order[stream] = None
+
+    def remove(self, stream: Connection) -> None:
+        """One that is in here."""
+        del self._in_order[stream]
+        streams = self._by_user[stream.user_id]
+        streams.remove(stream)
+        if not streams:
+            del self._by_user[stream.user_id]
+
+
+_NOBODY = Audience()
 
 
 class Connections:
@@ -21,7 +56,7 @@ class Connections:
         self._per_user = per_user
         self._per_process = per_process
         self._metrics = metrics
-        self._audiences: dict[int, _Audience] = {}
+        self._audiences: dict[int, Audience] = {}
         self._count = 0
         self.admitted = 0  # since the process began
 
@@ -29,28 +64,25 @@ class Connections:
         """Registers a stream. Raises ``TooMany`` when its user, or the process, has as many as it may."""
         if self._count >= self._per_process:
             raise TooMany("This server has as many streams open as it may. Wait as long as Retry-After says.")
-        audience = self._audiences.setdefault(connection.org_id, {})
-        streams = audience.setdefault(connection.user_id, [])
-        if len(streams) >= self._per_user:
+        audience = self._audiences.get(connection.org_id) or Audience()
+        if len(audience.of(connection.user_id)) >= self._per_user:
             raise TooMany("This user has as many streams open as they may. Close one, or share one between tabs.")
-        streams.append(connection)
+        self._audiences[connection.org_id] = audience
+        audience.add(connection)
         self.admitted += 1
         self._counted(+1)
 
     def dismiss(self, connection: Connection) -> None:
         """Forgets a stream; one that is not registered is no error."""
         audience = self._audiences.get(connection.org_id, _NOBODY)
-        streams = audience.get(connection.user_id, [])
-        if connection in streams:
-            streams.remove(connection)
+        if connection in audience.streams:
+            audience.remove(connection)
             self._counted(-1)
-            if not streams:
-                del audience[connection.user_id]
-            if not audience:
+            if not audience.streams:
                 del self._audiences[connection.org_id]
 
-    def audience(self, org_id: int) -> Mapping[str, list[Connection]]:
-        """The organisation's streams by user. Not to be kept across an ``await``: it is a live view."""
+    def audience(self, org_id: int) -> Audience:
+        """The organisation's streams."""
         return self._audiences.get(org_id, _NOBODY)
 
     def organizations(self) -> list[int]:
@@ -59,7 +91,7 @@ class Connections:
 
     def __iter__(self) -> Iterator[Connection]:
         """Every stream; what opens or closes meanwhile does not disturb."""
-        return iter([one for audience in self._audiences.values() for streams in audience.values() for one in streams])
+        return iter([stream for audience in self._audiences.values() for stream in audience.streams])
 
     def __len__(self) -> int:
         return self._count

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.stream.connection import Connection
+from leadfeed_api.stream.lent import Lent
 from leadfeed_api.telemetry import log
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ class Stalled(Exception):
 
 
 class Wire(Protocol):
-    """The way to a client. ``direct`` is the descriptor that may be written to while nothing is ``unsent``."""
+    """The way to a client. ``direct`` is the socket that may be written to while nothing is ``unsent``."""
 
-    direct: int | None
+    direct: Lent | None
 
     @property
     def unsent(self) -> bool:

@@ -18,7 +18,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from leadfeed_api.stream.conversation import Conversation
-from leadfeed_api.stream.descriptor import descriptor
+from leadfeed_api.stream.lent import lent
 
 EXTENSION = "leadfeed.protocol"
 SOCKET_BUFFER_BYTES = 32 * 1024  # left to itself the kernel's grows to megabytes for a client that never reads
@@ -89,7 +89,7 @@ class StreamProtocol(asyncio.Protocol):
         self._connections = connections
         self._conversation = conversation
         self._drained: asyncio.Future[None] | None = None
-        self.direct = descriptor(transport)
+        self.direct = lent(transport)
 
     def begin(self) -> None:
         """Takes the connection over."""
@@ -98,8 +98,8 @@ class StreamProtocol(asyncio.Protocol):
         self._transport.resume_reading()
         # So the transport pauses as soon as, and for as long as, it has anything in its buffer.
         self._transport.set_write_buffer_limits(high=0)
-        lent: socket.socket = self._transport.get_extra_info("socket")
-        lent.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+        own: socket.socket = self._transport.get_extra_info("socket")
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
         self._conversation.begin(self)
 
     @property
@@ -142,6 +142,8 @@ class StreamProtocol(asyncio.Protocol):
         """The client is gone."""
         self._connections.discard(self)
         self._conversation.client_left()
+        if self.direct is not None:
+            self.direct.give_back()
         self._go_on()
 
     def shutdown(self) -> None:

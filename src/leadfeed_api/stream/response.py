@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from leadfeed_api.stream import events
 from leadfeed_api.stream.connection import Connection
 from leadfeed_api.stream.conversation import Conversation
+from leadfeed_api.stream.lent import Lent
 from leadfeed_api.stream.protocol import handing_over
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class EventStream(Response):
 class _Kept:
     """The wire of a stream that stays a response, as ASGI has it."""
 
-    direct: int | None = None
+    direct: Lent | None = None
     unsent = False
 
     def __init__(self, send: Send) -> None:

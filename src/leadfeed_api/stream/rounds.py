@@ -109,11 +109,11 @@ class Rounds:
 
     async def _end_revoked(self, org_id: int) -> None:
         audience = self._connections.audience(org_id)
-        keys = {one.key_hash for streams in audience.values() for one in streams if one.key_hash is not None}
+        keys = {stream.key_hash for stream in audience.streams if stream.key_hash is not None}
         async with self._database.read() as connection:
-            barred = await revocation.barred_users(connection, org_id, list(audience))
+            barred = await revocation.barred_users(connection, org_id, list(audience.users))
             revoked = await revocation.revoked_keys(connection, org_id, keys)
         if barred or revoked:
-            for stream in self._connections:
-                if stream.org_id == org_id and (stream.user_id in barred or stream.key_hash in revoked):
+            for stream in list(self._connections.audience(org_id).streams):
+                if stream.user_id in barred or stream.key_hash in revoked:
                     stream.end(events.expired(revoked=True))

@@ -19,7 +19,6 @@ the commit, somebody may have registered and looked in between: then, if anyone 
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
@@ -30,11 +29,11 @@ from leadfeed_api.errors import Unavailable
 from leadfeed_api.feed import queries
 from leadfeed_api.stream import news
 from leadfeed_api.stream.connections import Connections
+from leadfeed_api.stream.delivery import deliver
 from leadfeed_api.telemetry import Metrics, log
 
 POLL_S = 0.9
 POSITIONS_PER_READ = 100  # so that one reading's events fit the streams' buffers
-DETOUR = 4  # streams passed over for each that is told, at most
 READS_AT_ONCE = 2  # organisations; they share the pool with everyone else
 
 
@@ -119,12 +118,12 @@ class Tail:
         """What streams here will be told of a moment, in the transaction that writes it."""
         followed = self._logs.get(org_id)
         audience = self._connections.audience(org_id)
-        if followed is None or followed.position != position - 1 or not audience:
+        if followed is None or followed.position != position - 1 or not audience.users:
             return None
         registered = self._connections.admitted
         try:
             async with connection.transaction():  # a savepoint: a reading that fails takes nothing along
-                _, found = await news.of_moment(connection, org_id, audience, position)
+                _, found = await news.of_moment(connection, org_id, audience.users, position)
         except LOST:
             raise
         except Exception:  # Intentional: whatever it was, the moment is written, and read afterwards
@@ -165,7 +164,7 @@ class Tail:
         """
         after, registered = followed.position or 0, self._connections.admitted
         audience = self._connections.audience(followed.org_id)
-        reached, found = await news.of_moment(connection, followed.org_id, audience, after + 1)
+        reached, found = await news.of_moment(connection, followed.org_id, audience.users, after + 1)
         if found is not None and self._connections.admitted == registered:
             self._deliver(followed.org_id, found)
             followed.position = after + 1
@@ -173,28 +172,14 @@ class Tail:
 
     async def _read_on(self, connection: Connection, followed: _Followed, end: int) -> None:
         """Delivers everything up to a position that the log has reached."""
-        followers = list(self._connections.audience(followed.org_id))
+        followers = list(self._connections.audience(followed.org_id).users)
         after = followed.position or 0
         found = await news.for_followers(connection, followed.org_id, followers, after, end)
         self._deliver(followed.org_id, found)
         followed.position = end
 
     def _deliver(self, org_id: int, found: list[news.News]) -> None:
-        audience = self._connections.audience(org_id)
-        delivered = 0
-        if found and found[0].position == found[-1].position:  # one event for each, so nothing to send together
-            position, told = found[0].position, news.by_user_once(found)
-            for user_id in _in_order_of_opening(audience, told):
-                if (event := told.get(user_id)) is not None:
-                    for stream in audience.get(user_id, ()):
-                        delivered += stream.push(position, event)
-        else:
-            several = news.by_user(found)
-            for user_id in _in_order_of_opening(audience, several):
-                if (events := several.get(user_id)) is not None:
-                    for stream in audience.get(user_id, ()):
-                        delivered += stream.push_all(events)
-        self._metrics.deliveries.inc(delivered)
+        self._metrics.deliveries.inc(deliver(self._connections.audience(org_id), found))
 
     async def _poll(self) -> None:
         while True:
@@ -214,7 +199,7 @@ class Tail:
 
     async def _compare(self) -> None:
         """Asks how far the logs are; forgets those that nobody here follows any more."""
-        for org_id in [one for one in self._logs if not self._connections.audience(one)]:
+        for org_id in [one for one in self._logs if not self._connections.audience(one).users]:
             if self._logs[org_id].reading is None and not self._logs[org_id].anchoring.locked():
                 del self._logs[org_id]
         if not self._logs:
@@ -229,12 +214,3 @@ class Tail:
         behind = [one for one in self._logs.values() if one.behind_since is not None and one.position is not None]
         self._metrics.lag.set(max((one.heard - (one.position or 0) for one in behind), default=0))
         self._metrics.lag_seconds.set(max((now - (one.behind_since or now) for one in behind), default=0))
-
-
-def _in_order_of_opening(audience: Mapping[str, object], told: Mapping[str, object]) -> Iterable[str]:
-    """All who are told, and perhaps others: in the order in which their streams were opened, if that is no detour.
-
-    Intentional: it is the order in which streams lie in memory, ours and the kernel's. With 10,000 of them whatever is
-    touched has to be fetched first, and neighbours come along.
-    """
-    return audience if len(audience) <= DETOUR * len(told) else told
