@@ -40,7 +40,7 @@ from leadfeed_api.triage import routes as triage
 from leadfeed_api.watchlist import routes as watchlist
 from leadfeed_api.wire import BoundedBodies
 
-EXPRESS = [feed.address, syndication.addresses, ingestion.address]  # what is asked for most
+EXPRESS = [feed.address, stream.address, syndication.addresses, ingestion.address]  # what is asked for most
 
 DESCRIPTION = """
 The lead feed for any CRM: an up-to-the-minute, newest-first list of the interesting moments of the leads a sales rep

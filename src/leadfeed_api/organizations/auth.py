@@ -2,12 +2,12 @@
 
 * ``Reader`` reads one user's things: a user token, or a key of scope ``read`` with ``Leadfeed-User``;
 * ``Rep`` also changes them: a user token, or a key of scope ``admin`` with ``Leadfeed-User``;
-* ``StreamReader`` is a ``Reader`` that may also come with a stream token in the query, because EventSource cannot
-  set headers;
 * ``Ingester``, ``Syncer`` and ``Administrator`` hold the scope of that name, as a key or as a user of role ``admin``.
 
-Every one of them is checked against the database, so that what was revoked is refused at once. ``Claimant`` is the one
-exception: a ``Reader`` whose user nobody has looked up yet, for a route that does so in its own statement.
+Every one of them is checked against the database, so that what was revoked is refused at once. Two are not, for routes
+that look the user up in a statement of their own, and ``admit`` them by that: ``Claimant`` is a ``Reader`` whose user
+nobody has looked up yet, and ``StreamClaimant`` one who may also come with a stream token in the query, because
+EventSource cannot set headers.
 
 All dependencies are coroutines, also those that await nothing: a plain function would be sent to a thread.
 """
@@ -75,7 +75,11 @@ async def claimant(request: Request, data: Data, signer: Signer, _: Bearer = Non
     if scheme.lower() != "bearer" or not credential or credential.startswith(KEY_PREFIX):
         return _of_a_user(await caller(request, data, signer), "read")
     claims = await signer.verify_user(credential)
-    return Caller(org_number(claims.org), claims.org, claims.user_id, _scopes(claims), None, claims.expires_at)
+    return _claiming(claims, _scopes(claims))
+
+
+def _claiming(claims: Claims, scopes: frozenset[Scope]) -> Caller:
+    return Caller(org_number(claims.org), claims.org, claims.user_id, scopes, None, claims.expires_at)
 
 
 def admit(who: Caller, org: str | None, active: bool | None) -> None:
@@ -153,17 +157,17 @@ async def rep(who: Anyone) -> Caller:
     return _of_a_user(who, "admin")
 
 
-async def stream_reader(
+async def stream_claimant(
     request: Request,
     data: Data,
     signer: Signer,
     token: Annotated[str | None, Query(description="A stream token, in place of the Authorization header.")] = None,
     _: Bearer = None,
 ) -> Caller:
-    """A reader, or the holder of a stream token."""
+    """A claimant, or whoever a stream token names."""
     if token is None:
-        return _of_a_user(await caller(request, data, signer), "read")
-    return _of_a_user(await caller_by_claims(data, signer.verify_stream(token), frozenset({"read"})), "read")
+        return await claimant(request, data, signer)
+    return _claiming(signer.verify_stream(token), frozenset({"read"}))
 
 
 def _holder(who: Caller, scope: Scope) -> Caller:
@@ -190,7 +194,7 @@ async def administrator(who: Anyone) -> Caller:
 Reader = Annotated[Caller, Depends(reader)]
 Claimant = Annotated[Caller, Depends(claimant)]
 Rep = Annotated[Caller, Depends(rep)]
-StreamReader = Annotated[Caller, Depends(stream_reader)]
+StreamClaimant = Annotated[Caller, Depends(stream_claimant)]
 Ingester = Annotated[Caller, Depends(ingester)]
 Syncer = Annotated[Caller, Depends(syncer)]
 Administrator = Annotated[Caller, Depends(administrator)]

@@ -12,7 +12,7 @@ How an event reaches a browser::
 * ``delivery``: handing the news to the streams of those who are told;
 * ``connection``: one open stream's buffer, which is small, because the log is the real one;
 * ``connections``: all of them, and how many there may be;
-* ``response``: how it begins: registered, and its first bytes sent;
+* ``response``: how it begins: registered, looked up (``arrivals``), and its first bytes sent;
 * ``conversation``: what follows: replay, then live, and a farewell;
 * ``protocol``: a connection that leaves HTTP, and uvicorn's part in that;
 * ``lent``: writing to a socket past all of these, while nothing stands in the way;

@@ -13,6 +13,7 @@ from leadfeed_api.db.wakeups import Wakeups
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream import events
+from leadfeed_api.stream.arrivals import arrivals
 from leadfeed_api.stream.connection import Connection
 from leadfeed_api.stream.connections import Connections
 from leadfeed_api.stream.leaving import asked_to_leave
@@ -42,6 +43,7 @@ class Live:
         self.connections = Connections(
             per_user=settings.streams_per_user, per_process=settings.streams_per_process, metrics=metrics
         )
+        self.arrivals = arrivals(database)
         self.wakeups = Wakeups(database, channel_for(settings, database), metrics)
         self.tail = Tail(database, self.wakeups, self.connections, metrics)
         self._trimming = Trimming(database, timedelta(days=settings.log_days))

@@ -36,11 +36,6 @@ class History:
         self._stream = stream
         self._org_id, self._user_id = stream.org_id, stream.user_id
 
-    async def now(self) -> int:
-        """How far the log has come. Raises ``Unavailable``."""
-        async with self._reading, self._database.read() as connection:
-            return (await queries.reach(connection, self._org_id))[0]
-
     async def since(self, after: int) -> AsyncGenerator[Piece, None]:
         """Everything above ``after``, up to where the log is when this is called; ``NOWHERE`` is one nobody can read.
 

@@ -1,4 +1,4 @@
-"""How a stream begins: as a response, whose first bytes say that it is open and where it starts.
+"""How a stream begins: registered, then looked up, then a response whose first bytes say where it starts.
 
 sse-starlette's own response runs four tasks and holds a lock for each stream. This one keeps that library's encoding
 (``events``) and its way of noticing that the process is to end (``leaving``). After the first bytes the connection is
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from leadfeed_api.organizations.auth import admit
+from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.stream import events
 from leadfeed_api.stream.connection import Connection
 from leadfeed_api.stream.conversation import Conversation
@@ -30,31 +32,25 @@ LAST_HERE = (b"connection", b"close")  # what was handed over does not come back
 
 
 class EventStream(Response):
-    """One user's stream from a position: an event's id as text, or None for now."""
+    """One user's stream, which has begun: :func:`open_stream`."""
 
     media_type = "text/event-stream"
     status_code = 200
     background = None
 
-    def __init__(self, live: "Live", connection: Connection, position: str | None) -> None:
+    def __init__(self, live: "Live", connection: Connection, opening: bytes) -> None:
         self.live = live
         self.connection = connection
-        self.start = position
+        self.opening = opening
         self.raw_headers = list(HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Begins the response, or raises ``TooMany`` or ``Unavailable``; once begun, a stream only ever ends."""
-        if scope["method"] == "HEAD":
-            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-            await send({"type": "http.response.body"})
-            return
+        """Sends the first bytes; whatever comes afterwards, the stream only ever ends."""
         server = handing_over(scope)
         headers = HEADERS if server is None else (*HEADERS, LAST_HERE)
-        self.live.admit(self.connection)
         try:
-            opening = await self._prepare()
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": opening, "more_body": True})
+            await send({"type": "http.response.body", "body": self.opening, "more_body": True})
         except BaseException:
             self.live.connections.dismiss(self.connection)
             raise
@@ -64,16 +60,40 @@ class EventStream(Response):
         else:
             server.hand_over(conversation)
 
-    async def _prepare(self) -> bytes:
-        """Has the log followed here; a stream from now learns where that is. Returns the first bytes."""
-        stream = self.connection
-        await self.live.tail.follow(stream.org_id)
-        if self.start is not None:
-            stream.resume(self.start)
-            return events.opening(None)
+
+async def open_stream(live: "Live", who: Caller, start: str | None) -> EventStream:
+    """A stream from a position: an event's id as text, or None for now.
+
+    Raises ``TooMany`` or ``Unavailable``, or what is wrong with a user whom nobody has looked up yet. Once this
+    returned, the response has to be sent, or the stream would stay registered.
+    """
+    stream = live.connect(who)
+    if start is not None:
+        stream.resume(start)
+    live.admit(stream)
+    try:
+        await live.tail.follow(stream.org_id)
         stream.collect()
-        stream.position = await self.live.history(stream).now()
-        return events.opening(stream.positions.write(stream.position))
+        here = await live.arrivals.find(stream.org_id, stream.user_id)
+        admit(who, here.org, here.active)
+    except BaseException:
+        live.connections.dismiss(stream)
+        raise
+    if start is None:
+        stream.position = here.position
+        return EventStream(live, stream, events.opening(stream.positions.write(here.position)))
+    if stream.position != here.position:
+        stream.discard()  # the log is read first
+    return EventStream(live, stream, events.opening(None))
+
+
+async def promise_stream(live: "Live", who: Caller) -> Response:
+    """What opening a stream would be answered with, and no stream."""
+    here = await live.arrivals.find(who.org_id, who.user_id or "")
+    admit(who, here.org, here.active)
+    answer = Response()
+    answer.raw_headers = list(HEADERS)
+    return answer
 
 
 class _Kept:
