@@ -19,7 +19,7 @@ from leadfeed_api.db.wakeups import Wakeups
 from leadfeed_api.feed import entries
 from leadfeed_api.feed.log import appending
 from leadfeed_api.ingestion.interpret import Candidate
-from leadfeed_api.ingestion.record import INSERT_MOMENTS, columns, joined
+from leadfeed_api.ingestion.record import INSERT_MOMENTS, Verdict, columns_of
 from leadfeed_api.settings import Settings
 from stream_client import following, until
 from world import World
@@ -80,9 +80,9 @@ async def write(database: Database, world: World, committed: list[tuple[int, str
 async def _insert(connection: Connection, world: World, moments: list[UUID], places: list[int]) -> None:
     now = datetime.now(UTC)
     written = [Candidate("soak", str(one), "l1", "web", "A visit", None, None, now) for one in moments]
-    ids = joined([str(one) for one in moments])
-    await connection.execute(INSERT_MOMENTS, world.org_id, places[0] - 1, ids, *columns(written), now)
-    await entries.fan_out(connection, world.org_id, places[0], places[-1])
+    columns = columns_of(written, [Verdict("accepted", str(one)) for one in moments])
+    await connection.execute(INSERT_MOMENTS, world.org_id, places[0] - 1, *columns, now)
+    await entries.fan_out(connection, world.org_id, places[0] - 1, columns)
 
 
 @asynccontextmanager

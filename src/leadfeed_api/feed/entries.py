@@ -9,23 +9,29 @@ about who should own or watch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from leadfeed_api.db.packed import unpacked
 from leadfeed_api.db.session import Connection, affected
 
-# In the order of the inboxes: what is written to one index page is written to it at once.
-FAN_OUT = """
+# Moments come as they were written down: to read them back by position would be to read all of an organisation's while
+# PostgreSQL has not counted them. In the order of the inboxes: what belongs on one index page is written to it at once.
+FAN_OUT = f"""
 INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
-SELECT m.org_id, s.user_id, m.occurred_at, m.moment_id, m.lead_id, m.type, m.position, true
-FROM moment m
-JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
+SELECT o.org_id, s.user_id, x.occurred_at, x.moment_id, x.lead_id, x.type, $2::bigint + x.ordinal, true
+FROM organization o
+CROSS JOIN unnest(
+  {unpacked("$3", "uuid")}, {unpacked("$4")}, {unpacked("$5")}, {unpacked("$6", "timestamptz")}
+) WITH ORDINALITY AS x (moment_id, lead_id, type, occurred_at, ordinal)
+JOIN lead l ON l.org_id = $1 AND l.lead_id = x.lead_id
 CROSS JOIN LATERAL (
   SELECT l.owner_id AS user_id WHERE l.owner_id IS NOT NULL
   UNION ALL
   SELECT w.user_id FROM watch w
-  WHERE w.org_id = $1 AND w.lead_id = m.lead_id AND w.user_id IS DISTINCT FROM l.owner_id
+  WHERE w.org_id = $1 AND w.lead_id = x.lead_id AND w.user_id IS DISTINCT FROM l.owner_id
 ) s
-WHERE m.org_id = $1 AND m.position BETWEEN $2 AND $3
-ORDER BY s.user_id, m.position
+WHERE o.org_id = $1
+ORDER BY s.user_id, x.ordinal
 """
 ADMIT = """
 INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
@@ -88,6 +94,26 @@ WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.moment_id = x.moment_id
 """
 
 
+class Written(Protocol):
+    """Moments in order of their positions, each column as one text (``db.packed``); times as ISO 8601."""
+
+    @property
+    def ids(self) -> str:
+        """Of the moments."""
+
+    @property
+    def lead_ids(self) -> str:
+        """Who did something."""
+
+    @property
+    def types(self) -> str:
+        """What kind of thing."""
+
+    @property
+    def times(self) -> str:
+        """When."""
+
+
 @dataclass(frozen=True, slots=True)
 class Membership:
     """A lead comes into, or leaves, a user's feed at a position."""
@@ -97,9 +123,10 @@ class Membership:
     position: int
 
 
-async def fan_out(connection: Connection, org_id: int, first: int, last: int) -> int:
-    """Puts the moments at positions ``first`` to ``last`` into every entitled inbox; returns how many rows."""
-    return affected(await connection.execute(FAN_OUT, org_id, first, last))
+async def fan_out(connection: Connection, org_id: int, after: int, moments: Written) -> int:
+    """Puts moments, written from position ``after`` + 1 on, into every entitled inbox; returns how many rows."""
+    columns = moments.ids, moments.lead_ids, moments.types, moments.times
+    return affected(await connection.execute(FAN_OUT, org_id, after, *columns))
 
 
 async def admit(connection: Connection, org_id: int, joined: Sequence[Membership]) -> None:

@@ -26,11 +26,18 @@ from leadfeed_api.wire import media_type, strict_json
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a body held: one judged item each, and the JSON pointer of the lead's id in it."""
+    """What a body held: one judged item each.
+
+    ``above`` is the JSON pointer of the array they stand in; None where one item is the whole body.
+    """
 
     items: Sequence[Candidate | Rejection]
-    pointers: Sequence[str]  # of each item in the body
+    above: str | None
     lead_pointer: str  # of the lead's id in an item
+
+    def pointer(self, index: int) -> str:
+        """Of an item in the body."""
+        return "" if self.above is None else f"{self.above}/{index}"
 
 
 def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Batch:
@@ -40,12 +47,11 @@ def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Bat
     """
     kind = media_type(headers)
     if kind == "application/cloudevents+json":
-        return _events([_event(_document(body))], [""], now)
+        return _events([_event(_document(body))], None, now)
     if kind == "application/cloudevents-batch+json":
-        events = _items(_document(body), "")
-        return _events(events, _pointers(events, ""), now)
+        return _events(_items(_document(body), ""), "", now)
     if kind == "application/json" and "ce-specversion" in headers:
-        return _events([_binary(headers, _document(body))], [""], now)
+        return _events([_binary(headers, _document(body))], None, now)
     if kind == "application/json":
         return _plain(body, now) or _own(_document(body), now)
     raise UnsupportedMediaType(
@@ -72,7 +78,7 @@ def _plain(body: bytes, now: datetime) -> Batch | None:
     candidates = read_all_plain(items, now)
     if candidates is None or body.count(b'"') != 2 * (1 + 2 * sum(map(len, items))):
         return None
-    return Batch(candidates, _pointers(items, "/moments"), "/lead_id")
+    return Batch(candidates, "/moments", "/lead_id")
 
 
 def _own(document: Any, now: datetime) -> Batch:
@@ -80,12 +86,11 @@ def _own(document: Any, now: datetime) -> Batch:
         raise Invalid(errors=[{"pointer": "/moments", "detail": 'expected {"moments": [...]}'}])
     if len(document) > 1:
         raise Invalid(errors=[{"pointer": "", "detail": "an unknown field stands beside moments"}])
-    items = _items(document["moments"], "/moments")
-    return Batch(interpret_all(items, now), _pointers(items, "/moments"), "/lead_id")
+    return Batch(interpret_all(_items(document["moments"], "/moments"), now), "/moments", "/lead_id")
 
 
-def _events(events: Sequence[Any], pointers: Sequence[str], now: datetime) -> Batch:
-    return Batch([interpret_cloud_event(event, now) for event in events], pointers, "/subject")
+def _events(events: Sequence[Any], above: str | None, now: datetime) -> Batch:
+    return Batch([interpret_cloud_event(event, now) for event in events], above, "/subject")
 
 
 def _event(document: Any) -> Any:
@@ -98,10 +103,6 @@ def _items(found: Any, pointer: str) -> list[Any]:
     if not isinstance(found, list) or not 1 <= len(found) <= MAX_ITEMS:
         raise Invalid(errors=[{"pointer": pointer, "detail": f"expected an array of 1-{MAX_ITEMS:,} items"}])
     return found
-
-
-def _pointers(items: Sequence[Any], above: str) -> list[str]:
-    return [f"{above}/{n}" for n in range(len(items))]
 
 
 def _document(body: bytes) -> Any:

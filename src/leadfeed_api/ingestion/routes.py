@@ -72,15 +72,16 @@ def _results(batch: Batch, verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     """The verdicts in the body's order, each with its pointer; what a ``Result`` leaves out is left out."""
     recorded = iter(verdicts)
     results: list[dict[str, Any]] = []
-    for index, (item, pointer) in enumerate(zip(batch.items, batch.pointers, strict=True)):
+    for index, item in enumerate(batch.items):
         if isinstance(item, Rejection):
-            results.append(_rejected(index, item.problem, pointer + item.pointer, item.detail))
+            results.append(_rejected(index, item.problem, batch.pointer(index) + item.pointer, item.detail))
             continue
-        verdict = next(recorded)
-        if verdict.problem is None:
-            results.append({"index": index, "status": verdict.status, "id": verdict.id})
+        status, moment_id, problem = next(recorded)
+        if problem is None:
+            results.append({"index": index, "status": status, "id": moment_id})
         else:
-            results.append(_rejected(index, verdict.problem, pointer + batch.lead_pointer, "no lead has this id"))
+            pointer = batch.pointer(index) + batch.lead_pointer
+            results.append(_rejected(index, problem, pointer, "no lead has this id"))
     return results
 
 

@@ -1,0 +1,26 @@
+"""Many values of a column as one text, for statements that write hundreds of rows.
+
+The driver and the server take 0.8 µs for every item of an array; to split a text takes a tenth of it.
+"""
+
+from collections.abc import Sequence
+
+SEPARATOR = "\x1f"  # a control character, which no text of a moment holds
+
+
+def packed(texts: Sequence[str]) -> str:
+    """Several texts as one. Raises ``ValueError`` where one of them would be taken for two."""
+    whole = SEPARATOR.join(texts)
+    if whole.count(SEPARATOR) != len(texts) - 1:
+        raise ValueError("a text holds a control character")
+    return whole
+
+
+def unpacked(parameter: str, of: str = "text") -> str:
+    """SQL: the array of what was packed into a parameter (``$3``)."""
+    return f"string_to_array({parameter}, E'\\x1f')::{of}[]"
+
+
+def unpacked_or_none(parameter: str) -> str:
+    """SQL: as :func:`unpacked`, of texts; an empty one is NULL."""
+    return f"string_to_array({parameter}, E'\\x1f', '')"
