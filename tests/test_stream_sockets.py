@@ -14,7 +14,7 @@ import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from leadfeed_api.settings import Settings
-from leadfeed_api.stream.lent import Lent, lent, send_each
+from leadfeed_api.stream.lent import Lent, lent, write_each
 from stream_client import following, until
 from world import served
 
@@ -104,13 +104,17 @@ class Transport:
 
     def __init__(self, own: socket.socket) -> None:
         self._extra = {"socket": own}
+        self.left = b""
 
     def get_extra_info(self, name: str) -> socket.socket | None:
         return self._extra.get(name)
 
+    def write(self, left: bytes) -> None:
+        self.left += left
 
-def _lent(own: socket.socket) -> Lent:
-    borrowed = lent(Transport(own))
+
+def _lent(transport: Transport) -> Lent:
+    borrowed = lent(transport)
     assert borrowed is not None
     return borrowed
 
@@ -119,39 +123,43 @@ def test_a_lent_socket_stays_open_when_nobody_has_it_any_more(
     pairs: list[tuple[socket.socket, socket.socket]],
 ) -> None:
     ours, theirs = pairs[0]
-    borrowed = _lent(ours)
-    assert borrowed.write(b"one") == b""
+    borrowed = _lent(Transport(ours))
+    borrowed.write(b"one")
     del borrowed
     gc.collect()
     ours.send(b", two")
     assert theirs.recv(100) == b"one, two"
 
 
-def test_what_is_written_to_a_socket_that_was_given_back_is_left_over(
+def test_what_is_written_to_a_socket_that_was_given_back_goes_nowhere(
     pairs: list[tuple[socket.socket, socket.socket]],
 ) -> None:
     """Its number may be another connection's by now."""
     ours, theirs = pairs[0]
-    borrowed = _lent(ours)
+    transport = Transport(ours)
+    borrowed = _lent(transport)
     borrowed.give_back()
-    assert borrowed.write(b"late") == b"late"
-    assert send_each([borrowed], [b"late"]) == [0]
+    borrowed.write(b"late")
+    write_each([borrowed], [b"late"])
+    assert transport.left == b""
     ours.close()
     assert theirs.recv(100) == b""
 
 
 def test_each_gets_its_own_whoever_is_full_or_gone(pairs: list[tuple[socket.socket, socket.socket]]) -> None:
     full, gone = 1, 2
-    stuffing = b"s" * 1_000
-    while not (left := _lent(pairs[full][0]).write(stuffing)):
-        pass
+    transports = [Transport(ours) for ours, _ in pairs]
+    sockets = [_lent(transport) for transport in transports]
+    while not transports[full].left:
+        sockets[full].write(b"s" * 1_000)
+    transports[full].left = b""
     pairs[gone][1].close()
 
-    taken = send_each([_lent(ours) for ours, _ in pairs], [b"a" * 7, b"b" * 1_000, b"c" * 9, b"d" * 11])
+    chunks = [b"a" * 7, b"b" * 1_000, b"c" * 9, b"d" * 11]
+    write_each(sockets, chunks)
 
-    assert len(left) > 0
-    assert taken == [7, 0, 0, 11]
-    assert [pairs[one][1].recv(100) for one in (0, 3)] == [b"a" * 7, b"d" * 11]
+    assert [transport.left for transport in transports] == [b"", chunks[full], chunks[gone], b""]
+    assert [pairs[one][1].recv(100) for one in (0, 3)] == [chunks[0], chunks[3]]
 
 
 @pytest.mark.anyio

@@ -37,15 +37,15 @@ class Connection:
 
     ``position`` is as far as events were taken for sending. ``expires_at`` and ``ends_at`` are Unix times.
     ``rouse`` has the conversation go on, and ``cut`` closes without a word. ``direct`` is the socket to write to past
-    the conversation, while that is idle and the client is reading; ``spill`` takes what there was no room for.
+    the conversation, while that is idle and the client is reading.
     """
 
     org_id: int
+    user_id: str
+    positions: Positions
+    id_line: bytes  # without the number
     key_hash: bytes | None
     expires_at: int | None
-    positions: Positions
-    user_id: str  # this and the next three are what a delivery looks at: neighbours in memory
-    id_line: bytes  # without the number
     position: int = 0
     direct: Lent | None = None
     behind: bool = True
@@ -54,7 +54,6 @@ class Connection:
     last_words: bytes = b""
     rouse: Callable[[], object] | None = None
     cut: Callable[[], object] | None = None
-    spill: Callable[[bytes], object] | None = None
 
     _waiting: list[tuple[int, bytes]] | None = field(default=None, init=False)
     _size: int = field(default=0, init=False)
@@ -66,7 +65,7 @@ class Connection:
         user_id = who.user_id or ""
         positions = Positions(key, who.org_id, user_id)
         id_line = b"id: %b" % positions.write(0).encode().removesuffix(b"0")
-        return cls(who.org_id, who.key_hash, who.expires_at, positions, user_id, id_line)
+        return cls(who.org_id, user_id, positions, id_line, who.key_hash, who.expires_at)
 
     def event(self, position: int, body: bytes) -> bytes:
         """A whole event: an id of this user's before a body that others may share."""
@@ -86,7 +85,7 @@ class Connection:
             return False
         if self.direct is not None:
             self.position = position
-            self.write(event.before + self.id_line + event.after)
+            self.direct.write(event.before + self.id_line + event.after)
             return True
         if self.behind or self.ended:
             return False
@@ -164,19 +163,9 @@ class Connection:
         if self.cut is not None:
             self.cut()
 
-    def write(self, chunk: bytes) -> None:
-        """Writes past the conversation, while that may be done."""
-        if self.direct is not None and (left := self.direct.write(chunk)):
-            self.leave_over(left)
-
-    def leave_over(self, left: bytes) -> None:
-        """Has the conversation's side send what ``direct`` had no room for."""
-        if self.spill is not None:
-            self.spill(left)
-
     def _write_chunk(self, data: bytes) -> None:
-        if data:
-            self.write(b"%x\r\n%b\r\n" % (len(data), data))
+        if data and self.direct is not None:
+            self.direct.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def _rouse(self) -> None:
         self.direct = None  # first what waits

@@ -33,9 +33,6 @@ class Wire(Protocol):
     def unsent(self) -> bool:
         """Whether the client has to read before all is sent."""
 
-    def spill(self, left: bytes) -> None:
-        """Sends the rest of what was written to ``direct``."""
-
     async def send(self, data: bytes) -> None:
         """Sends, once the client has read most of what was sent before."""
 
@@ -59,7 +56,7 @@ class Conversation:
     def begin(self, wire: Wire) -> None:
         """The first bytes were sent; everything else goes by ``wire``."""
         self._wire = wire
-        self._stream.rouse, self._stream.cut, self._stream.spill = self._rouse, wire.cut, wire.spill
+        self._stream.rouse, self._stream.cut = self._rouse, wire.cut
         if self._stream.has_work:
             self._rouse()
         else:
@@ -77,7 +74,7 @@ class Conversation:
     def client_left(self) -> None:
         """Nobody is there to speak to."""
         stream = self._stream
-        self._wire = stream.direct = stream.spill = stream.rouse = stream.cut = None
+        self._wire = stream.direct = stream.rouse = stream.cut = None
         stream.end(b"")
         self._live.connections.dismiss(stream)
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from leadfeed_api.stream import news
 from leadfeed_api.stream.connection import Connection, SharedEvent
 from leadfeed_api.stream.connections import Audience
-from leadfeed_api.stream.lent import Lent, send_each
+from leadfeed_api.stream.lent import Lent, write_each
 
 DETOUR = 4  # streams passed over for each that is told, at most
 VOLLEY = 250  # chunks put together before they are sent, of half a KB each: they are in the caches until then
@@ -31,33 +31,25 @@ def _one_to_each(audience: Audience, position: int, told: Mapping[str, SharedEve
     Intentional: first some chunks are put together, then they are sent. What the kernel touches to send one drives out
     of the processor's caches what is needed for the next, and the other way.
     """
-    kept, sent = 0, 0
-    streams: list[Connection] = []
+    delivered = 0
     sockets: list[Lent] = []
     chunks: list[bytes] = []
     for stream in _told(audience, told):
         event = told.get(stream.user_id)
         if event is None or position <= stream.position:
             continue
-        if stream.direct is None:
-            kept += stream.push(position, event)
+        if (to := stream.direct) is None:
+            delivered += stream.push(position, event)
             continue
         stream.position = position
-        streams.append(stream)
-        sockets.append(stream.direct)
+        sockets.append(to)
         chunks.append(event.before + stream.id_line + event.after)
-        if len(streams) == VOLLEY:
-            sent += _send(streams, sockets, chunks)
-            streams, sockets, chunks = [], [], []
-    return kept + sent + _send(streams, sockets, chunks)
-
-
-def _send(streams: Sequence[Connection], sockets: Sequence[Lent], chunks: Sequence[bytes]) -> int:
-    """Sends each stream its chunk; how many."""
-    for stream, chunk, taken in zip(streams, chunks, send_each(sockets, chunks), strict=True):
-        if taken < len(chunk):
-            stream.leave_over(chunk[taken:])
-    return len(streams)
+        delivered += 1
+        if len(chunks) == VOLLEY:
+            write_each(sockets, chunks)
+            sockets, chunks = [], []
+    write_each(sockets, chunks)
+    return delivered
 
 
 def _several_to_each(audience: Audience, told: Mapping[str, Sequence[tuple[int, SharedEvent]]]) -> int:

@@ -17,22 +17,35 @@ from typing import Any
 class Lent(socket.socket):
     """A transport's socket, to write to. It is not closed by whoever has it, nor when nobody has it any more."""
 
-    __slots__ = ()
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: Any) -> None:
+        own: socket.socket = transport.get_extra_info("socket")
+        super().__init__(own.family, own.type, own.proto, own.fileno())
+        self.setblocking(False)
+        self._transport: Any = transport
 
     def __del__(self) -> None:
         """In place of the closing that a socket does."""
         self.detach()
 
-    def write(self, chunk: bytes) -> bytes:
-        """Sends a chunk of a response; returns what there was no room for."""
+    def write(self, chunk: bytes) -> None:
+        """Sends a chunk of a response; what there is no room for goes to the transport."""
         try:
             sent = self.send(chunk)
         except OSError:  # full; or the client is gone, which the transport will find
             sent = 0
-        return chunk[sent:]
+        if sent < len(chunk):
+            self.leave(chunk[sent:])
+
+    def leave(self, left: bytes) -> None:
+        """Has the transport send what there was no room for."""
+        if self._transport is not None:
+            self._transport.write(left)
 
     def give_back(self) -> None:
-        """From now on all of what is written is left over."""
+        """The connection is lost: from now on nothing that is written goes anywhere."""
+        self._transport = None
         self.detach()
 
 
@@ -40,14 +53,11 @@ def lent(transport: Any) -> Lent | None:
     """The transport's socket, where it may be written to."""
     if os.name != "posix" or transport.get_extra_info("sslcontext") is not None:
         return None
-    of: socket.socket = transport.get_extra_info("socket")
-    borrowed = Lent(of.family, of.type, of.proto, of.fileno())
-    borrowed.setblocking(False)
-    return borrowed
+    return Lent(transport)
 
 
-def send_each(sockets: Sequence[Lent], chunks: Sequence[bytes]) -> list[int]:
-    """Sends each socket its chunk, as :meth:`Lent.write`; returns how many bytes each took."""
+def write_each(sockets: Sequence[Lent], chunks: Sequence[bytes]) -> None:
+    """As :meth:`Lent.write` for each socket and its chunk, by a loop of the interpreter's own."""
     taken: list[int] = []
     sends = map(Lent.send, sockets, chunks)
     while len(taken) < len(sockets):
@@ -55,4 +65,7 @@ def send_each(sockets: Sequence[Lent], chunks: Sequence[bytes]) -> list[int]:
             taken += sends
         except OSError:  # of the next one; those before are in ``taken``
             taken.append(0)
-    return taken
+    if taken != list(map(len, chunks)):
+        for to, chunk, sent in zip(sockets, chunks, taken, strict=True):
+            if sent < len(chunk):
+                to.leave(chunk[sent:])

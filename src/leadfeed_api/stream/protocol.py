@@ -107,10 +107,6 @@ class StreamProtocol(asyncio.Protocol):
         """Whether the transport has something in its buffer."""
         return bool(self._transport.get_write_buffer_size())
 
-    def spill(self, left: bytes) -> None:
-        """Takes what the socket had no room for."""
-        self._transport.write(left)
-
     async def send(self, data: bytes) -> None:
         """Waits until all that was sent before is the kernel's, then sends."""
         if self.unsent:

@@ -122,9 +122,6 @@ class _Kept:
     async def finish(self) -> None:
         await self._send({"type": "http.response.body"})
 
-    def spill(self, left: bytes) -> None:
-        raise NotImplementedError  # nothing is written past it
-
     def cut(self) -> None:
         if self._listening is not None:
             self._listening.cancel()
