@@ -4,7 +4,7 @@ Owns the limits. A stream is in here from before it reads its history until its 
 missed, and nothing is pushed to nobody.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, ItemsView, Iterator
 
 from leadfeed_api.errors import TooMany
 from leadfeed_api.stream.connection import Connection
@@ -16,7 +16,7 @@ class Audience:
 
     def __init__(self) -> None:
         self._by_user: dict[str, list[Connection]] = {}
-        self._in_order: dict[Connection, None] = {}
+        self._in_order: dict[Connection, str] = {}
 
     @property
     def users(self) -> Collection[str]:
@@ -25,8 +25,13 @@ class Audience:
 
     @property
     def streams(self) -> Collection[Connection]:
-        """All streams, in the order in which they were opened."""
+        """All streams."""
         return self._in_order.keys()
+
+    @property
+    def by_opening(self) -> ItemsView[Connection, str]:
+        """All streams with whose they are, in the order in which they were opened."""
+        return self._in_order.items()
 
     def of(self, user_id: str) -> Collection[Connection]:
         """One user's streams."""
@@ -35,7 +40,7 @@ class Audience:
     def add(self, stream: Connection) -> None:
         """One that is not in here."""
         self._by_user.setdefault(stream.user_id, []).append(stream)
-        self._in_order[stream] = None
+        self._in_order[stream] = stream.user_id
 
     def remove(self, stream: Connection) -> None:
         """One that is in here."""

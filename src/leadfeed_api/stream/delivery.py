@@ -34,8 +34,8 @@ def _one_to_each(audience: Audience, position: int, told: Mapping[str, SharedEve
     delivered = 0
     sockets: list[Lent] = []
     chunks: list[bytes] = []
-    for stream in _told(audience, told):
-        event = told.get(stream.user_id)
+    for stream, user_id in _told(audience, told):
+        event = told.get(user_id)
         if event is None or position <= stream.position:
             continue
         if (to := stream.direct) is None:
@@ -54,18 +54,18 @@ def _one_to_each(audience: Audience, position: int, told: Mapping[str, SharedEve
 
 def _several_to_each(audience: Audience, told: Mapping[str, Sequence[tuple[int, SharedEvent]]]) -> int:
     delivered = 0
-    for stream in _told(audience, told):
-        if (events := told.get(stream.user_id)) is not None:
+    for stream, user_id in _told(audience, told):
+        if (events := told.get(user_id)) is not None:
             delivered += stream.push_all(events)
     return delivered
 
 
-def _told(audience: Audience, told: Mapping[str, object]) -> Collection[Connection]:
-    """The streams of all who are told, and perhaps others: in the order of their opening, if that is no detour.
+def _told(audience: Audience, told: Mapping[str, object]) -> Collection[tuple[Connection, str]]:
+    """The streams of all who are told, and perhaps others, with whose they are: by their opening, if that is no detour.
 
     Intentional: it is the order in which streams lie in memory, ours and the kernel's. With 10,000 of them whatever is
     touched has to be fetched first, and neighbours come along.
     """
     if len(audience.streams) <= DETOUR * len(told):
-        return audience.streams
-    return [stream for user_id in told for stream in audience.of(user_id)]
+        return audience.by_opening
+    return [(stream, user_id) for user_id in told for stream in audience.of(user_id)]
