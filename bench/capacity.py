@@ -96,7 +96,7 @@ def _million(figures: Figures) -> list[str]:
         f"**{REPS:,} reps, {MOMENTS:,} moments/s**, calculated and not tried.",
         "",
         f"* A third online: {online:,.0f} streams are {math.ceil(online / STREAMS)} processes of {STREAMS:,}.",
-        f"* {PAGES_AN_HOUR} pages an hour from each are {asked:,.0f}/s: {math.ceil(asked / pages)} workers.",
+        f"* {PAGES_AN_HOUR} pages an hour from each are {asked:,.0f}/s: {_count(math.ceil(asked / pages), 'worker')}.",
         f"* A tenth with a reader that polls every quarter of an hour: {polled:,.0f}/s, of {polls:,.0f} of one worker.",
         f"* {MOMENTS:,} moments/s at fan-out {FAN_OUT} are {math.ceil(cores)} cores of PostgreSQL.",
     ]
@@ -111,3 +111,8 @@ def _million(figures: Figures) -> list[str]:
         "What one organisation takes is bounded by its lock, whatever the machine; the plan is for many. On one large",
         "PostgreSQL it fits; on Citus it is spread by organisation.",
     ]
+
+
+def _count(number: int, of: str) -> str:
+    """``1 worker``, ``2 workers``."""
+    return f"{number} {of}" if number == 1 else f"{number} {of}s"
