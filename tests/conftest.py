@@ -105,6 +105,14 @@ async def server(settings: Settings) -> AsyncIterator[Service]:
 
 
 @pytest.fixture
+async def live(server: Service) -> World:
+    """An organisation on a service that can be streamed from, with two reps who own a lead each."""
+    world = await server.new_world()
+    await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
+    return world
+
+
+@pytest.fixture
 async def world(service: Service) -> World:
     """An organisation of this test's own, with an administrator's key."""
     return await service.new_world()

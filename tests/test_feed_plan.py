@@ -187,8 +187,7 @@ async def test_a_batch_for_an_organisation_that_nobody_counted_reads_no_more_tha
         verdicts = [Verdict("accepted", str(UUID(int=n))) for n in range(20)]
         columns = columns_of(batch, verdicts)
         written = await explain_on(connection, INSERT_MOMENTS, LATE, ENTRIES, *columns, NOW)
-        spread_by = columns.ids, columns.lead_ids, columns.types, columns.times
-        spread = await explain_on(connection, FAN_OUT, LATE, ENTRIES, *spread_by)
+        spread = await explain_on(connection, FAN_OUT, LATE, ENTRIES, *columns.for_inboxes())
     finally:
         await came.rollback()
         await connection.close()

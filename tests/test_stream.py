@@ -7,17 +7,9 @@ import pytest
 
 from leadfeed_api.stream import news
 from stream_client import Event, following
-from world import Service, World, ok, problem
+from world import World, ok, problem
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def live(server: Service) -> World:
-    """An organisation on a service that can be streamed from, with two reps who own a lead each."""
-    world = await server.new_world()
-    await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
-    return world
 
 
 async def reassign(world: World, lead_id: str, owner_id: str | None) -> None:

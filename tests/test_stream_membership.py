@@ -4,18 +4,16 @@ import pytest
 
 from leadfeed_api.stream import news
 from stream_client import Event, following
-from world import Service, World
+from world import World
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(params=["few follow", "many follow"])
-async def live(server: Service, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> World:
-    """An organisation with two reps who own a lead each; the log is read either of the two ways."""
+async def live(live: World, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The same; the log is read either of the two ways."""
     monkeypatch.setattr(news, "PROBES_PER_POSITION", 10**6 if request.param == "few follow" else 0)
-    world = await server.new_world()
-    await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
-    return world
+    return live
 
 
 async def reassign(world: World, lead_id: str, owner_id: str | None) -> None:

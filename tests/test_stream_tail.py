@@ -13,19 +13,11 @@ from leadfeed_api.ingestion import record
 from leadfeed_api.stream import news, tail
 from statements import BY_A_TEST, Statements
 from stream_client import following, until
-from world import Service, World
+from world import World
 
 pytestmark = pytest.mark.anyio
 
 FAR = 1_000_000
-
-
-@pytest.fixture
-async def live(server: Service) -> World:
-    """An organisation on a service that can be streamed from, with two reps who own a lead each."""
-    world = await server.new_world()
-    await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
-    return world
 
 
 @pytest.fixture

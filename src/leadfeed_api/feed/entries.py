@@ -9,7 +9,7 @@ about who should own or watch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple
 
 from leadfeed_api.db.packed import unpacked
 from leadfeed_api.db.session import Connection, affected
@@ -94,24 +94,13 @@ WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.moment_id = x.moment_id
 """
 
 
-class Written(Protocol):
-    """Moments in order of their positions, each column as one text (``db.packed``); times as ISO 8601."""
+class Written(NamedTuple):
+    """Moments in order of their positions, each column as one text (``db.packed``)."""
 
-    @property
-    def ids(self) -> str:
-        """Of the moments."""
-
-    @property
-    def lead_ids(self) -> str:
-        """Who did something."""
-
-    @property
-    def types(self) -> str:
-        """What kind of thing."""
-
-    @property
-    def times(self) -> str:
-        """When."""
+    moment_ids: str
+    lead_ids: str
+    types: str
+    times: str  # ISO 8601
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +114,7 @@ class Membership:
 
 async def fan_out(connection: Connection, org_id: int, after: int, moments: Written) -> int:
     """Puts moments, written from position ``after`` + 1 on, into every entitled inbox; returns how many rows."""
-    columns = moments.ids, moments.lead_ids, moments.types, moments.times
-    return affected(await connection.execute(FAN_OUT, org_id, after, *columns))
+    return affected(await connection.execute(FAN_OUT, org_id, after, *moments))
 
 
 async def admit(connection: Connection, org_id: int, joined: Sequence[Membership]) -> None:

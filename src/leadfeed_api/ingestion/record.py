@@ -75,6 +75,10 @@ class Columns(NamedTuple):
     bots: str  # likewise
     times: str  # ISO 8601
 
+    def for_inboxes(self) -> entries.Written:
+        """What of them is in an inbox."""
+        return entries.Written(self.ids, self.lead_ids, self.types, self.times)
+
 
 class _LeftOut(Exception):
     """Not all of a batch was new and had a lead: it is rolled back, positions and all."""
@@ -117,7 +121,7 @@ async def _write(log: Log, columns: Columns, count: int) -> None:
     tag = await log.connection.execute(INSERT_MOMENTS, log.org_id, before, *columns, datetime.now(UTC))
     if affected(tag) < count:
         raise _LeftOut
-    inboxes = await entries.fan_out(log.connection, log.org_id, before, columns)
+    inboxes = await entries.fan_out(log.connection, log.org_id, before, columns.for_inboxes())
     if count == 1 and inboxes <= FEW:
         log.lone_moment = before + 1
 

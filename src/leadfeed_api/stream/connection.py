@@ -76,27 +76,30 @@ class Connection:
         position = self.positions.read(start)
         self.position, self.behind = NOWHERE if position is None else position, True
 
-    def push(self, position: int, event: SharedEvent) -> bool:
-        """Sends a live event, or keeps it for sending; whether it did.
+    def keep(self, position: int, event: SharedEvent) -> bool:
+        """Keeps a live event for the conversation to send; whether it did.
 
         Not one that was sent before; nor one for which there is no room, which makes the stream behind.
         """
-        if position <= self.position:
+        if position <= self.position or self.behind or self.ended:
             return False
-        if self.direct is not None:
-            self.position = position
-            self.direct.write(event.before + self.id_line + event.after)
-            return True
-        if self.behind or self.ended:
+        whole = self.id_line + event.rest
+        if self._waiting is None:
+            self._waiting = []
+        elif self._size + len(whole) > BUFFER_BYTES:
+            self.behind = True
             return False
-        return self._keep(position, self.id_line + event.rest)
+        self._waiting.append((position, whole))
+        self._size += len(whole)
+        self._rouse()
+        return True
 
     def push_all(self, events: Sequence[tuple[int, SharedEvent]]) -> int:
-        """As :meth:`push` for several in order, by fewer writes; how many."""
+        """Sends live events, which are in order, by few writes, or keeps them; how many."""
         pushed, together = 0, b""
         for position, event in events:
             if self.direct is None:
-                pushed += self.push(position, event)
+                pushed += self.keep(position, event)
             elif position > self.position:
                 self.position, pushed = position, pushed + 1
                 together += self.id_line + event.rest
@@ -105,17 +108,6 @@ class Connection:
                     together = b""
         self._write_chunk(together)
         return pushed
-
-    def _keep(self, position: int, event: bytes) -> bool:
-        if self._waiting is None:
-            self._waiting = []
-        elif self._size + len(event) > BUFFER_BYTES:
-            self.behind = True
-            return False
-        self._waiting.append((position, event))
-        self._size += len(event)
-        self._rouse()
-        return True
 
     @property
     def has_work(self) -> bool:

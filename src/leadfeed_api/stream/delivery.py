@@ -26,7 +26,7 @@ def deliver(audience: Audience, found: Sequence[news.News]) -> int:
 
 
 def _one_to_each(audience: Audience, position: int, told: Mapping[str, SharedEvent]) -> int:
-    """As ``Connection.push`` for each.
+    """As ``Connection.push_all`` of a single event, for each; how many.
 
     Intentional: first some chunks are put together, then they are sent. What the kernel touches to send one drives out
     of the processor's caches what is needed for the next, and the other way.
@@ -39,7 +39,7 @@ def _one_to_each(audience: Audience, position: int, told: Mapping[str, SharedEve
         if event is None or position <= stream.position:
             continue
         if (to := stream.direct) is None:
-            delivered += stream.push(position, event)
+            delivered += stream.keep(position, event)
             continue
         stream.position = position
         sockets.append(to)
