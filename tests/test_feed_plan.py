@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 
 from leadfeed_api.db.tables import Table
 from leadfeed_api.feed import queries
-from leadfeed_api.feed.entries import FAN_OUT
+from leadfeed_api.feed.entries import DELETE_OF_LEAD, FAN_OUT, WITHDRAW
 from leadfeed_api.feed.filters import Filters, narrow
 from leadfeed_api.feed.paging import NEWEST, page_statement
 from leadfeed_api.ingestion.interpret import Candidate
@@ -173,6 +173,53 @@ def for_a_page(plan: dict[str, Any], limit: int, pages: int = 1) -> None:
         if node.get("Relation Name") in {"moment", "lead"}:
             assert rows_of(node) <= most, f"{node['Relation Name']} was read beyond the page"
         assert node["Node Type"] != "Seq Scan" or node["Relation Name"] not in {"moment", "lead", "feed_entry"}
+
+
+LEADS_PAGES = {"newest": NEWEST, "older": (MIDDLE, UUID(int=ENTRIES // 2))}
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize("after", LEADS_PAGES)
+@pytest.mark.parametrize("type_", [None, "web"])
+async def test_a_leads_page_walks_its_moments_backward_and_reads_no_more_than_it_shows(
+    filled: str, mode: str, after: str, type_: str | None
+) -> None:
+    """Of fifty moments a lead has, and of other leads none; those of other types are looked at in vain."""
+    conditions, parameters = narrow(Filters(lead_id="l5", types=(type_,) if type_ else ()), NOW)
+    at = LEADS_PAGES[after]
+    plan = await explain(filled, mode, page_statement(conditions, 9), ORG_ID, "ana", *at, *parameters)
+    walked, shown = [node for node in nodes(plan) if node.get("Relation Name") == "moment"]
+    (inbox,) = [node for node in nodes(plan) if node.get("Relation Name") == "feed_entry"]
+    assert (walked["Index Name"], walked["Scan Direction"]) == ("moment_by_lead", "Backward")
+    assert (shown["Index Name"], rows_of(shown)) == ("moment_pkey", 10 if type_ is None or after == "newest" else 9)
+    assert inbox["Index Name"] == "feed_entry_pkey"
+    assert rows_of(walked) == rows_of(inbox)
+    assert rows_of(walked) == 10 if type_ is None else rows_of(walked) <= 31
+
+
+@pytest.mark.parametrize("mode", ["auto", "force_generic_plan"])
+@pytest.mark.parametrize(
+    ("statement", "parameters"),
+    [(WITHDRAW, (["bob"], ["l5"])), (DELETE_OF_LEAD, ("l5", ["ana", "bob"]))],
+    ids=["withdraw", "erase"],
+)
+async def test_a_lead_leaves_an_inbox_by_its_moments_alone(
+    filled: str, mode: str, statement: str, parameters: tuple[object, ...]
+) -> None:
+    connection = await asyncpg.connect(filled, server_settings={"plan_cache_mode": mode, "jit": "off"})
+    leaving = connection.transaction()
+    await leaving.start()
+    try:
+        await connection.execute(f"{BY_A_TEST} DELETE FROM watch WHERE user_id = 'bob'")
+        plan = await explain_on(connection, statement, ORG_ID, *parameters)
+    finally:
+        await leaving.rollback()
+        await connection.close()
+
+    (moments,) = [node for node in nodes(plan) if node.get("Relation Name") == "moment"]
+    assert (moments["Index Name"], rows_of(moments)) == ("moment_by_lead", 50)
+    (inbox,) = [node for node in nodes(plan) if node.get("Index Name", "").startswith("feed_entry")]
+    assert inbox["Index Name"] == "feed_entry_pkey"
 
 
 async def test_a_batch_for_an_organisation_that_nobody_counted_reads_no_more_than_it_names(filled: str) -> None:

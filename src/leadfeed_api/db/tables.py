@@ -287,10 +287,7 @@ class FeedEntry(Table):
     """
 
     __tablename__ = "feed_entry"
-    __table_args__ = (
-        Index("feed_entry_by_position", "org_id", "user_id", "position", postgresql_where=text("live")),
-        Index("feed_entry_by_lead", "org_id", "lead_id", "user_id"),
-    )
+    __table_args__ = (Index("feed_entry_by_position", "org_id", "user_id", "position", postgresql_where=text("live")),)
 
     org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     user_id: Mapped[str] = mapped_column(Text, primary_key=True)

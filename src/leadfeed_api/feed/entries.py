@@ -42,12 +42,14 @@ JOIN moment m ON m.org_id = $1 AND m.lead_id = x.lead_id
 WHERE o.org_id = $1
 ON CONFLICT DO NOTHING
 """
+# A lead's entries are found by its moments, which bear the inbox's key but for the user. An index of entries by lead
+# would be written at every ingest (decision 0017).
 WITHDRAW = """
 DELETE FROM feed_entry e
-USING unnest($2::text[], $3::text[]) AS x (user_id, lead_id)
-WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.lead_id = x.lead_id
-AND NOT EXISTS (SELECT FROM lead l WHERE l.org_id = $1 AND l.lead_id = e.lead_id AND l.owner_id = e.user_id)
-AND NOT EXISTS (SELECT FROM watch w WHERE w.org_id = $1 AND w.lead_id = e.lead_id AND w.user_id = e.user_id)
+USING unnest($2::text[], $3::text[]) AS x (user_id, lead_id) JOIN moment m ON m.org_id = $1 AND m.lead_id = x.lead_id
+WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.occurred_at = m.occurred_at AND e.moment_id = m.moment_id
+AND NOT EXISTS (SELECT FROM lead l WHERE l.org_id = $1 AND l.lead_id = x.lead_id AND l.owner_id = x.user_id)
+AND NOT EXISTS (SELECT FROM watch w WHERE w.org_id = $1 AND w.lead_id = x.lead_id AND w.user_id = x.user_id)
 """
 ENTITLED = """
 SELECT l.lead_id, l.owner_id AS user_id FROM lead l
@@ -55,7 +57,11 @@ WHERE l.org_id = $1 AND l.lead_id = ANY($2::text[]) AND l.owner_id IS NOT NULL
 UNION
 SELECT w.lead_id, w.user_id FROM watch w WHERE w.org_id = $1 AND w.lead_id = ANY($2::text[])
 """
-DELETE_OF_LEAD = "DELETE FROM feed_entry WHERE org_id = $1 AND lead_id = $2"
+DELETE_OF_LEAD = """
+DELETE FROM feed_entry e
+USING unnest($3::text[]) AS x (user_id) JOIN moment m ON m.org_id = $1 AND m.lead_id = $2
+WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.occurred_at = m.occurred_at AND e.moment_id = m.moment_id
+"""
 
 MISSING = """
 SELECT d.user_id, d.moment_id FROM (
@@ -135,9 +141,9 @@ async def entitled(connection: Connection, org_id: int, lead_ids: Sequence[str])
     return [(row["lead_id"], row["user_id"]) for row in await connection.fetch(ENTITLED, org_id, list(lead_ids))]
 
 
-async def delete_of_lead(connection: Connection, org_id: int, lead_id: str) -> None:
-    """Takes a lead's moments out of every inbox."""
-    await connection.execute(DELETE_OF_LEAD, org_id, lead_id)
+async def delete_of_lead(connection: Connection, org_id: int, lead_id: str, user_ids: Sequence[str]) -> None:
+    """Takes a lead's moments out of the inboxes of these users: before the moments themselves go."""
+    await connection.execute(DELETE_OF_LEAD, org_id, lead_id, list(user_ids))
 
 
 async def missing(connection: Connection, org_id: int) -> list[tuple[str, object]]:

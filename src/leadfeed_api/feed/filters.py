@@ -59,6 +59,8 @@ _CONDITIONS = {
 }
 # What an entry answers by itself, without its moment and its lead.
 OF_AN_ENTRY = frozenset({"down_to", "types", "watched", "lead_id", "since", "until", "unmuted", "only_muted"})
+# What its moment answers just as well: the inbox's key, and the lead.
+OF_EITHER = frozenset({"down_to", "lead_id", "since", "until"})
 
 
 def narrow(

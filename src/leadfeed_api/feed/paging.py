@@ -14,8 +14,8 @@ from uuid import UUID
 from leadfeed_api.db.session import Database
 from leadfeed_api.db.together import Together
 from leadfeed_api.feed.encoding import ITEM, Items
-from leadfeed_api.feed.filters import OF_AN_ENTRY, PLAIN, Conditions, Filters, clauses, narrow
-from leadfeed_api.feed.queries import FROM, LOOK_UPS, MY_ITEM, NEWEST_FIRST, OLDER
+from leadfeed_api.feed.filters import OF_AN_ENTRY, OF_EITHER, PLAIN, Conditions, Filters, clauses, narrow
+from leadfeed_api.feed.queries import JOINS, LOOK_UPS, MY_ITEM, NEWEST_FIRST, OF_MOMENT, OLDER
 from leadfeed_api.feed.starred import starred_keys
 from leadfeed_api.feed.words import is_subscribed
 
@@ -54,21 +54,28 @@ def rows_statement(conditions: Conditions, limit: int) -> str:
     $1 is the organisation, $2 the user, $3 and $4 where the page begins; the conditions' parameters begin at $5.
     Intentional: the limit is a literal. Bound, it keeps the plan custom and costs 1.6 times the requests per second.
     """
-    picked = OLDER + clauses(conditions, 5)
-    rows = f"{FROM} WHERE e.org_id = $1 AND e.user_id = $2{picked} {NEWEST_FIRST} LIMIT {limit + 1:d}"
-    if ("starred", 0) in conditions:
+    names = {name for name, _ in conditions}
+    picked, newest = OLDER + clauses(conditions, 5), f"{NEWEST_FIRST} LIMIT {limit + 1:d}"
+    entries, first = "SELECT e.* FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $2", newest
+    if "lead_id" in names:
+        # A lead's moments stand in the feed's order as well, by ``moment_by_lead``: each is looked up in the inbox.
+        bounds = _of_moment(OLDER + clauses(conditions, 5, OF_EITHER))
+        entries = f"SELECT e.* FROM moment m CROSS JOIN LATERAL ({OF_MOMENT}) e WHERE m.org_id = $1{bounds}"
+        first = _of_moment(newest)
+    if "starred" in names and "lead_id" not in names:
         keys = starred_keys(conditions, 5, limit + 1)
-        rows = f"""FROM ({keys}) k CROSS JOIN LATERAL (
-          SELECT e.* FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $2
-            AND e.occurred_at = k.occurred_at AND e.moment_id = k.moment_id LIMIT 1
-        ) e {LOOK_UPS}"""
-    elif OF_AN_ENTRY.issuperset(name for name, _ in conditions):
+        rows = f"(SELECT e.* FROM ({keys}) m CROSS JOIN LATERAL ({OF_MOMENT}) e) e {LOOK_UPS}"
+    elif names <= OF_AN_ENTRY:
         # Cut first, joined afterwards: however wrong the guesses are, no row too many is joined.
-        rows = f"""FROM (
-          SELECT e.* FROM feed_entry e
-          WHERE e.org_id = $1 AND e.user_id = $2{picked} {NEWEST_FIRST} LIMIT {limit + 1:d}
-        ) e {LOOK_UPS}"""
-    return f"SELECT {MY_ITEM} {rows}"
+        rows = f"({entries}{picked} {first}) e {LOOK_UPS}"
+    else:
+        rows = f"({entries}) e {JOINS} WHERE true{picked} {newest}"
+    return f"SELECT {MY_ITEM} FROM {rows}"
+
+
+def _of_moment(text: str) -> str:
+    """What is said of an entry, said of its moment."""
+    return re.sub(r"\be\.", "m.", text)
 
 
 @lru_cache(maxsize=512)

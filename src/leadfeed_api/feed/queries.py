@@ -40,7 +40,7 @@ _TOLD = "e.moment_id, e.type, m.description, e.occurred_at, m.url, m.source, m.b
 _FACTS = f"{_TOLD}, {CARDS}, {_OWNED} AS owned, {WATCHED} AS watched"
 MY_ITEM = f"{_TOLD}, {CARDS}, {_OWNED} AS owned, {_MY_WATCHED} AS watched, {_MY_LISTENING} AS listening"
 _CONTACT = "l.email, l.phone, l.mobile, l.fax, a.address, a.url AS account_url"
-_JOINS = """
+JOINS = """
   JOIN moment m ON m.org_id = $1 AND m.moment_id = e.moment_id
   JOIN lead l ON l.org_id = $1 AND l.lead_id = e.lead_id
   LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
@@ -55,12 +55,16 @@ LOOK_UPS = """
   LEFT JOIN LATERAL (SELECT * FROM account a
     WHERE a.org_id = $1 AND a.account_id >= l.account_id ORDER BY a.account_id LIMIT 1) a ON a.account_id = l.account_id
 """
-FROM = f"FROM feed_entry e {_JOINS}"
+# The entry of a moment ``m`` in the inbox of $2, by the inbox's key.
+OF_MOMENT = """
+  SELECT * FROM feed_entry e
+  WHERE e.org_id = $1 AND e.user_id = $2 AND e.occurred_at = m.occurred_at AND e.moment_id = m.moment_id LIMIT 1
+"""
 NEWEST_FIRST = "ORDER BY e.occurred_at DESC, e.moment_id DESC"
 OLDER = " AND (e.occurred_at, e.moment_id) < ($3::timestamptz, $4::uuid)"
 
 NEWEST_WITH_CONTACTS = f"""
-SELECT {MY_ITEM}, {_CONTACT} {FROM}
+SELECT {MY_ITEM}, {_CONTACT} FROM feed_entry e {JOINS}
 WHERE e.org_id = $1 AND e.user_id = $2 {NEWEST_FIRST} LIMIT 50
 """
 

@@ -15,7 +15,6 @@ from leadfeed_api.feed.log import Change, Log, appending
 OWNER = "SELECT owner_id FROM lead WHERE org_id = $1 AND lead_id = $2"
 SET_OWNER = "UPDATE lead SET owner_id = $3 WHERE org_id = $1 AND lead_id = $2"
 USER_EXISTS = "SELECT 1 FROM app_user WHERE org_id = $1 AND user_id = $2"
-INBOXES_OF_LEAD = "SELECT DISTINCT user_id FROM feed_entry WHERE org_id = $1 AND lead_id = $2"
 DELETE_MOMENTS = "DELETE FROM moment WHERE org_id = $1 AND lead_id = $2"
 DELETE_WATCHES = "DELETE FROM watch WHERE org_id = $1 AND lead_id = $2"
 DELETE_SUBSCRIPTIONS = "DELETE FROM subscription WHERE org_id = $1 AND kind = 'lead' AND value = $2"
@@ -79,13 +78,12 @@ async def erase(database: Database, org_id: int, lead_id: str) -> None:
     """
     async with appending(database, org_id) as log:
         await log.lock()
-        seers = {user for _, user in await entries.entitled(log.connection, org_id, [lead_id])}
-        seers |= {row["user_id"] for row in await log.connection.fetch(INBOXES_OF_LEAD, org_id, lead_id)}
-        await entries.delete_of_lead(log.connection, org_id, lead_id)
+        seers = sorted({user for _, user in await entries.entitled(log.connection, org_id, [lead_id])})
+        await entries.delete_of_lead(log.connection, org_id, lead_id, seers)
         await log.connection.execute(DELETE_MOMENTS, org_id, lead_id)
         await log.connection.execute(DELETE_WATCHES, org_id, lead_id)
         await log.connection.execute(DELETE_SUBSCRIPTIONS, org_id, lead_id)
         if not affected(await log.connection.execute(DELETE_LEAD, org_id, lead_id)):
             raise LeadNotFound
         position = await log.advance(1)
-        await log.tell([Change(user, position, "erased", lead_id) for user in sorted(seers)])
+        await log.tell([Change(user, position, "erased", lead_id) for user in seers])

@@ -30,7 +30,8 @@ _MARK_SEEN = """
 UPDATE feed_entry e SET read = true
 FROM moment m, lead l LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
 WHERE e.org_id = $1 AND e.user_id = $2 AND NOT e.read AND e.position <= $3
-AND m.org_id = $1 AND m.moment_id = e.moment_id AND l.org_id = $1 AND l.lead_id = e.lead_id{narrowed}
+AND m.org_id = $1 AND m.moment_id = e.moment_id AND m.occurred_at = e.occurred_at AND m.lead_id = e.lead_id
+AND l.org_id = $1 AND l.lead_id = e.lead_id{narrowed}
 RETURNING e.moment_id
 """
 _NEWEST = "ORDER BY e.occurred_at DESC, e.moment_id DESC"
