@@ -102,12 +102,16 @@ async def test_the_answer_is_what_its_schema_would_write_byte_by_byte(acme: Worl
     await send(acme, known)
     moments = [known, acme.moment("l1"), acme.moment("nobody"), {}, 7, acme.moment("l1", type="fax")]
 
-    answer = await post(acme, json.dumps({"moments": moments}))
+    mixed = await post(acme, json.dumps({"moments": moments}))
+    accepted = await post(acme, json.dumps({"moments": [acme.moment("l1") for _ in range(3)]}))
 
-    schema = BatchResult.model_validate_json(answer.content)
-    assert [result.status for result in schema.results] == ["duplicate", "accepted", *["rejected"] * 4]
-    assert answer.content == schema.model_dump_json(exclude_none=True).encode()
-    assert answer.headers["content-type"] == "application/json"
+    statuses = []
+    for answer in (mixed, accepted):
+        schema = BatchResult.model_validate_json(answer.content)
+        statuses.append([result.status for result in schema.results])
+        assert answer.content == schema.model_dump_json(exclude_none=True).encode()
+        assert answer.headers["content-type"] == "application/json"
+    assert statuses == [["duplicate", "accepted", *["rejected"] * 4], ["accepted"] * 3]
 
 
 async def test_sending_again_changes_nothing_and_names_the_first_ones_ids(acme: World) -> None:

@@ -1,6 +1,7 @@
 """Writing a batch down: what is left out takes no position, and nothing is asked that the insert has answered."""
 
 import random
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.anyio
 
 STORED = f"""{BY_A_TEST} SELECT m.position, m.moment_id, m.external_id, m.lead_id, m.url, m.bot, m.occurred_at
 FROM moment m WHERE m.org_id = $1 ORDER BY m.position"""
+ENTRIES = f"{BY_A_TEST} SELECT e.occurred_at FROM feed_entry e WHERE e.org_id = $1 ORDER BY e.position"
 POSITION = f"{BY_A_TEST} SELECT position FROM organization WHERE org_id = $1"
 
 
@@ -129,3 +131,16 @@ async def test_whatever_is_sent_each_moment_is_stored_once_in_the_order_of_posit
     assert [(row["external_id"], str(row["moment_id"])) for row in rows] == list(stored.items())
     assert [row["position"] for row in rows] == list(range(begun + 1, begun + 1 + len(stored)))
     assert await position(acme) == begun + len(stored)
+
+
+async def test_an_instant_is_kept_to_the_microsecond_by_the_moment_and_by_the_inbox(acme: World) -> None:
+    """They go to PostgreSQL as numbers, by way of its floating point."""
+    draw = random.Random(7)
+    seconds = [draw.uniform(0, MONDAY.timestamp()) for _ in range(200)]
+    instants = [datetime(1970, 1, 1, tzinfo=UTC), MONDAY, MONDAY + timedelta(microseconds=1)]
+    instants += [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=whole, microseconds=1) for whole in seconds]
+    await record(acme, *(candidate(str(n))._replace(occurred_at=when) for n, when in enumerate(instants)))
+    async with acme.service.app.state.database.read() as connection:
+        stored = [row["occurred_at"] for row in await connection.fetch(STORED, acme.org_id)]
+        in_inbox = [row["occurred_at"] for row in await connection.fetch(ENTRIES, acme.org_id)]
+    assert stored == in_inbox == instants

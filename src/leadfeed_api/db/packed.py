@@ -3,8 +3,10 @@
 The driver and the server take 0.8 µs for every item of an array; to split a text takes a tenth of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 SEPARATOR = "\x1f"  # a control character, which no text of a moment holds
 
 
@@ -14,6 +16,16 @@ def packed(texts: Sequence[str]) -> str:
     if whole.count(SEPARATOR) != len(texts) - 1:
         raise ValueError("a text holds a control character")
     return whole
+
+
+def counted(instants: Iterable[datetime]) -> list[str]:
+    """Instants as microseconds since 1970: a third of what writing and reading them as dates takes."""
+    return [str((instant - EPOCH) // MICROSECOND) for instant in instants]
+
+
+def instant(microseconds: str) -> str:
+    """SQL: the instant that was counted. Exact until 2255: PostgreSQL multiplies by way of a double."""
+    return f"timestamptz 'epoch' + {microseconds} * interval '1 microsecond'"
 
 
 def unpacked(parameter: str, of: str = "text") -> str:

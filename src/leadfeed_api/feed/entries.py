@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from leadfeed_api.db.packed import unpacked
+from leadfeed_api.db.packed import instant, unpacked
 from leadfeed_api.db.session import Connection, affected
 
 # Moments come as they were written down: to read them back by position would be to read all of an organisation's while
 # PostgreSQL has not counted them. In the order of the inboxes: what belongs on one index page is written to it at once.
 FAN_OUT = f"""
 INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
-SELECT o.org_id, s.user_id, x.occurred_at, x.moment_id, x.lead_id, x.type, $2::bigint + x.ordinal, true
+SELECT o.org_id, s.user_id, {instant("x.occurred_at")}, x.moment_id, x.lead_id, x.type, $2::bigint + x.ordinal, true
 FROM organization o
 CROSS JOIN unnest(
-  {unpacked("$3", "uuid")}, {unpacked("$4")}, {unpacked("$5")}, {unpacked("$6", "timestamptz")}
+  {unpacked("$3", "uuid")}, {unpacked("$4")}, {unpacked("$5")}, {unpacked("$6", "bigint")}
 ) WITH ORDINALITY AS x (moment_id, lead_id, type, occurred_at, ordinal)
 JOIN lead l ON l.org_id = $1 AND l.lead_id = x.lead_id
 CROSS JOIN LATERAL (
@@ -106,7 +106,7 @@ class Written(NamedTuple):
     moment_ids: str
     lead_ids: str
     types: str
-    times: str  # ISO 8601
+    times: str  # counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ not need the database. One bad item never spoils another. Knows neither tables n
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -103,36 +104,37 @@ def read_plain(items: Sequence[Mapping[str, Any]], now: datetime) -> list[Candid
     no rare one. 0.6 µs an item, where the schema takes 10. It refuses nothing; what it does not take, the schema
     judges. A property test holds the two together.
     """
+    dated = max(map(len, items)) > len(_REQUIRED)
     try:
-        sources, external_ids, lead_ids, kinds, descriptions = ([item[field] for item in items] for field in _REQUIRED)
-        times = [instant(item["occurred_at"]) if "occurred_at" in item else now for item in items]
+        columns = [[item[field] for item in items] for field in _REQUIRED]
+        times = [instant(item["occurred_at"]) if "occurred_at" in item else now for item in items] if dated else None
+        sources, external_ids, lead_ids, kinds, descriptions = map(set, columns)  # a batch names few of most of them
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
     if (
         _are_lines(sources, 256)
         and _are_lines(external_ids, 256)
         and _are_lines(lead_ids, 128)
-        and _are_lines(kinds, 9)
-        and _TYPES.issuperset(kinds)
+        and kinds <= _TYPES
         and _are_lines(descriptions, 1_000)
         and _are_clean(descriptions)
-        and max(times) <= now + EARLY
+        and (times is None or max(times) <= now + EARLY)
     ):
         none = repeat(None)
-        rows = zip(sources, external_ids, lead_ids, kinds, descriptions, none, none, times)  # noqa: B905  endless ones
-        return list(map(_candidate, rows))
+        return list(map(_candidate, zip(*columns, none, none, times or repeat(now))))  # noqa: B905  endless ones
     return None
 
 
-def _are_lines(values: Sequence[object], longest: int) -> TypeGuard[Sequence[str]]:
+def _are_lines(values: AbstractSet[object], longest: int) -> TypeGuard[AbstractSet[str]]:
     """Whether each is a line of printable text, taken exactly as it is."""
     if set(map(type, values)) != {str}:
         return False
-    texts: Sequence[str] = values  # type: ignore[assignment]
-    return all(texts) and len(max(texts, key=len)) <= longest and "".join(texts).isprintable()
+    texts: AbstractSet[str] = values  # type: ignore[assignment]
+    lengths = set(map(len, texts))
+    return 0 not in lengths and max(lengths) <= longest and "".join(texts).isprintable()
 
 
-def _are_clean(texts: Sequence[str]) -> bool:
+def _are_clean(texts: AbstractSet[str]) -> bool:
     """Whether each begins and ends with no blank, and has no two together; False where in doubt."""
     whole = _BAR + _BAR.join(texts) + _BAR
     return whole.count(_BAR) == len(texts) + 1 and not any(blanks in whole for blanks in ("  ", f"{_BAR} ", f" {_BAR}"))

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from uuid_utils import uuid7
 
-from leadfeed_api.db.packed import packed, unpacked, unpacked_or_none
+from leadfeed_api.db.packed import counted, instant, packed, unpacked, unpacked_or_none
 from leadfeed_api.db.session import Database, affected
 from leadfeed_api.feed import entries
 from leadfeed_api.feed.log import Log, appending
@@ -35,11 +35,11 @@ INSERT_MOMENTS = f"""
 INSERT INTO moment
   (org_id, moment_id, position, source, external_id, lead_id, type, description, url, bot, occurred_at, recorded_at)
 SELECT o.org_id, x.moment_id, $2::bigint + x.ordinal,
-  x.source, x.external_id, x.lead_id, x.type, x.description, x.url, x.bot, x.occurred_at, $12
+  x.source, x.external_id, x.lead_id, x.type, x.description, x.url, x.bot, {instant("x.occurred_at")}, $12
 FROM organization o
 CROSS JOIN unnest(
   {unpacked("$3", "uuid")}, {unpacked("$4")}, {unpacked("$5")}, {unpacked("$6")}, {unpacked("$7")}, {unpacked("$8")},
-  {unpacked_or_none("$9")}, {unpacked_or_none("$10")}, {unpacked("$11", "timestamptz")}
+  {unpacked_or_none("$9")}, {unpacked_or_none("$10")}, {unpacked("$11", "bigint")}
 ) WITH ORDINALITY
   AS x (moment_id, source, external_id, lead_id, type, description, url, bot, occurred_at, ordinal)
 JOIN lead l ON l.org_id = $1 AND l.lead_id = x.lead_id
@@ -73,7 +73,7 @@ class Columns(NamedTuple):
     descriptions: str
     urls: str  # an empty one is none
     bots: str  # likewise
-    times: str  # ISO 8601
+    times: str  # counted
 
     def for_inboxes(self) -> entries.Written:
         """What of them is in an inbox."""
@@ -138,7 +138,7 @@ def columns_of(moments: Sequence[Candidate], verdicts: Sequence[Verdict]) -> Col
         packed(descriptions),
         packed([text or "" for text in urls]),
         packed([text or "" for text in bots]),
-        packed([time.isoformat() for time in times]),
+        packed(counted(times)),
     )
 
 

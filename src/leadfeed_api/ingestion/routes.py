@@ -7,6 +7,7 @@ the batch. The schema stays what is documented; a test holds the two equal, byte
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -55,6 +56,10 @@ async def _record(request: Request, who: Caller) -> Response:
     batch = open_envelope(request.headers, await request.body(), datetime.now(UTC))
     candidates = [item for item in batch.items if isinstance(item, Candidate)]
     verdicts = await state.grouping.record(who.org_id, candidates) if candidates else []
+    ids = tuple([verdict.id for verdict in verdicts if verdict.status == "accepted"])
+    if len(ids) == len(batch.items):
+        state.metrics.moments.labels("accepted").inc(len(ids))
+        return Response(_all_accepted(len(ids)) % ids, media_type="application/json")
     results = _results(batch, verdicts)
     count: Counter[str] = Counter([result["status"] for result in results])
     for verdict, times in count.items():
@@ -66,6 +71,13 @@ async def _record(request: Request, who: Caller) -> Response:
         "results": results,
     }
     return Response(orjson.dumps(answer), media_type="application/json")
+
+
+@lru_cache(maxsize=16)  # up to 60 KB each
+def _all_accepted(moments: int) -> str:
+    """What nearly every answer is, but for the ids: written anew it takes a sixth of what reading the batch does."""
+    results = [{"index": index, "status": "accepted", "id": "%s"} for index in range(moments)]
+    return orjson.dumps({"accepted": moments, "duplicates": 0, "rejected": 0, "results": results}).decode()
 
 
 def _results(batch: Batch, verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
