@@ -10,6 +10,8 @@ import pytest
 
 from addresses import Operation, operations
 from leadfeed_api import wire
+from leadfeed_api.ingestion import routes as ingestion_routes
+from leadfeed_api.ingestion.envelopes import open_envelope
 from leadfeed_api.settings import Settings
 from world import Service, World, ok, served
 
@@ -291,6 +293,31 @@ async def exchange(wired: World, *parts: bytes) -> bytes:
 def request_head(wired: World, *lines: str, line: str = "POST /v1/moments HTTP/1.1") -> bytes:
     fixed = ["Host: leads.example", f"Authorization: Bearer {wired.key}", "Content-Type: application/json"]
     return "\r\n".join([line, *fixed, *lines, "", ""]).encode("latin-1")
+
+
+async def test_a_stranger_hears_of_their_key_at_once_whatever_they_send_and_even_if_they_do_not(wired: World) -> None:
+    key = wired.key
+    wired.key = "lfk_" + "0" * 43
+    for length, *parts in ((100,), (100, b'{"mom'), (300_000,), (1, b"{"), (2, b"{}")):
+        said = await exchange(wired, request_head(wired, f"Content-Length: {length}"), *parts)
+        assert said.startswith(b"HTTP/1.1 401 "), (length, parts, said)
+    wired.key = key
+    await wired.report(wired.moment("l1"))
+
+
+async def test_nobody_reads_a_strangers_long_body(acme: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def noted(headers: Any, body: bytes, now: Any) -> Any:
+        read.append(len(body))
+        return open_envelope(headers, body, now)
+
+    monkeypatch.setattr(ingestion_routes, "open_envelope", noted)
+    body = json.dumps({"moments": [acme.moment("l1")]}).encode() + b" " * ingestion_routes.SHORT
+    for authorization, status in (("Bearer nobody", 401), (acme.machine["Authorization"], 200)):
+        headers = {"Authorization": authorization, "Content-Type": JSON}
+        assert (await acme.client.post("/v1/moments", headers=headers, content=body)).status_code == status
+    assert read == [len(body)], "once, for whoever has a key"
 
 
 async def test_a_body_that_is_announced_too_large_is_not_asked_for(wired: World) -> None:

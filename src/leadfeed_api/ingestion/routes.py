@@ -4,6 +4,7 @@ The answer is written by orjson from dictionaries: objects of :class:`BatchResul
 the batch. The schema stays what is documented; a test holds the two equal, byte by byte.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from leadfeed_api.organizations.auth import Ingester, caller, ingester
 from leadfeed_api.organizations.identity import Caller
 
 router = APIRouter(prefix="/v1", tags=["Ingestion"])
+SHORT = 256 * 1024  # bytes: what is read of a stranger's body, at most, before we know
 
 
 @router.post(
@@ -38,22 +40,43 @@ async def report_moments(request: Request, who: Ingester) -> Response:
     spoils no other. What is accepted is on disk when the answer arrives. CloudEvents 1.0 are taken too: structured,
     batched, or binary (`ce-` headers).
     """
-    return await _record(request, who)
+    return await _record(request, who, await _opened(request))
 
 
 async def serve_moments(request: Request) -> Response:
     """What is documented as :func:`report_moments`, without the framework's solving of dependencies."""
     request.scope["route"] = address  # for the metrics, as the framework does for its own
-    state = request.app.state
-    return await _record(request, await ingester(await caller(request, state.database, state.tokens)))
+    return await _record(request, *await _who_and_what(request))
 
 
 address = Route("/v1/moments", serve_moments, methods=["POST"], include_in_schema=False)
 
 
-async def _record(request: Request, who: Caller) -> Response:
+async def _who_and_what(request: Request) -> tuple[Caller, Batch]:
+    """The caller, and what they sent: a short body is read while PostgreSQL looks the key up.
+
+    Whoever has no key hears of that alone, and at once.
+    """
     state = request.app.state
-    batch = open_envelope(request.headers, await request.body(), datetime.now(UTC))
+    asking = caller(request, state.database, state.tokens)
+    if int(request.headers.get("content-length", SHORT)) >= SHORT:
+        return await ingester(await asking), await _opened(request)
+    reading = asyncio.create_task(_opened(request))
+    try:
+        who = await ingester(await asking)
+    except BaseException:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)  # or what it found would be called forgotten
+        raise
+    return who, await reading
+
+
+async def _opened(request: Request) -> Batch:
+    return open_envelope(request.headers, await request.body(), datetime.now(UTC))
+
+
+async def _record(request: Request, who: Caller, batch: Batch) -> Response:
+    state = request.app.state
     candidates = [item for item in batch.items if isinstance(item, Candidate)]
     verdicts = await state.grouping.record(who.org_id, candidates) if candidates else []
     ids = tuple([verdict.id for verdict in verdicts if verdict.status == "accepted"])
