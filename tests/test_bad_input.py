@@ -314,7 +314,7 @@ async def test_nobody_reads_a_strangers_long_body(acme: World, monkeypatch: pyte
 
     monkeypatch.setattr(ingestion_routes, "open_envelope", noted)
     body = json.dumps({"moments": [acme.moment("l1")]}).encode() + b" " * ingestion_routes.SHORT
-    for authorization, status in (("Bearer nobody", 401), (acme.machine["Authorization"], 200)):
+    for authorization, status in ((f"Bearer lfk_{'0' * 43}", 401), (acme.machine["Authorization"], 200)):
         headers = {"Authorization": authorization, "Content-Type": JSON}
         assert (await acme.client.post("/v1/moments", headers=headers, content=body)).status_code == status
     assert read == [len(body)], "once, for whoever has a key"
