@@ -110,6 +110,12 @@ def demand_json(headers: Mapping[str, str]) -> None:
         raise UnsupportedMediaType("The content type is not one this address takes: application/json.")
 
 
+def announced_length(headers: Mapping[str, str]) -> int | None:
+    """How many bytes a body is said to have; None where nothing is said, or no number."""
+    length = headers.get("content-length", "")
+    return int(length[:20]) if length.isdecimal() else None
+
+
 class BoundedBodies:
     """Pure ASGI middleware: a body has at most ``limit`` bytes and arrives within ``seconds``; else 413 or 408.
 
@@ -129,14 +135,14 @@ class BoundedBodies:
 
     def _watched(self, scope: Scope, receive: Receive) -> Receive:
         deadline = asyncio.get_running_loop().time() + self.seconds
-        announced = Headers(scope=scope).get("content-length", "")
+        announced = announced_length(Headers(scope=scope)) or 0
         size, whole = 0, False
 
         async def watched() -> Message:
             nonlocal size, whole
             if whole:
                 return await receive()
-            if announced.isdecimal() and int(announced[:20]) > self.limit:
+            if announced > self.limit:
                 raise HTTPException(413)
             try:
                 async with asyncio.timeout_at(deadline):

@@ -21,6 +21,7 @@ from leadfeed_api.ingestion.record import Verdict
 from leadfeed_api.ingestion.schemas import EXAMPLE_ANSWER, REQUEST_BODY, BatchResult
 from leadfeed_api.organizations.auth import Ingester, caller, ingester
 from leadfeed_api.organizations.identity import Caller
+from leadfeed_api.wire import announced_length
 
 router = APIRouter(prefix="/v1", tags=["Ingestion"])
 SHORT = 256 * 1024  # bytes: what is read of a stranger's body, at most, before we know
@@ -59,7 +60,8 @@ async def _who_and_what(request: Request) -> tuple[Caller, Batch]:
     """
     state = request.app.state
     asking = caller(request, state.database, state.tokens)
-    if int(request.headers.get("content-length", SHORT)) >= SHORT:
+    length = announced_length(request.headers)
+    if length is None or length >= SHORT:
         return await ingester(await asking), await _opened(request)
     reading = asyncio.create_task(_opened(request))
     try:
