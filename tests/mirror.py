@@ -4,8 +4,8 @@ It reads a page, opens the stream there, applies what comes, is cut, and resumes
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import httpx2
@@ -73,7 +73,7 @@ class Mirror:
         self.address = address  # type: ignore[method-assign]
         while True:
             # A cut in the middle, an instance that is going away, one that is not there yet: all the same to a client.
-            with suppress(httpx2.HTTPError, EOFError, AssertionError):
+            with suppress(httpx2.HTTPError, EOFError, AssertionError), _gone_while_connecting():
                 if self.stale:
                     await self.reload()
                 async with following(self.world, self.user, at=self.last_id, base_url=address()) as stream:
@@ -104,6 +104,17 @@ class Mirror:
         found = [f"{self.user}: positions {positions}"] if positions != sorted(set(positions)) else []
         moments = {event.data["id"] for event in self.received if event.name == "moment"}
         return found + [f"{self.user} saw {moment}, never theirs" for moment in moments - ever_in_feed]
+
+
+@contextmanager
+def _gone_while_connecting() -> Iterator[None]:
+    """The client's library asks a new connection for its peer; one whose peer went at once has no socket any more."""
+    try:
+        yield
+    except AttributeError as error:
+        if error.name != "getpeername":
+            raise
+        raise EOFError from error
 
 
 async def settled(mirrors: list[Mirror], sentinels: dict[str, str]) -> None:
