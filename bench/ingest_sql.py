@@ -95,7 +95,6 @@ async def _write(url: str, form: str, turn: int, seconds: float) -> Written:
             for statement in PEOPLE:
                 await connection.execute(statement.format(reps=REPS, leads=LEADS), org_id)
         alone = await asyncpg.connect(url)
-        await alone.execute(NO_PLAIN_INDEX)
         if form == "plain":
             await alone.execute(PLAIN_INDEX)
 

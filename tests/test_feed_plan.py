@@ -12,15 +12,17 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from leadfeed_api.db.session import ANY_PLANS
 from leadfeed_api.db.tables import Table
 from leadfeed_api.feed import queries
-from leadfeed_api.feed.entries import DELETE_OF_LEAD, FAN_OUT, WITHDRAW
+from leadfeed_api.feed.entries import ADMIT, DELETE_OF_LEAD, FAN_OUT, WITHDRAW
 from leadfeed_api.feed.filters import Filters, narrow
 from leadfeed_api.feed.paging import NEWEST, page_statement
 from leadfeed_api.ingestion.interpret import Candidate
-from leadfeed_api.ingestion.record import ANY_PLANS, INSERT_MOMENTS, Verdict, columns_of
+from leadfeed_api.ingestion.record import INSERT_MOMENTS, Verdict, columns_of
+from leadfeed_api.triage.marks import seen_statement
 from postgres import clone_database, drop_database
-from statements import BY_A_TEST
+from statements import BY_A_TEST, Statements
 from world import World
 
 pytestmark = pytest.mark.anyio
@@ -65,6 +67,11 @@ INSERT INTO moment
   SELECT {LATE}, lpad(to_hex(n + {ENTRIES}), 32, '0')::uuid, n, 's', 'm' || n, 'l' || n % 100 + 1, 'web', 'Visited',
     '{NOW}', '{NOW}'
   FROM generate_series(0, 2000) n;
+"""
+CAME_ENTRIES = f"""
+INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
+  SELECT m.org_id, 'ana', m.occurred_at, m.moment_id, m.lead_id, m.type, m.position, true
+  FROM moment m WHERE m.org_id = {LATE};
 """
 
 
@@ -220,6 +227,50 @@ async def test_a_lead_leaves_an_inbox_by_its_moments_alone(
     assert (moments["Index Name"], rows_of(moments)) == ("moment_by_lead", 50)
     (inbox,) = [node for node in nodes(plan) if node.get("Index Name", "").startswith("feed_entry")]
     assert inbox["Index Name"] == "feed_entry_pkey"
+
+
+@pytest.mark.parametrize("what", ["withdraw", "erase", "admit", "seen"])
+async def test_a_change_in_an_organisation_that_nobody_counted_reads_no_more_than_it_is_about(
+    filled: str, what: str
+) -> None:
+    """Not all of an inbox again for each moment: that took seconds to minutes, and under the organisation's lock."""
+    seen, parameters = narrow(Filters(), NOW)
+    statement, *about = {
+        "withdraw": (WITHDRAW, ["ana"], ["l5"]),
+        "erase": (DELETE_OF_LEAD, "l5", ["ana"]),
+        "admit": (ADMIT, ["ana"], ["l5"], [ENTRIES]),
+        "seen": (seen_statement(seen), "ana", ENTRIES, *parameters),
+    }[what]
+    connection = await asyncpg.connect(filled, server_settings={"jit": "off"})
+    came = connection.transaction()
+    await came.start()
+    try:
+        await connection.execute(f"{BY_A_TEST} {CAME} {CAME_ENTRIES}")
+        await connection.execute(f"{BY_A_TEST} DELETE FROM watch WHERE org_id = {LATE} AND lead_id = 'l5'")
+        await connection.execute(ANY_PLANS)
+        plan = await explain_on(connection, statement, LATE, *about)
+    finally:
+        await came.rollback()
+        await connection.close()
+
+    read = sum(rows_of(node) for node in nodes(plan) if node.get("Relation Name") in {"moment", "feed_entry"})
+    # What I have seen is of all moments: the tables are read once, perhaps, but not once for each.
+    assert read <= (4 * ENTRIES if what == "seen" else 3 * 21)
+
+
+async def test_whatever_changes_feeds_is_planned_for_any_organisation(world: World, statements: Statements) -> None:
+    await world.people("ana", leads={"l1": "ana", "l2": None})
+    (moment,) = await world.report(world.moment("l1"))
+    rep = world.rep("ana")
+    for method, path, body in (
+        ("PUT", "/v1/watchlist/l2", None),
+        ("DELETE", "/v1/watchlist/l2", None),
+        ("POST", "/v1/feed/read", {"ids": [moment]}),
+    ):
+        statements.executed.clear()
+        answer = await world.client.request(method, path, headers=rep, json=body)
+        assert answer.is_success, answer.text
+        assert ANY_PLANS in statements.executed, path
 
 
 async def test_a_batch_for_an_organisation_that_nobody_counted_reads_no_more_than_it_names(filled: str) -> None:

@@ -19,7 +19,7 @@ def packed(texts: Sequence[str]) -> str:
 
 
 def counted(instants: Iterable[datetime]) -> list[str]:
-    """Instants as microseconds since 1970: a third of what writing and reading them as dates takes."""
+    """Instants as microseconds since 1970: a third of what writing dates takes, and PostgreSQL reads them faster."""
     return [str((instant - EPOCH) // MICROSECOND) for instant in instants]
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from leadfeed_api.db.session import Connection, Database
+from leadfeed_api.db.session import ANY_PLANS, Connection, Database
 from leadfeed_api.errors import NotFound
 
 ChangeKind = Literal["lead", "watched", "unwatched", "assigned", "unassigned", "erased", "reset"]
@@ -94,6 +94,7 @@ async def appending(database: Database, org_id: int) -> AsyncIterator[Log]:
     that they see exactly what they may see at its position.
     """
     async with database.write() as connection:
+        await connection.execute(ANY_PLANS)
         log = Log(connection, org_id)
         yield log
         alone = log.lone_moment

@@ -5,8 +5,7 @@ out nothing of it stays: then the batch is judged under the organisation's lock,
 set-based statement each; once this returns, what was accepted is on disk. Owns ``moment``. Knows nothing of HTTP.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -46,9 +45,6 @@ JOIN lead l ON l.org_id = $1 AND l.lead_id = x.lead_id
 WHERE o.org_id = $1
 ON CONFLICT (org_id, source, external_id) DO NOTHING
 """
-# Intentional: plans for any organisation and any batch. One made for an organisation that PostgreSQL has not counted
-# takes it for empty, and reads all leads of it for each moment; and making one takes longer than the key needs.
-ANY_PLANS = "SET LOCAL plan_cache_mode = force_generic_plan"
 
 
 class Verdict(NamedTuple):
@@ -89,7 +85,7 @@ async def record_moments(database: Database, org_id: int, candidates: Sequence[C
     offered = [Verdict("accepted", str(uuid7())) for _ in candidates]
     columns = columns_of(candidates, offered)  # before the lock, for which others wait
     try:
-        async with _writing(database, org_id) as log:
+        async with appending(database, org_id) as log:
             await _write(log, columns, len(candidates))
     except _LeftOut:
         return await _record_in_part(database, org_id, candidates, offered)
@@ -99,20 +95,13 @@ async def record_moments(database: Database, org_id: int, candidates: Sequence[C
 async def _record_in_part(
     database: Database, org_id: int, candidates: Sequence[Candidate], offered: Sequence[Verdict]
 ) -> list[Verdict]:
-    async with _writing(database, org_id) as log:
+    async with appending(database, org_id) as log:
         await log.lock()
         verdicts = await _judge(log, candidates, offered)
         fresh = [pair for pair in zip(candidates, verdicts, strict=True) if pair[1].status == "accepted"]
         if fresh:
             await _write(log, columns_of(*zip(*fresh, strict=True)), len(fresh))
         return verdicts
-
-
-@asynccontextmanager
-async def _writing(database: Database, org_id: int) -> AsyncIterator[Log]:
-    async with appending(database, org_id) as log:
-        await log.connection.execute(ANY_PLANS)
-        yield log
 
 
 async def _write(log: Log, columns: Columns, count: int) -> None:

@@ -100,7 +100,7 @@ async def _record(request: Request, who: Caller, batch: Batch) -> Response:
 
 @lru_cache(maxsize=16)  # up to 60 KB each
 def _all_accepted(moments: int) -> str:
-    """What nearly every answer is, but for the ids: written anew it takes a sixth of what reading the batch does."""
+    """What nearly every answer is, but for the ids: written anew it takes a quarter of what reading the batch does."""
     results = [{"index": index, "status": "accepted", "id": "%s"} for index in range(moments)]
     return orjson.dumps({"accepted": moments, "duplicates": 0, "rejected": 0, "results": results}).decode()
 

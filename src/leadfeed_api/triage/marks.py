@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 import stamina
 
-from leadfeed_api.db.session import Connection, Database
+from leadfeed_api.db.session import ANY_PLANS, Connection, Database
 from leadfeed_api.feed.filters import Conditions, Filters, clauses, narrow
 
 COUNTED = 1_000  # unread and hidden are counted among this many of the newest entries: one short index scan
@@ -84,4 +84,5 @@ async def count(connection: Connection, org_id: int, user_id: str, now: datetime
 async def _update(data: Database, statement: str, *parameters: object) -> list[UUID]:
     """Two tabs may mark overlapping rows in different orders; whoever is chosen to give way tries again."""
     async with data.write() as connection:
+        await connection.execute(ANY_PLANS)
         return [row["moment_id"] for row in await connection.fetch(statement, *parameters)]
