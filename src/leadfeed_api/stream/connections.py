@@ -4,7 +4,7 @@ Owns the limits. A stream is in here from before it reads its history until its 
 missed, and nothing is pushed to nobody.
 """
 
-from collections.abc import Collection, ItemsView, Iterator
+from collections.abc import Collection, Iterator
 
 from leadfeed_api.errors import TooMany
 from leadfeed_api.stream.connection import Connection
@@ -25,13 +25,13 @@ class Audience:
 
     @property
     def streams(self) -> Collection[Connection]:
-        """All streams."""
+        """All streams, in the order in which they were opened."""
         return self._in_order.keys()
 
     @property
-    def by_opening(self) -> ItemsView[Connection, str]:
-        """All streams with whose they are, in the order in which they were opened."""
-        return self._in_order.items()
+    def owners(self) -> Collection[str]:
+        """Whose each of the streams is, in the same order."""
+        return self._in_order.values()
 
     def of(self, user_id: str) -> Collection[Connection]:
         """One user's streams."""

@@ -4,7 +4,9 @@ What is the same for everyone is not looked at again for each: with 10,000 strea
 that it touches is at hand (docs/decisions/0008, 0015).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
+from typing import Any, TypeVar
 
 from leadfeed_api.stream import news
 from leadfeed_api.stream.connection import Connection, SharedEvent
@@ -13,6 +15,8 @@ from leadfeed_api.stream.lent import Lent, write_each
 
 DETOUR = 4  # streams passed over for each that is told, at most
 VOLLEY = 250  # chunks put together before they are sent, of half a KB each: they are in the caches until then
+
+Told = TypeVar("Told", SharedEvent, Sequence[tuple[int, SharedEvent]])
 
 
 def deliver(audience: Audience, found: Sequence[news.News]) -> int:
@@ -34,9 +38,8 @@ def _one_to_each(audience: Audience, position: int, told: Mapping[str, SharedEve
     delivered = 0
     sockets: list[Lent] = []
     chunks: list[bytes] = []
-    for stream, user_id in _told(audience, told):
-        event = told.get(user_id)
-        if event is None or position <= stream.position:
+    for stream, event in _told(audience, told):
+        if position <= stream.position:
             continue
         if (to := stream.direct) is None:
             delivered += stream.keep(position, event)
@@ -53,19 +56,17 @@ def _one_to_each(audience: Audience, position: int, told: Mapping[str, SharedEve
 
 
 def _several_to_each(audience: Audience, told: Mapping[str, Sequence[tuple[int, SharedEvent]]]) -> int:
-    delivered = 0
-    for stream, user_id in _told(audience, told):
-        if (events := told.get(user_id)) is not None:
-            delivered += stream.push_all(events)
-    return delivered
+    return sum([stream.push_all(events) for stream, events in _told(audience, told)])
 
 
-def _told(audience: Audience, told: Mapping[str, object]) -> Collection[tuple[Connection, str]]:
-    """The streams of all who are told, and perhaps others, with whose they are: by their opening, if that is no detour.
+def _told(audience: Audience, told: Mapping[str, Told]) -> Iterable[tuple[Connection, Told]]:
+    """The streams of all who are told, each with what: in the order of their opening, if that is no long detour.
 
     Intentional: it is the order in which streams lie in memory, ours and the kernel's. With 10,000 of them whatever is
-    touched has to be fetched first, and neighbours come along.
+    touched has to be fetched first, and neighbours come along. What each is told is looked up for all of them before
+    anything is sent: who is told is in the caches until then (docs/decisions/0015).
     """
-    if len(audience.streams) <= DETOUR * len(told):
-        return audience.by_opening
-    return [(stream, user_id) for user_id in told for stream in audience.of(user_id)]
+    if len(audience.streams) > DETOUR * len(told):
+        return [(stream, what) for user_id, what in told.items() for stream in audience.of(user_id)]
+    found: list[Any] = list(map(told.get, audience.owners))  # None for those who are not told
+    return compress(zip(audience.streams, found, strict=True), found)

@@ -14,10 +14,6 @@ LOOK_EVERY_S = 0.1
 
 async def asked_to_leave() -> None:
     """Returns once the server was told to exit, by a signal or by its own ``should_exit``."""
-    while not (AppStatus.should_exit or _server_should_exit()):  # noqa: ASYNC110  neither of the two can be awaited
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)  # it listens before the application begins
+    while not (AppStatus.should_exit or getattr(server, "should_exit", False)):  # noqa: ASYNC110  neither can be awaited
         await asyncio.sleep(LOOK_EVERY_S)
-
-
-def _server_should_exit() -> bool:
-    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-    return bool(getattr(server, "should_exit", False))
