@@ -20,6 +20,7 @@ from leadfeed_api.db.session import Database
 from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.record import record_moments
 
+TURNS = 16  # of each, in one run
 FASTEST = 40_000  # moments a second that nobody reaches here
 DESCRIPTION = "Visited the pricing page 3 times"
 MOMENTS = "/v1/moments"
@@ -46,9 +47,12 @@ def send_batches(
     return uvloop.run(sending(port, Bodies(into, run, size, seconds, path), callers, seconds)).per_second * size
 
 
-def write_by_asyncpg(url: str, into: Into, run: str, size: int, callers: int, seconds: float) -> float:
-    """Moments per second by the same statements, on a connection for each caller; no HTTP, JSON or grouping."""
-    return uvloop.run(_write(url, _Batches(into, run, size, seconds), callers, seconds))
+def in_turn(url: str, port: int, into: Into, run: str, size: int, callers: int, seconds: float) -> tuple[float, float]:
+    """Moments per second over HTTP, and by asyncpg on connections that are kept.
+
+    By many short turns, so that PostgreSQL's checkpoints, and whatever else the machine does, meet both alike.
+    """
+    return uvloop.run(_in_turn(url, port, into, run, size, callers, seconds))
 
 
 class _Batches(Iterator[tuple[int, list[Candidate]]]):
@@ -104,19 +108,48 @@ def _made_ahead(size: int, seconds: float) -> int:
     return int(seconds * FASTEST / (size + 10)) + 1
 
 
-async def _write(url: str, batches: _Batches, callers: int, seconds: float) -> float:
-    count, started = 0, time.perf_counter()
+async def _in_turn(
+    url: str, port: int, into: Into, run: str, size: int, callers: int, seconds: float
+) -> tuple[float, float]:
+    bodies, batches = Bodies(into, f"h{run}", size, seconds), _Batches(into, f"s{run}", size, seconds)
+    asked, written = _Pace(), _Pace()
+    async with Database(url, pool_size=callers) as database:
+        # What a connection has to learn with its first statements, the service's have learned long ago.
+        await _write(database, batches, callers, 0)
+        for _ in range(TURNS):
+            answered = await sending(port, bodies, callers, seconds / TURNS)
+            asked.add(len(answered.seconds), len(answered.seconds) / answered.per_second)
+            written.add(*await _write(database, batches, callers, seconds / TURNS))
+    return asked.per_second * size, written.per_second * size
 
-    async def caller(database: Database) -> None:
-        nonlocal count
+
+@dataclass
+class _Pace:
+    count: int = 0
+    seconds: float = 0.0
+
+    def add(self, count: int, seconds: float) -> None:
+        self.count += count
+        self.seconds += seconds
+
+    @property
+    def per_second(self) -> float:
+        return self.count / self.seconds
+
+
+async def _write(database: Database, batches: _Batches, callers: int, seconds: float) -> tuple[int, float]:
+    """So many batches in so many seconds: each caller at least one."""
+    started = time.perf_counter()
+
+    async def caller() -> int:
+        count = 0
         while not count or time.perf_counter() < started + seconds:
             org_id, batch = next(batches)
             verdicts = await record_moments(database, org_id, batch)
             if any(verdict.status != "accepted" for verdict in verdicts):
                 raise SystemExit("a moment was not accepted")
-            count += len(batch)
+            count += 1
+        return count
 
-    async with Database(url, pool_size=callers) as database:
-        started = time.perf_counter()
-        await asyncio.gather(*(caller(database) for _ in range(callers)))
-        return count / (time.perf_counter() - started)
+    counts = await asyncio.gather(*(caller() for _ in range(callers)))
+    return sum(counts), time.perf_counter() - started

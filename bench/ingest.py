@@ -4,44 +4,37 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from bench.batches import Into, into_world, send_batches, write_by_asyncpg
+from bench.batches import Into, in_turn, into_world, send_batches
 from bench.figures import Figure
 from bench.load import in_own_process
+from bench.peopled import demand_spread, peopled
 from bench.world import World, serving
 from leadfeed_api.cli.serve import app_from_environment
 from leadfeed_api.ingestion.record import record_moments
 
-BATCH, TURNS = 500, 8
+BATCH, FAN_OUT = 500, 3.6  # a moment is in so many inboxes: that of its lead's owner, and of who watches it
 SHAPES = ((1, 1), (100, 1), (1, 8), (100, 8), (500, 8))  # moments a batch, callers
 
 
 def run(world: World, runs: int, seconds: float) -> list[Figure]:
     """Alternates ours and the reference in every run."""
-    batches = Figure(
-        "ingest_vs_sql", ">= 0.95", "moments/s in batches of 500, one caller, HTTP ÷ the same writes by asyncpg"
-    )
+    about = "moments/s in batches of 500, one caller, fan-out {}, HTTP ÷ the same writes by asyncpg"
+    batches = Figure("ingest_vs_sql", ">= 0.95", about.format("3.6"))
+    fewer = Figure("ingest_to_2_by_1", "", about.format("2"))
     singles = Figure(
         "single_grouped_vs_ungrouped", ">= 3", "moments/s of 64 callers of one moment each, grouped ÷ ungrouped"
     )
-    into = into_world(world)
+    into, watched = into_world(world), peopled(world.url, "ingest", FAN_OUT)
     with serving(world) as port, serving(world, "bench.ingest:ungrouped_app") as ungrouped:
         for turn in range(runs):
-            batches.add(*_by_turns(world, into, port, f"{turn}", seconds))
+            batches.add(*in_own_process(in_turn, world.url, port, watched, f"{turn}", BATCH, 1, seconds))
+            fewer.add(*in_own_process(in_turn, world.url, port, into, f"{turn}", BATCH, 1, seconds))
             grouped = in_own_process(send_batches, port, into, f"g{turn}", 1, 64, seconds)
             alone = in_own_process(send_batches, ungrouped, into, f"u{turn}", 1, 64, seconds)
             singles.add(grouped, alone)
         shapes = [_shape(into, port, shape, runs, seconds) for shape in SHAPES]
-    return [batches, singles, *shapes]
-
-
-def _by_turns(world: World, into: Into, port: int, run: str, seconds: float) -> tuple[float, float]:
-    """Ours and the reference; each several short times, so that PostgreSQL's checkpoints meet both alike."""
-    ours, reference = 0.0, 0.0
-    for turn in range(TURNS):
-        name = f"{run}-{turn}"
-        ours += in_own_process(send_batches, port, into, f"h{name}", BATCH, 1, seconds / TURNS)
-        reference += in_own_process(write_by_asyncpg, world.url, into, f"s{name}", BATCH, 1, seconds / TURNS)
-    return ours / TURNS, reference / TURNS
+    demand_spread(world.url, watched, FAN_OUT)
+    return [batches, fewer, singles, *shapes]
 
 
 def _shape(into: Into, port: int, shape: tuple[int, int], runs: int, seconds: float) -> Figure:

@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 
 from bench.figures import Figure
 from bench.load import in_own_process
+from bench.peopled import LEADS, fill
 from bench.world import World
 from leadfeed_api.db.session import Database
 from leadfeed_api.ingestion.interpret import Candidate
@@ -24,16 +25,8 @@ from leadfeed_api.ingestion.record import record_moments
 from leadfeed_api.organizations import queries
 from leadfeed_api.organizations.identity import org_number
 
-LEADS, REPS, BATCH = 1_000, 50, 500
+BATCH, FAN_OUT = 500, 3.6
 TEXT = "Visited the pricing page 3 times"
-PEOPLE = (
-    "INSERT INTO app_user (org_id, user_id, name) SELECT $1, 'u' || n, 'A rep' FROM generate_series(0, {reps} - 1) n",
-    """INSERT INTO lead (org_id, lead_id, name, owner_id)
-    SELECT $1, 'l' || n, 'A lead', 'u' || n % {reps} FROM generate_series(0, {leads} - 1) n""",
-    """INSERT INTO watch (org_id, user_id, lead_id, created_at)
-    SELECT $1, 'u' || (n + k) % {reps}, 'l' || n, '2026-01-01Z'
-    FROM generate_series(0, {leads} - 1) n, generate_series(1, 3) k WHERE k < 3 OR n % 5 < 3""",
-)
 PLAIN_MOMENTS = """
 INSERT INTO moment
   (org_id, moment_id, position, source, external_id, lead_id, type, description, occurred_at, recorded_at)
@@ -92,8 +85,7 @@ async def _write(url: str, form: str, turn: int, seconds: float) -> Written:
     async with Database(url, pool_size=1) as database:
         async with database.write() as connection:
             org_id = await queries.create_organization(connection, org, org, datetime.now(UTC))
-            for statement in PEOPLE:
-                await connection.execute(statement.format(reps=REPS, leads=LEADS), org_id)
+            await fill(connection, org_id, FAN_OUT)
         alone = await asyncpg.connect(url)
         if form == "plain":
             await alone.execute(PLAIN_INDEX)
@@ -115,7 +107,7 @@ async def _write(url: str, form: str, turn: int, seconds: float) -> Written:
         await alone.execute(NO_PLAIN_INDEX)
         entries = await alone.fetchval("SELECT count(*) FROM feed_entry WHERE org_id = $1", org_number(org))
         await alone.close()
-    if form != "copy" and entries != next(numbers) * BATCH * 36 // 10:
+    if form != "copy" and entries != round(next(numbers) * BATCH * FAN_OUT):
         raise SystemExit(f"{form}: a moment is in fewer or more inboxes than it should be")
     return found
 
