@@ -1,5 +1,6 @@
 """The panel stays live, or says that it is not; whatever happens on the way, it ends equal to a fresh page."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -229,6 +230,38 @@ async def test_a_service_out_of_reach_is_said_once_and_for_as_long_as_it_is(
         await panel.row("there again").hover()
         await expect(panel.row("there again").get_by_role("button", name="Subscribe")).to_be_visible()
         assert await panel.page.evaluate("flickers") == 0
+        assert panel.complaints == []
+
+
+async def test_until_the_panel_knows_why_it_has_no_list_it_is_loading(
+    settings: Settings, context: BrowserContext
+) -> None:
+    """It is painted exactly then: frames wait until the service was asked for a sign of life."""
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def look_for_life(route: Route) -> None:
+        asked.set()
+        await answer.wait()
+        await route.abort()
+
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={})
+        await context.add_init_script(
+            """const frames = [], soon = globalThis.requestAnimationFrame;
+            globalThis.requestAnimationFrame = (frame) => frames.push(frame);
+            globalThis.paint = () => {
+              globalThis.requestAnimationFrame = soon;
+              frames.forEach((frame) => frame());
+            };"""
+        )
+        await context.route("**/v1/**", lambda route: route.abort())
+        await context.route("**/healthz", look_for_life)
+        panel = await Panel.open(context, through(proxy, world, "ana"))
+        await asked.wait()
+        await panel.page.evaluate("paint()")
+        await expect(panel.element.get_by_label("Loading")).to_be_visible()
+        answer.set()
+        await expect(panel.element).to_contain_text("The lead feed cannot be reached")
         assert panel.complaints == []
 
 

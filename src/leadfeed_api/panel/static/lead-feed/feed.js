@@ -329,8 +329,10 @@ export class Feed {
       this.#soon(1_000);
       return;
     }
+    const problem = refused ? { code: error.status === 401 ? "signed-out" : error.code, detail: error.message } : { code: await diagnose(this.client, error) };
+    if (this.#gone.signal.aborted || turn !== this.#turn) return; // what was asked meanwhile has its own answer
     this.status = "failed";
-    this.problem = refused ? { code: error.status === 401 ? "signed-out" : error.code, detail: error.message } : { code: await diagnose(this.client, error) };
+    this.problem = problem; // with the status: whoever draws shows both
     if (passing) setTimeout(() => this.status === "failed" && !this.#gone.signal.aborted && this.load(true), Math.min(15_000, 1_000 * 2 ** this.#failures++));
     this.view.draw();
   }
