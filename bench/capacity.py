@@ -14,13 +14,12 @@ READERS = 0.1  # of all reps have one
 ONLINE = 1 / 3  # of all reps
 STREAMS = 20_000  # a process, by the default setting
 REPS, MOMENTS = 1_000_000, 10_000  # what the plan is for; moments a second
-FAN_OUT = 3.6  # entries a moment
-MEASURED_FAN_OUT = 2.0  # of the benches' moments, at most
+FAN_OUT = 3.6  # entries a moment, of the plan and of what was measured
 ROWS = {
     "pages of 50, one worker": ("page_light_by_32", "ours", "/s"),
     "polls answered 304, one worker": ("rss304_vs_noop", "ours", "/s"),
     "moments in batches of 500, one caller": ("ingest_vs_sql", "ours", "/s"),
-    "moments in batches of 500, eight callers": ("ingest_500x8", "ours", "/s"),
+    "moments in batches of 500, eight callers": ("ingest_to_3_6_by_8", "ours", "/s"),
     "single moments, 64 callers, grouped": ("single_grouped_vs_ungrouped", "ours", "/s"),
 }
 COSTS = {
@@ -90,8 +89,7 @@ def _million(figures: Figures) -> list[str]:
     pages, polls, moments = rates
     online = REPS * ONLINE
     asked, polled = online * PAGES_AN_HOUR / 3_600, REPS * READERS * POLLS_AN_HOUR / 3_600
-    # An entry weighs about as much as the moment itself.
-    cores = 2 * MOMENTS / moments * (1 + FAN_OUT) / (1 + MEASURED_FAN_OUT)
+    cores = 2 * MOMENTS / moments
     lines = [
         f"**{REPS:,} reps, {MOMENTS:,} moments/s**, calculated and not tried.",
         "",

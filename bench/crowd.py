@@ -101,14 +101,12 @@ async def opened(crowd: Crowd, requests: Sequence[bytes], kind: Callable[[bytes,
 
     async def open_one(request: bytes) -> AnyMember:
         async with gate:
-            loop = asyncio.get_running_loop()
-            _, member = await loop.create_connection(
-                lambda: kind(crowd.marker, crowd.opened_by), "127.0.0.1", crowd.port
-            )
-            member.transport.write(request)
+            member = kind(crowd.marker, crowd.opened_by)
             try:
+                await asyncio.get_running_loop().create_connection(lambda: member, "127.0.0.1", crowd.port)
+                member.transport.write(request)
                 await member.opened
-            except SystemExit:
+            except (SystemExit, ConnectionError):
                 if not crowd.drops:
                     raise
                 member.heard = GONE

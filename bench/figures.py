@@ -102,7 +102,7 @@ def save(
     """Writes the results; figures of benches that were not run this time are kept, with the machine they ran on."""
     before = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.exists() else {}
     versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **peers()}
-    measured = {**(settings or {}), "load_at_start": on["load_at_start"]}
+    measured = {**(settings or {}), "load_at_start": on["load_at_start"], "on": f"{on['cpu']}, {on['cores']} cores"}
     fresh = {figure.name: {**figure.as_dict(), "settings": measured} for figure in figures}
     document = {
         "machine": on,

@@ -26,16 +26,10 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
     with serving(world) as port:
         for turn in range(runs):
             for name, (fan_out, callers) in SHAPES.items():
-                about = (
-                    f"moments/s in batches of {BATCH}, fan-out {fan_out:g}, {callers} at a time ÷ the same by asyncpg"
-                )
-                measured(
-                    name,
-                    about,
-                    *in_own_process(
-                        in_turn, world.url, port, one[fan_out], f"{turn}-{callers}", BATCH, callers, seconds
-                    ),
-                )
+                at = f"fan-out {fan_out:g}, {callers} at a time"
+                run_of = (one[fan_out], f"{turn}-{callers}", BATCH, callers, seconds)
+                pace = in_own_process(in_turn, world.url, port, *run_of)
+                measured(name, f"moments/s in batches of {BATCH}, {at} ÷ the same writes by asyncpg", *pace)
             for callers in CALLERS:
                 ours = _sent(port, many, f"m{turn}-{callers}", callers, seconds / 2)
                 alone = _sent(port, one[3.6], f"o{turn}-{callers}", callers, seconds / 2)

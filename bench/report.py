@@ -41,14 +41,13 @@ def table(document: dict[str, dict[str, dict[str, object]]]) -> str:
         lines.append(
             f"| `{name}` | {row['meaning']} | {row['median']} | {spread} | {row['target'] or ''} | {reached} |"
         )
-    on, versions = document["machine"], document["versions"]
-    named = ", ".join(f"{name} {number}" for name, number in versions.items())
-    lines += ["", f"{on['cpu']}, {on['cores']} cores. {named}."]
+    named = ", ".join(f"{name} {number}" for name, number in document["versions"].items())
+    lines += ["", f"{named}."]
     return "\n".join([*lines, "", *_measured(document["figures"])])
 
 
 def _measured(figures: dict[str, dict[str, object]]) -> list[str]:
-    """With which settings, and on how busy a machine, each was measured."""
+    """With which settings, on which machine and how busy that was, each was measured."""
     together: dict[str, list[str]] = {}
     for name, row in figures.items():
         settings: Any = row.get("settings") or {}

@@ -33,4 +33,4 @@ def test_capacity_is_calculated_from_what_was_measured_and_says_nothing_of_the_r
     assert "500 pages/s are 150,000 reps online" in whole
     assert "1,111/s: 3 workers" in whole
     assert "111/s, of 2,000 of one worker" in whole
-    assert "fan-out 3.6 are 7 cores" in whole
+    assert "fan-out 3.6 are 4 cores" in whole

@@ -61,8 +61,8 @@ async def test_a_lone_request_is_written_at_once() -> None:
 
 
 async def test_what_comes_while_one_group_is_written_goes_together_into_the_next() -> None:
-    writer = Writer()
-    grouping = Grouping(writer.write)
+    writer, counted = Writer(), list[float]()
+    grouping = Grouping(writer.write, counted.append)
     tasks = [ask(grouping, "a")]
     await settled()
     tasks += [ask(grouping, "b", "c"), ask(grouping, "d"), ask(grouping, "e")]
@@ -72,6 +72,7 @@ async def test_what_comes_while_one_group_is_written_goes_together_into_the_next
     told = [[verdict.id for verdict in await task] for task in tasks]
 
     assert [names for _, names in writer.groups] == [["a"], ["b", "c", "d", "e"]]
+    assert counted == [1, 4]
     assert told == [[writer.ids[name] for name in names] for names in ("a", "bc", "d", "e")]
 
 

@@ -4,13 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client.metrics import MetricWrapperBase
 
+from leadfeed_api.telemetry import Metrics
 from stream_client import following
 from world import Service
 
 pytestmark = pytest.mark.anyio
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "streaming.md"
+ROOT = Path(__file__).resolve().parent.parent
+PAGE, SOURCE = ROOT / "docs" / "streaming.md", ROOT / "src"
 FIGURES = {
     "leadfeed_stream_connections",
     "leadfeed_stream_deliveries_total",
@@ -27,6 +30,22 @@ FIGURES = {
 
 def test_the_page_for_operators_names_every_figure_of_the_live_feed() -> None:
     assert set(re.findall(r"`(leadfeed_\w+)`", PAGE.read_text(encoding="utf-8"))) == FIGURES
+
+
+def test_every_figure_is_moved_by_someone() -> None:
+    source = "".join(one.read_text(encoding="utf-8") for one in SOURCE.rglob("*.py"))
+    moved = set(re.findall(r"\.(\w+)\.(?:inc|set|observe|labels|track_inprogress)\b", source))
+    assert {name for name, one in vars(Metrics()).items() if isinstance(one, MetricWrapperBase)} - moved == set()
+
+
+async def test_reported_moments_are_counted_by_verdict_and_by_transaction(server: Service) -> None:
+    world = await server.new_world()
+    await world.people("ana", leads={"l1": "ana"})
+    await world.report(world.moment("l1"), world.moment("l1"))
+    exposed = (await world.client.get("/metrics")).text
+    (moments,) = re.findall(r"^leadfeed_ingest_group_moments_sum (\S+)$", exposed, re.MULTILINE)
+    (accepted,) = re.findall(r'^leadfeed_moments_total{verdict="accepted"} (\S+)$', exposed, re.MULTILINE)
+    assert float(moments) >= float(accepted) >= 2
 
 
 async def test_what_happens_to_a_stream_is_counted(server: Service) -> None:

@@ -100,7 +100,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = data
         app.state.pages = Pages(data)
         app.state.polls = polls(data)
-        app.state.grouping = Grouping(partial(record_moments, data))
+        app.state.grouping = Grouping(partial(record_moments, data), app.state.metrics.ingest_groups.observe)
         night = NightShift(data, app.state.metrics) if settings.night_shift else nullcontext()
         mail = delivering(settings, app.state.metrics) if settings.with_delivery else nullcontext()
         live = Live(settings, data, app.state.metrics)

@@ -109,7 +109,7 @@ class Metrics:
         self.moments = Counter("leadfeed_moments_total", "Moments received, by verdict.", ("verdict",), registry=make)
         self.ingest_groups = Histogram(
             "leadfeed_ingest_group_moments",
-            "Moments written by one transaction.",
+            "Moments that one transaction was given, of one request or several.",
             registry=make,
             buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
         )

@@ -81,7 +81,6 @@ greatest(
 """
 
 
-VERSION = f"SELECT {last_change('$2')}"
 HORIZON = "SELECT position, horizon FROM organization WHERE org_id = $1"
 MOMENTS_SINCE = f"""
 SELECT e.user_id, e.position, {_FACTS}, {LISTENING} AS listening FROM unnest($2::text[]) u (user_id)
@@ -178,12 +177,6 @@ class ChangeEvent:
 async def newest_with_contacts(connection: Connection, org_id: int, user_id: str) -> list[ContactItem]:
     """The newest 50 items with the contact details of their people, for feeds that readers poll."""
     return [_contact_item(row) for row in await connection.fetch(NEWEST_WITH_CONTACTS, org_id, user_id)]
-
-
-async def version(connection: Connection, org_id: int, user_id: str) -> int:
-    """The position of the last thing that changed in the user's feed: two index probes."""
-    found: int = await connection.fetchval(VERSION, org_id, user_id)
-    return found
 
 
 async def reach(connection: Connection, org_id: int) -> tuple[int, int]:

@@ -15,14 +15,16 @@ from leadfeed_api.ingestion.interpret import MAX_ITEMS, Candidate
 from leadfeed_api.ingestion.record import Verdict
 
 Write = Callable[[int, Sequence[Candidate]], Awaitable[list[Verdict]]]
+Count = Callable[[float], None]  # told how many moments a transaction was given
 _Waiting = tuple[Sequence[Candidate], asyncio.Future[list[Verdict]]]
 
 
 class Grouping:
     """Hands candidates to ``write(org_id, candidates)``, several requests at a time where they come close together."""
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, count: Count = lambda _: None) -> None:
         self._write = write
+        self._count = count
         self._waiting: dict[int, deque[_Waiting]] = {}
         self._writers: dict[int, asyncio.Task[None]] = {}
 
@@ -44,8 +46,10 @@ class Grouping:
             del self._writers[org_id], self._waiting[org_id]
 
     async def _write_group(self, org_id: int, group: Sequence[_Waiting]) -> None:
+        together = [one for candidates, _ in group for one in candidates]
+        self._count(len(together))
         try:
-            verdicts = await self._write(org_id, [one for candidates, _ in group for one in candidates])
+            verdicts = await self._write(org_id, together)
         except Exception as error:
             for _, answer in group:
                 if not answer.done():

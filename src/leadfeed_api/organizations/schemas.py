@@ -36,7 +36,9 @@ class OrganizationSettings(BaseModel):
     rss_enabled: bool = Field(description="Feeds for readers (RSS, Atom, JSON Feed); off at first.")
     tiers: Tiers = Field(description="How scores become stars and flames; what was never set is the default.")
     time_zone: str = Field(description="Where the organisation's days begin and end; UTC at first.")
-    retention_days: int = Field(description="How long moments are kept.")
+    retention_days: int = Field(
+        description="How long moments are to be kept. Stored, and not acted upon yet: nothing is deleted by age."
+    )
     mail_enabled: bool = Field(description="Subscriptions by e-mail.")
     mail_domains: list[str] = Field(description="Mail goes to these domains and those below; empty: to any.")
     lead_url: str | None = Field(description="Where mails link a person to; null: only to the panel.")
