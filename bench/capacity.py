@@ -14,7 +14,7 @@ READERS = 0.1  # of all reps have one
 ONLINE = 1 / 3  # of all reps
 STREAMS = 20_000  # a process, by the default setting
 REPS, MOMENTS = 1_000_000, 10_000  # what the plan is for; moments a second
-FAN_OUT = 3.6  # entries a moment, of the plan and of what was measured
+FAN_OUT = 3.6  # entries a moment, of the plan and of the batches that were measured
 ROWS = {
     "pages of 50, one worker": ("page_light_by_32", "ours", "/s"),
     "polls answered 304, one worker": ("rss304_vs_noop", "ours", "/s"),

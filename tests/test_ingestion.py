@@ -426,23 +426,10 @@ def _read_plainly(items: list[Mapping[str, Any]], now: datetime) -> list[Candida
 
 
 _FIELDS = st.sampled_from([*_USUAL, "occurred_at", "url", "more"])
-_VALUES = st.sampled_from(
-    [
-        "x",
-        'a ": b',
-        "\\",
-        "\u00e9",
-        "\x00",
-        "\x7f",
-        "\u0085",
-        "a  b",
-        "",
-        "2026-11-23T09:12:00Z",
-        7,
-        None,
-        {"source": "s"},
-    ]
-)
+_VALUES = st.sampled_from([
+    "x", 'a ": b', "\\", "\u00e9", "\x00", "\x7f", "\u0085", "a  b", "", "2026-11-23T09:12:00Z", 7, None,
+    {"source": "s"},
+])  # fmt: skip
 _PLAINLY: dict[str, object] = {**_USUAL, "description": "Visited pricing"}
 _ITEMS = st.builds(
     lambda instead, besides: [*{**_PLAINLY, **instead}.items(), *besides],

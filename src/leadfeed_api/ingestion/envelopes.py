@@ -69,7 +69,7 @@ _plain_batch = msgspec.json.Decoder(_PlainBatch)
 
 
 def _plain(body: bytes, now: datetime) -> Batch | None:
-    """What nearly every body is, read in a third of the time: a batch of plain moments. None where in doubt.
+    """What nearly every body is, checked while it is parsed: a batch of plain moments. None where in doubt.
 
     The fast parser keeps the last of two equal keys and says nothing. But where no character is escaped, each text has
     two quotation marks, and nothing else has: more of them than the texts that were found need are a key named twice.
