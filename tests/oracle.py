@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from hypothesis import strategies as st
 
+from leadfeed_api.feed.retention import purge
 from world import MONDAY, Service, World, ok
 
 USERS = ("ana", "bob", "eve")
@@ -41,6 +43,7 @@ operations = st.one_of(
     st.tuples(st.just("assign"), leads, st.one_of(st.none(), users)),
     st.tuples(st.just("sync"), leads, st.one_of(st.none(), users)),
     st.tuples(st.just("erase"), leads),
+    st.tuples(st.just("purge"), st.integers(0, 9)),
 )
 
 
@@ -102,6 +105,18 @@ class Driver:
         answer = await self.world.client.delete(f"/v1/leads/{lead}", headers=self.world.machine)
         if answer.status_code == 204:
             self.oracle.erased.add(lead)
+
+    async def purge(self, kept: int) -> None:
+        """Ends the retention of all but the newest ``kept`` and what came with the oldest of them."""
+        posted = sorted(self.oracle.moments)  # by when they were recorded: identifiers begin with it
+        if not posted:
+            return
+        oldest = UUID(posted[-min(len(posted), kept + 1)]).int >> 80
+        database = self.world.service.app.state.database
+        before = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=oldest)
+        async for _ in purge(database, self.world.org_id, before):
+            pass
+        self.oracle.moments = {m: at for m, at in self.oracle.moments.items() if UUID(m).int >> 80 >= oldest}
 
 
 async def prepared(service: Service) -> Driver:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,12 +16,13 @@ from sqlalchemy.engine import Engine
 from leadfeed_api.db.session import ANY_PLANS
 from leadfeed_api.db.tables import Table
 from leadfeed_api.feed import queries
-from leadfeed_api.feed.entries import ADMIT, DELETE_OF_LEAD, FAN_OUT, WITHDRAW
+from leadfeed_api.feed.entries import ADMIT, DELETE_OF_LEAD, DELETE_OF_MOMENTS, FAN_OUT, WITHDRAW
 from leadfeed_api.feed.filters import Filters, narrow
 from leadfeed_api.feed.paging import NEWEST, page_statement
+from leadfeed_api.feed.retention import DELETE_MOMENTS, ENDED
 from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.record import INSERT_MOMENTS, Verdict, columns_of
-from leadfeed_api.triage.marks import seen_statement
+from leadfeed_api.triage.marks import MARK, seen_statement
 from postgres import clone_database, drop_database
 from statements import BY_A_TEST, Statements
 from world import World
@@ -84,6 +86,24 @@ def filled(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
     async def fill() -> None:
         connection = await asyncpg.connect(dsn)
         await connection.execute(f"/* by a test */ {FILL}")
+        await connection.close()
+
+    asyncio.run(fill())
+    yield dsn
+    drop_database(postgres[0], name)
+
+
+@pytest.fixture(scope="module")
+def uncounted(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
+    """The same, of which PostgreSQL knows nothing."""
+    name = f"{postgres[1]}_uncounted_{worker_id}"
+    dsn = clone_database(*postgres, name)
+
+    async def fill() -> None:
+        connection = await asyncpg.connect(dsn)
+        for table in ("moment", "feed_entry", "lead", "watch"):
+            await connection.execute(f"{BY_A_TEST} ALTER TABLE {table} SET (autovacuum_enabled = off)")
+        await connection.execute(f"{BY_A_TEST} {FILL.replace('ANALYZE;', '')}")
         await connection.close()
 
     asyncio.run(fill())
@@ -229,7 +249,30 @@ async def test_a_lead_leaves_an_inbox_by_its_moments_alone(
     assert inbox["Index Name"] == "feed_entry_pkey"
 
 
-@pytest.mark.parametrize("what", ["withdraw", "erase", "admit", "seen"])
+@pytest.mark.parametrize("mode", ["auto", "force_generic_plan"])
+async def test_what_is_past_its_retention_is_found_and_deleted_by_key(filled: str, mode: str) -> None:
+    ended = await explain(filled, mode, ENDED, ORG_ID, UUID(int=31), 20)
+    (moments,) = [node for node in nodes(ended) if node.get("Relation Name") == "moment"]
+    assert (moments["Index Name"], rows_of(moments)) == ("moment_pkey", 20)
+
+    connection = await asyncpg.connect(filled, server_settings={"plan_cache_mode": mode, "jit": "off"})
+    leaving = connection.transaction()
+    await leaving.start()
+    try:
+        plan = await explain_on(connection, DELETE_OF_MOMENTS, ORG_ID, [UUID(int=n) for n in range(1, 31)])
+    finally:
+        await leaving.rollback()
+        await connection.close()
+    (inbox,) = [node for node in nodes(plan) if node.get("Index Name", "").startswith("feed_entry")]
+    assert (inbox["Index Name"], rows_of(inbox)) == ("feed_entry_pkey", 36)  # all of ana's; and every fifth is bob's
+    read: Counter[str] = Counter()
+    for node in nodes(plan):
+        read[node.get("Relation Name", "")] += int(rows_of(node))
+    assert read["moment"] == 30
+    assert read["lead"] <= 36
+
+
+@pytest.mark.parametrize("what", ["withdraw", "erase", "admit", "purge", "seen"])
 async def test_a_change_in_an_organisation_that_nobody_counted_reads_no_more_than_it_is_about(
     filled: str, what: str
 ) -> None:
@@ -239,6 +282,7 @@ async def test_a_change_in_an_organisation_that_nobody_counted_reads_no_more_tha
         "withdraw": (WITHDRAW, ["ana"], ["l5"]),
         "erase": (DELETE_OF_LEAD, "l5", ["ana"]),
         "admit": (ADMIT, ["ana"], ["l5"], [ENTRIES]),
+        "purge": (DELETE_OF_MOMENTS, [UUID(int=ENTRIES + n) for n in range(20)]),
         "seen": (seen_statement(seen), "ana", ENTRIES, *parameters),
     }[what]
     connection = await asyncpg.connect(filled, server_settings={"jit": "off"})
@@ -256,6 +300,36 @@ async def test_a_change_in_an_organisation_that_nobody_counted_reads_no_more_tha
     read = sum(rows_of(node) for node in nodes(plan) if node.get("Relation Name") in {"moment", "feed_entry"})
     # What I have seen is of all moments: the tables are read once, perhaps, but not once for each.
     assert read <= (4 * ENTRIES if what == "seen" else 3 * 21)
+
+
+@pytest.mark.parametrize("what", ["mark", "purge", "purged"])
+async def test_moments_and_their_entries_are_found_by_their_keys_in_tables_that_nobody_counted(
+    uncounted: str, what: str
+) -> None:
+    """Neither by all of an inbox, nor by an index whose rows begin otherwise: as few, but all of it is gone through."""
+    some = [UUID(int=n) for n in range(1, 21)]
+    changes: dict[str, tuple[Any, ...]] = {
+        "mark": (MARK, "ana", some, True),
+        "purge": (DELETE_OF_MOMENTS, some),
+        "purged": (DELETE_MOMENTS, some),
+    }
+    connection = await asyncpg.connect(uncounted, server_settings={"jit": "off"})
+    tried = connection.transaction()
+    await tried.start()
+    try:
+        await connection.execute(ANY_PLANS)
+        plan = await explain_on(connection, changes[what][0], ORG_ID, *changes[what][1:])
+    finally:
+        await tried.rollback()
+        await connection.close()
+    used = [(one["Relation Name"], one["Index Name"], one["Index Cond"]) for one in nodes(plan) if "Index Name" in one]
+    moments = [(index, condition) for table, index, condition in used if table == "moment"]
+    inboxes = [(index, condition) for table, index, condition in used if table == "feed_entry"]
+    assert moments == [("moment_pkey", "((org_id = $1) AND (moment_id = x.moment_id))")]
+    for by, condition in inboxes:
+        assert by == "feed_entry_pkey"
+        assert all(f"{part} =" in condition for part in ("user_id", "occurred_at", "moment_id")), condition
+    assert bool(inboxes) == (what != "purged")
 
 
 async def test_whatever_changes_feeds_is_planned_for_any_organisation(world: World, statements: Statements) -> None:

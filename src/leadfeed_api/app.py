@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from datetime import timedelta
 from functools import partial
 
 from fastapi import FastAPI
@@ -18,6 +19,7 @@ from leadfeed_api.documentation import complete_openapi
 from leadfeed_api.express import Express
 from leadfeed_api.feed import routes as feed
 from leadfeed_api.feed.paging import Pages
+from leadfeed_api.feed.upkeep import Upkeep
 from leadfeed_api.ingestion import routes as ingestion
 from leadfeed_api.ingestion.grouping import Grouping
 from leadfeed_api.ingestion.record import record_moments
@@ -101,10 +103,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.pages = Pages(data)
         app.state.polls = polls(data)
         app.state.grouping = Grouping(partial(record_moments, data), app.state.metrics.ingest_groups.observe)
+        kept = timedelta(days=settings.log_days)
+        upkeep = Upkeep(data, app.state.metrics, log_kept=kept, purging=settings.night_shift)
         night = NightShift(data, app.state.metrics) if settings.night_shift else nullcontext()
         mail = delivering(settings, app.state.metrics) if settings.with_delivery else nullcontext()
         live = Live(settings, data, app.state.metrics)
-        async with live as app.state.live, first_statistics(data), night, mail:
+        async with live as app.state.live, first_statistics(data), upkeep, night, mail:
             yield
 
 

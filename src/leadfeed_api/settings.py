@@ -114,7 +114,9 @@ class Settings(BaseSettings):
     )
     stream_send_timeout: float = Field(10, gt=0, description="Seconds a client may leave unread what was sent to it.")
     log_days: float = Field(7, gt=0, description="Days a stream can be resumed after; older positions get a `reset`.")
-    night_shift: bool = Field(True, description="Whether this process takes part in re-tiering leads every night.")
+    night_shift: bool = Field(
+        True, description="Whether this process takes part in the night's work: re-tiering leads, ending retention."
+    )
     log_format: Literal["console", "json"] = Field("console", description="Log lines for people, or for machines.")
 
     _lists = field_validator("cors_origins", "frame_ancestors", mode="before")(_split)

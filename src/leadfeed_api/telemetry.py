@@ -141,6 +141,9 @@ class Metrics:
         self.retier_lock = Gauge(
             "leadfeed_retier_longest_lock_seconds", "The longest lock of the latest re-tiering here.", registry=make
         )
+        self.purged = Counter(
+            "leadfeed_moments_purged_total", "Moments deleted here because their retention ended.", registry=make
+        )
         self.mails_queued = Gauge("leadfeed_mails_queued", "Mails on their way, all organisations.", registry=make)
         self.oldest_mail = Gauge("leadfeed_mail_oldest_seconds", "Age of the oldest mail on its way.", registry=make)
         self.mails_sent = Counter("leadfeed_mails_sent_total", "Mails taken by the server.", ("kind",), registry=make)

@@ -10,10 +10,20 @@ about who should own or watch.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from uuid import UUID
 
 from leadfeed_api.db.packed import instant, unpacked
 from leadfeed_api.db.session import Connection, affected
 
+# Who sees lead ``l``: its owner, and whoever watches it; nobody twice.
+_WHO_SEES = """
+CROSS JOIN LATERAL (
+  SELECT l.owner_id AS user_id WHERE l.owner_id IS NOT NULL
+  UNION ALL
+  SELECT w.user_id FROM watch w
+  WHERE w.org_id = $1 AND w.lead_id = l.lead_id AND w.user_id IS DISTINCT FROM l.owner_id
+) s
+"""
 # Moments come as they were written down: to read them back by position would be to read all of an organisation's while
 # PostgreSQL has not counted them. In the order of the inboxes: what belongs on one index page is written to it at once.
 FAN_OUT = f"""
@@ -24,12 +34,7 @@ CROSS JOIN unnest(
   {unpacked("$3", "uuid")}, {unpacked("$4")}, {unpacked("$5")}, {unpacked("$6", "bigint")}
 ) WITH ORDINALITY AS x (moment_id, lead_id, type, occurred_at, ordinal)
 JOIN lead l ON l.org_id = $1 AND l.lead_id = x.lead_id
-CROSS JOIN LATERAL (
-  SELECT l.owner_id AS user_id WHERE l.owner_id IS NOT NULL
-  UNION ALL
-  SELECT w.user_id FROM watch w
-  WHERE w.org_id = $1 AND w.lead_id = x.lead_id AND w.user_id IS DISTINCT FROM l.owner_id
-) s
+{_WHO_SEES}
 WHERE o.org_id = $1
 ORDER BY s.user_id, x.ordinal
 """
@@ -61,6 +66,19 @@ DELETE_OF_LEAD = """
 DELETE FROM feed_entry e
 USING unnest($3::text[]) AS x (user_id) JOIN moment m ON m.org_id = $1 AND m.lead_id = $2
 WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.occurred_at = m.occurred_at AND e.moment_id = m.moment_id
+"""
+# OFFSET 0 keeps the inbox's key together: no planner, whatever it knows, looks an entry up by a part of it.
+DELETE_OF_MOMENTS = f"""
+DELETE FROM feed_entry e
+USING unnest($2::uuid[]) AS x (moment_id)
+CROSS JOIN LATERAL (
+  SELECT s.user_id, m.occurred_at, m.moment_id FROM moment m
+  JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
+  {_WHO_SEES}
+  WHERE m.org_id = $1 AND m.moment_id = x.moment_id OFFSET 0
+) m
+WHERE e.org_id = $1 AND e.user_id = m.user_id AND e.occurred_at = m.occurred_at AND e.moment_id = m.moment_id
+RETURNING e.user_id
 """
 
 MISSING = """
@@ -144,6 +162,11 @@ async def entitled(connection: Connection, org_id: int, lead_ids: Sequence[str])
 async def delete_of_lead(connection: Connection, org_id: int, lead_id: str, user_ids: Sequence[str]) -> None:
     """Takes a lead's moments out of the inboxes of these users: before the moments themselves go."""
     await connection.execute(DELETE_OF_LEAD, org_id, lead_id, list(user_ids))
+
+
+async def delete_of_moments(connection: Connection, org_id: int, moment_ids: Sequence[UUID]) -> list[str]:
+    """Takes moments out of every inbox, before they themselves go; returns who had one."""
+    return sorted({row["user_id"] for row in await connection.fetch(DELETE_OF_MOMENTS, org_id, moment_ids)})
 
 
 async def missing(connection: Connection, org_id: int) -> list[tuple[str, object]]:

@@ -4,13 +4,14 @@ A position at the horizon or above can still be served from; one below it cannot
 kept for much longer, but a stream does not bring up those of a month ago as news.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import NotFound
 from leadfeed_api.feed.log import Log
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ORGANIZATIONS = "SELECT org_id FROM organization ORDER BY org_id"
 # Identifiers of moments begin with the time they were recorded at: no index by time is needed.
 LAST_MOMENT_BEFORE = """
@@ -45,12 +46,12 @@ async def trim(database: Database, org_id: int, before: datetime) -> int:
         except NotFound:
             return 0
         gone = [row["position"] for row in await connection.fetch(TRIM, org_id, before)]
-        last = await connection.fetchval(LAST_MOMENT_BEFORE, org_id, _first_id_of(before))
+        last = await connection.fetchval(LAST_MOMENT_BEFORE, org_id, first_id_of(before))
         horizon = max([*gone, last or 0])
         await connection.execute(RAISE_HORIZON, org_id, horizon)
     return len(gone)
 
 
-def _first_id_of(instant: datetime) -> UUID:
+def first_id_of(instant: datetime) -> UUID:
     """The lowest UUIDv7 of an instant's millisecond (RFC 9562, section 5.7)."""
-    return UUID(int=max(0, int(instant.timestamp() * 1000)) << 80)
+    return UUID(int=max(0, (instant - _EPOCH) // timedelta(milliseconds=1)) << 80)

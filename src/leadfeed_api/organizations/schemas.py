@@ -37,7 +37,7 @@ class OrganizationSettings(BaseModel):
     tiers: Tiers = Field(description="How scores become stars and flames; what was never set is the default.")
     time_zone: str = Field(description="Where the organisation's days begin and end; UTC at first.")
     retention_days: int = Field(
-        description="How long moments are to be kept. Stored, and not acted upon yet: nothing is deleted by age."
+        description="For how many days a moment is kept after it was recorded; in the night after, it goes for good."
     )
     mail_enabled: bool = Field(description="Subscriptions by e-mail.")
     mail_domains: list[str] = Field(description="Mail goes to these domains and those below; empty: to any.")
@@ -55,7 +55,9 @@ class OrganizationSettingsPatch(Incoming):
         description="What it names is replaced, the rest stays. Try it out with `POST /v1/settings/tiers/preview`.",
     )
     time_zone: TimeZone | None = None
-    retention_days: Annotated[int, Field(ge=1, le=3_650)] | None = None
+    retention_days: Annotated[int, Field(ge=1, le=3_650)] | None = Field(
+        None, description="Fewer than before: what is older goes for good, within the hour."
+    )
     mail_enabled: Flag | None = None
     mail_domains: MailDomains | None = None
     lead_url: LeadUrl | None = None

@@ -17,7 +17,6 @@ How an event reaches a browser::
 * ``protocol``: a connection that leaves HTTP, and uvicorn's part in that;
 * ``lent``: writing to a socket past all of these, while nothing stands in the way;
 * ``rounds``: once a second, what time brings: heartbeats, stalled clients, ended credentials, old age;
-* ``trimming``: forgetting what is too old to resume from;
 * ``leaving``: noticing that this process is to end;
 * ``live``: all of these, opened and closed together.
 """

@@ -4,7 +4,6 @@ import asyncio
 import random
 import time
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from typing import Self
 
 from leadfeed_api.db.channels import channel_for
@@ -20,7 +19,6 @@ from leadfeed_api.stream.leaving import asked_to_leave
 from leadfeed_api.stream.replay import History, Piece
 from leadfeed_api.stream.rounds import Rounds
 from leadfeed_api.stream.tail import Tail
-from leadfeed_api.stream.trimming import Trimming
 from leadfeed_api.telemetry import Metrics
 
 LEAVING_WAIT_MS = (500, 5_000)
@@ -46,14 +44,12 @@ class Live:
         self.arrivals = arrivals(database)
         self.wakeups = Wakeups(database, channel_for(settings, database), metrics)
         self.tail = Tail(database, self.wakeups, self.connections, metrics)
-        self._trimming = Trimming(database, timedelta(days=settings.log_days))
         self.rounds = Rounds(database, self.connections)
 
     async def __aenter__(self) -> Self:
         await self._opened.enter_async_context(self.wakeups)
         await self._opened.enter_async_context(self.tail)
         await self._opened.enter_async_context(self.rounds)
-        await self._opened.enter_async_context(self._trimming)
         leaving = asyncio.create_task(self._leave_when_asked())
         self._opened.push_async_callback(_stop, leaving)
         return self
