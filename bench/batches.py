@@ -20,7 +20,7 @@ from leadfeed_api.db.session import Database
 from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.record import record_moments
 
-TURNS = 16  # of each, in one run
+TURNS = 16  # of each, in one run of four seconds
 FASTEST = 40_000  # moments a second that nobody reaches here
 DESCRIPTION = "Visited the pricing page 3 times"
 MOMENTS = "/v1/moments"
@@ -113,13 +113,14 @@ async def _in_turn(
 ) -> tuple[float, float]:
     bodies, batches = Bodies(into, f"h{run}", size, seconds), _Batches(into, f"s{run}", size, seconds)
     asked, written = _Pace(), _Pace()
+    turns = max(1, min(TURNS, round(seconds / 4 * TURNS)))  # each long enough for more than a batch a caller
     async with Database(url, pool_size=callers) as database:
         # What a connection has to learn with its first statements, the service's have learned long ago.
         await _write(database, batches, callers, 0)
-        for _ in range(TURNS):
-            answered = await sending(port, bodies, callers, seconds / TURNS)
+        for _ in range(turns):
+            answered = await sending(port, bodies, callers, seconds / turns)
             asked.add(len(answered.seconds), len(answered.seconds) / answered.per_second)
-            written.add(*await _write(database, batches, callers, seconds / TURNS))
+            written.add(*await _write(database, batches, callers, seconds / turns))
     return asked.per_second * size, written.per_second * size
 
 
