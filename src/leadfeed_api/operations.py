@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from leadfeed_api.db.migrate import current_revision, newest_revision
+from leadfeed_api.db.revision import NEWEST, current_revision
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.organizations.auth import Data
 from leadfeed_api.telemetry import Metrics
@@ -43,9 +43,9 @@ async def readyz(data: Data) -> Readiness:
     """Ready when the database answers and its schema is this version's; else 503 with the reason."""
     async with data.read() as connection:
         found = await current_revision(connection)
-    if found != newest_revision():
+    if found != NEWEST:
         raise Unavailable("The database's schema is not this version's. Run `leadfeed migrate`.")
-    return Readiness(schema_version=found or "")
+    return Readiness(schema_version=found)
 
 
 @router.get(

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from leadfeed_api.app import create_app
-from leadfeed_api.cli.context import database_url, fail, load_settings, opened, plain_errors
-from leadfeed_api.db import migrate as migrations
+from leadfeed_api.cli.context import bring_up_to_date, database_url, fail, load_settings, opened, plain_errors
+from leadfeed_api.db.revision import NEWEST
 from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import NotFound
 from leadfeed_api.feed import audit
@@ -29,8 +29,8 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def migrate() -> None:
     """Brings the database's schema up to date."""
     with database_url(load_settings()) as url:
-        migrations.migrate(url)
-    print(f"The schema is at revision {migrations.newest_revision()}.")
+        bring_up_to_date(url)
+    print(f"The schema is at revision {NEWEST}.")
 
 
 @plain_errors

@@ -22,7 +22,6 @@ from leadfeed_api.db.embedded import (
     StartFailed,
     attach_or_start,
 )
-from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
 from leadfeed_api.db.statistics import first_statistics
 from leadfeed_api.errors import Problem
@@ -87,8 +86,15 @@ def database_url(settings: Settings) -> Iterator[str]:
         yield settings.database_url
         return
     with attach_or_start(settings.data_dir, pg_bin=settings.pg_bin) as url:
-        migrate(url)
+        bring_up_to_date(url)
         yield url
+
+
+def bring_up_to_date(url: str) -> None:
+    """Migrates a database."""
+    from leadfeed_api.db.migrate import migrate  # noqa: PLC0415  half a second that most commands have no use for
+
+    migrate(url)
 
 
 @asynccontextmanager

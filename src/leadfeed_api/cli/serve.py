@@ -13,9 +13,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from leadfeed_api.app import create_app
-from leadfeed_api.cli.context import fail, load_settings, plain_errors, reach
+from leadfeed_api.cli.context import bring_up_to_date, fail, load_settings, plain_errors, reach
 from leadfeed_api.db.embedded import EmbeddedPostgres
-from leadfeed_api.db.migrate import migrate
 from leadfeed_api.errors import Misconfigured
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream.capacity import make_room
@@ -65,7 +64,7 @@ def own_database(settings: Settings) -> Iterator[str]:
         yield settings.database_url
         return
     with EmbeddedPostgres(settings.data_dir, pg_bin=settings.pg_bin) as postgres:
-        migrate(postgres.dsn)
+        bring_up_to_date(postgres.dsn)
         yield postgres.dsn
 
 

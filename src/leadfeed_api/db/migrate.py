@@ -1,18 +1,16 @@
-"""Bringing the schema up to date, and knowing whether it is.
+"""Bringing the schema up to date.
 
-Owns the way to Alembic. The steps themselves are in ``migrations/``.
+Owns the way to Alembic, and with it to SQLAlchemy: half a second and 21 MB that a serving process does without. The
+steps themselves are in ``migrations/``.
 """
 
-from functools import cache
 from pathlib import Path
 
 import asyncpg
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
-from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import Unavailable
 
 _ROOT = Path(__file__).resolve().parents[3]
@@ -40,18 +38,3 @@ def migrate(url: str, *, patience_ms: int = 5_000) -> None:
         if isinstance(error.orig and error.orig.__cause__, asyncpg.LockNotAvailableError):
             raise Unavailable("A table that has to change is in use. Nothing was changed; try again.") from error
         raise
-
-
-@cache
-def newest_revision() -> str | None:
-    """The revision this code was written for."""
-    return ScriptDirectory.from_config(alembic_config("")).get_current_head()
-
-
-async def current_revision(connection: Connection) -> str | None:
-    """The revision the database is at; None when it was never migrated."""
-    try:
-        revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
-    except asyncpg.UndefinedTableError:
-        return None
-    return revision
