@@ -184,12 +184,15 @@ async def _entered(app: FastAPI) -> AsyncIterator[Service]:
 async def served(settings: Settings, http: type[asyncio.Protocol] = HandingOver) -> AsyncIterator[Service]:
     """The application under uvicorn in this loop."""
     app = create_app(settings)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, http=http, log_level="warning", log_config=None))
-    # Intentional: signals stay with pytest.
-    running = asyncio.create_task(server._serve())
-    while not server.started:
-        assert not running.done(), running
-        await asyncio.sleep(0.005)
+    config = uvicorn.Config(app, port=0, http=http, log_level="warning", log_config=None)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    # Intentional: not its own loop. Signals stay with pytest, and that one looks ten times a second whether to end, and
+    # sleeps as long once more when it does.
+    await server.startup()
+    await server.on_tick(0)
+    assert server.started
     port = server.servers[0].sockets[0].getsockname()[1]
     base_url = f"http://127.0.0.1:{port}"
     try:
@@ -197,5 +200,16 @@ async def served(settings: Settings, http: type[asyncio.Protocol] = HandingOver)
             yield Service(app, client, base_url)
     finally:
         await app.state.live.leave()
-        server.should_exit = True
-        await running
+        await _end(server)
+
+
+async def _end(server: uvicorn.Server) -> None:
+    state = server.server_state
+    for listening in server.servers:
+        listening.close()
+    for connection in list(state.connections):
+        connection.shutdown()
+    async with asyncio.timeout(10):
+        while state.connections or state.tasks:  # noqa: ASYNC110  uvicorn tells nobody
+            await asyncio.sleep(0.001)
+    await server.lifespan.shutdown()
