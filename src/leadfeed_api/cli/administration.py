@@ -9,8 +9,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from leadfeed_api.app import create_app
-from leadfeed_api.cli.context import bring_up_to_date, database_url, fail, load_settings, opened, plain_errors
+from leadfeed_api.cli.context import (
+    bring_up_to_date,
+    database_url,
+    fail,
+    load_settings,
+    opened,
+    plain_errors,
+    the_service,
+)
 from leadfeed_api.db.revision import NEWEST
 from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import NotFound
@@ -128,7 +135,7 @@ def check(
 
 def openapi() -> None:
     """Prints the OpenAPI document."""
-    document = create_app(load_settings()).openapi()
+    document = the_service(load_settings()).openapi()
     json.dump(document, sys.stdout, indent=2, ensure_ascii=False, sort_keys=False)
     sys.stdout.write("\n")
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import asyncpg
 import typer
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from leadfeed_api.db.embedded import (
@@ -95,6 +96,13 @@ def bring_up_to_date(url: str) -> None:
     from leadfeed_api.db.migrate import migrate  # noqa: PLC0415  half a second that most commands have no use for
 
     migrate(url)
+
+
+def the_service(settings: Settings) -> FastAPI:
+    """What is served."""
+    from leadfeed_api.app import create_app  # noqa: PLC0415  a third of a second; most commands serve nothing
+
+    return create_app(settings)
 
 
 @asynccontextmanager

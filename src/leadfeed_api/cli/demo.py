@@ -17,10 +17,9 @@ import uvicorn
 import uvloop
 from rich.console import Console
 
-from leadfeed_api.app import create_app
 from leadfeed_api.best_bets.retier import retier
 from leadfeed_api.cli import demo_story
-from leadfeed_api.cli.context import fail, load_settings, plain_errors
+from leadfeed_api.cli.context import fail, load_settings, plain_errors, the_service
 from leadfeed_api.cli.serve import own_database, server_options
 from leadfeed_api.db.session import Database
 from leadfeed_api.feed.filters import Filters
@@ -72,7 +71,7 @@ def demo(
 
 
 async def _run(settings: Settings) -> None:
-    app = create_app(settings)
+    app = the_service(settings)
     server = uvicorn.Server(uvicorn.Config(app, **server_options(settings)))
     serving = asyncio.create_task(server.serve())
     while not server.started and not serving.done():  # noqa: ASYNC110  uvicorn has no event to wait for

@@ -12,8 +12,7 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from leadfeed_api.app import create_app
-from leadfeed_api.cli.context import bring_up_to_date, fail, load_settings, plain_errors, reach
+from leadfeed_api.cli.context import bring_up_to_date, fail, load_settings, plain_errors, reach, the_service
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.errors import Misconfigured
 from leadfeed_api.settings import Settings
@@ -41,7 +40,7 @@ def serve(
     with own_database(settings) as url:
         ready = settings.model_copy(update={"database_url": url})
         if workers == 1:
-            run(create_app(ready), ready)
+            run(the_service(ready), ready)
         else:
             _run_several(ready, workers)
 
@@ -82,7 +81,7 @@ def app_from_environment() -> FastAPI:
     settings = load_settings()
     configure_logging(settings.log_format)
     make_room()
-    return create_app(settings)
+    return the_service(settings)
 
 
 def _run_several(settings: Settings, workers: int) -> None:
