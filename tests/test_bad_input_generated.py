@@ -18,7 +18,8 @@ from world import World, problem
 
 pytestmark = pytest.mark.anyio
 
-EXAMPLES = 15  # per operation; the same ones each run, so that a failure is of the change that was made
+# Requests per operation: the same ones each run, so that a failure is of the change that was made; or others each time.
+AMOUNTS = [pytest.param(8, True, id="few"), pytest.param(100, False, id="many", marks=pytest.mark.soak)]
 ENDLESS = {"/v1/feed/stream"}  # answers until the caller leaves; what it refuses is in test_bad_input
 Case: TypeAlias = schemathesis.Case[Any]
 OUR_WORDS = json.dumps([openapi(), *(kind.__doc__ for kind in catalogue().values())], ensure_ascii=False)
@@ -32,12 +33,14 @@ async def acme(world: World) -> World:
     return world
 
 
-def generated(operation: Operation) -> list[Case]:
+def generated(operation: Operation, examples: int, *, alike: bool) -> list[Case]:
     """Requests as the document has them, and requests that break it somewhere."""
     described = SCHEMA[operation.path][operation.method]
     made: list[Case] = []
 
-    @settings(max_examples=EXAMPLES, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=examples, derandomize=alike, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    )
     @given(
         described.as_strategy(generation_mode=GenerationMode.POSITIVE)
         | described.as_strategy(generation_mode=GenerationMode.NEGATIVE)
@@ -49,14 +52,15 @@ def generated(operation: Operation) -> list[Case]:
     return made
 
 
+@pytest.mark.parametrize(("examples", "alike"), AMOUNTS)
 @pytest.mark.parametrize("tag", sorted({tag for one in operations() for tag in one.document["tags"]}))
 async def test_any_request_gets_an_answer_that_the_document_lists(
-    acme: World, tag: str, subtests: pytest.Subtests
+    acme: World, tag: str, examples: int, alike: bool, subtests: pytest.Subtests
 ) -> None:
     for operation in operations():
         if operation.document["tags"][0] == tag and operation.path not in ENDLESS:
             with subtests.test(str(operation)):
-                cases = generated(operation)
+                cases = generated(operation, examples, alike=alike)
                 assert cases
                 for case in cases:
                     await try_out(acme, operation, case)
