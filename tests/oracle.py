@@ -15,6 +15,11 @@ USERS = ("ana", "bob", "eve")
 LEADS = ("l1", "l2", "l3", "l4")
 
 
+def recorded_at(moment_id: str) -> datetime:
+    """The millisecond in an identifier."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=UUID(moment_id).int >> 80)
+
+
 @dataclass
 class Oracle:
     """What each operation means, said in Python."""
@@ -111,12 +116,11 @@ class Driver:
         posted = sorted(self.oracle.moments)  # by when they were recorded: identifiers begin with it
         if not posted:
             return
-        oldest = UUID(posted[-min(len(posted), kept + 1)]).int >> 80
+        before = recorded_at(posted[-min(len(posted), kept + 1)])
         database = self.world.service.app.state.database
-        before = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=oldest)
         async for _ in purge(database, self.world.org_id, before):
             pass
-        self.oracle.moments = {m: at for m, at in self.oracle.moments.items() if UUID(m).int >> 80 >= oldest}
+        self.oracle.moments = {m: at for m, at in self.oracle.moments.items() if recorded_at(m) >= before}
 
 
 async def prepared(service: Service) -> Driver:

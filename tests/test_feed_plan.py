@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -77,38 +78,37 @@ INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, 
 """
 
 
-@pytest.fixture(scope="module")
-def filled(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
-    """A database with one full inbox among others."""
-    name = f"{postgres[1]}_plan_{worker_id}"
+@contextmanager
+def clone_with(postgres: tuple[str, str], name: str, *statements: str) -> Iterator[str]:
+    """A database of its own in which these were executed."""
     dsn = clone_database(*postgres, name)
 
     async def fill() -> None:
         connection = await asyncpg.connect(dsn)
-        await connection.execute(f"/* by a test */ {FILL}")
+        for statement in statements:
+            await connection.execute(f"{BY_A_TEST} {statement}")
         await connection.close()
 
     asyncio.run(fill())
     yield dsn
     drop_database(postgres[0], name)
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
+    """A database with one full inbox among others."""
+    with clone_with(postgres, f"{postgres[1]}_plan_{worker_id}", FILL) as dsn:
+        yield dsn
 
 
 @pytest.fixture(scope="module")
 def uncounted(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
     """The same, of which PostgreSQL knows nothing."""
+    tables = ("moment", "feed_entry", "lead", "watch")
+    left_alone = [f"ALTER TABLE {table} SET (autovacuum_enabled = off)" for table in tables]
     name = f"{postgres[1]}_uncounted_{worker_id}"
-    dsn = clone_database(*postgres, name)
-
-    async def fill() -> None:
-        connection = await asyncpg.connect(dsn)
-        for table in ("moment", "feed_entry", "lead", "watch"):
-            await connection.execute(f"{BY_A_TEST} ALTER TABLE {table} SET (autovacuum_enabled = off)")
-        await connection.execute(f"{BY_A_TEST} {FILL.replace('ANALYZE;', '')}")
-        await connection.close()
-
-    asyncio.run(fill())
-    yield dsn
-    drop_database(postgres[0], name)
+    with clone_with(postgres, name, *left_alone, FILL.replace("ANALYZE;", "")) as dsn:
+        yield dsn
 
 
 async def explain(dsn: str, mode: str, statement: str, *parameters: object) -> dict[str, Any]:

@@ -5,20 +5,23 @@ import re
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
-from uuid import UUID
 
 import pytest
 
+from leadfeed_api import app
 from leadfeed_api.db.session import Database
 from leadfeed_api.feed import audit, retention, upkeep
 from leadfeed_api.feed.history import trim
 from leadfeed_api.feed.retention import Purged, end_of_keeping, purge
 from leadfeed_api.feed.upkeep import Upkeep
+from leadfeed_api.settings import Settings
 from leadfeed_api.telemetry import Metrics
+from oracle import recorded_at
 from statements import BY_A_TEST
 from stream_client import following, until
-from world import Service, World, ok
+from world import World, ok, running_app
 
 pytestmark = pytest.mark.anyio
 
@@ -49,11 +52,6 @@ async def end_keeping(world: World, before: datetime | None = None) -> list[Purg
     return [done async for done in purge(ours(world), world.org_id, before)]
 
 
-def recorded_at(moment_id: str) -> datetime:
-    """The millisecond in an identifier."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=UUID(moment_id).int >> 80)
-
-
 async def another_millisecond() -> None:
     """What tells apart what is recorded now and afterwards."""
     now = time.time_ns() // 1_000_000
@@ -72,7 +70,7 @@ async def nothing_amiss(world: World) -> bool:
 async def test_what_was_recorded_before_is_gone_everywhere_and_what_came_since_stays(world: World) -> None:
     await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob", "nobodys": None})
     await world.client.put("/v1/watchlist/l2", headers=world.rep("ana"))
-    old = await world.report(*(world.moment(lead) for lead in ("l1", "l2", "nobodys")))
+    await world.report(*(world.moment(lead) for lead in ("l1", "l2", "nobodys")))
     await another_millisecond()
     new = await world.report(*(world.moment(lead) for lead in ("l1", "l2", "nobodys")))
 
@@ -83,7 +81,6 @@ async def test_what_was_recorded_before_is_gone_everywhere_and_what_came_since_s
     counted = ok(await world.client.get("/v1/feed/unread", headers=world.rep("ana")))
     assert counted["unread"] == 2
     assert await stored(world) == set(new)
-    assert not set(old) & await stored(world)
     assert await nothing_amiss(world)
 
 
@@ -286,15 +283,28 @@ async def test_an_organisation_whose_turn_fails_keeps_no_other_waiting(
     assert await other.feed("ana") == []
 
 
-async def test_the_service_looks_by_itself(service: Service, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("night_shift", [True, False])
+async def test_a_service_deletes_by_itself_if_it_takes_part_in_the_night(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, night_shift: bool
+) -> None:
+    rounds = asyncio.Event()
+    worlds: list[World] = []
+
     async def only(_: Database) -> list[int]:
-        return [world.org_id]
+        if worlds:
+            rounds.set()
+        return [world.org_id for world in worlds]
 
     monkeypatch.setattr(upkeep, "organizations", only)
-    await world.people("ana", leads={"l1": "ana"})
-    await world.report(world.moment("l1"))
+    monkeypatch.setattr(upkeep, "EVERY_S", 0.01)
     later = lambda: datetime.now(UTC) + timedelta(days=10_000)  # noqa: E731
-    metrics: Metrics = service.app.state.metrics
-    async with Upkeep(ours(world), metrics, log_kept=timedelta(days=7), first_after_s=0.01, clock=later):
-        await until(lambda: metrics.purged._value.get() == 1)
-    assert await stored(world) == set()
+    monkeypatch.setattr(app, "Upkeep", partial(Upkeep, first_after_s=0.01, clock=later))
+    async with running_app(settings.model_copy(update={"night_shift": night_shift})) as service:
+        world = await service.new_world()
+        await world.people("ana", leads={"l1": "ana"})
+        await world.report(world.moment("l1"))
+        worlds.append(world)
+        for _ in range(2):  # the second begins when the first has ended
+            rounds.clear()
+            await asyncio.wait_for(rounds.wait(), 10)
+        assert len(await stored(world)) == (0 if night_shift else 1)

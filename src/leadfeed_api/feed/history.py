@@ -4,14 +4,14 @@ A position at the horizon or above can still be served from; one below it cannot
 kept for much longer, but a stream does not bring up those of a month ago as news.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from leadfeed_api.db.packed import EPOCH
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import NotFound
 from leadfeed_api.feed.log import Log
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ORGANIZATIONS = "SELECT org_id FROM organization ORDER BY org_id"
 # Identifiers of moments begin with the time they were recorded at: no index by time is needed.
 LAST_MOMENT_BEFORE = """
@@ -54,4 +54,4 @@ async def trim(database: Database, org_id: int, before: datetime) -> int:
 
 def first_id_of(instant: datetime) -> UUID:
     """The lowest UUIDv7 of an instant's millisecond (RFC 9562, section 5.7)."""
-    return UUID(int=max(0, (instant - _EPOCH) // timedelta(milliseconds=1)) << 80)
+    return UUID(int=max(0, (instant - EPOCH) // timedelta(milliseconds=1)) << 80)

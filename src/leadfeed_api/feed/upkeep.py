@@ -80,9 +80,10 @@ class Upkeep:
     async def _purge(self, org_id: int) -> None:
         async with self._database.read() as connection:
             settings = await settings_of(connection, org_id)
-        before, gone = end_of_keeping(self._clock(), settings["retention_days"], settings["time_zone"]), 0
+        before = end_of_keeping(self._clock(), settings["retention_days"], settings["time_zone"])
+        gone = told = 0
         async for purged in purge(self._database, org_id, before):
             self._metrics.purged.inc(purged.moments)
-            gone += purged.moments
+            gone, told = gone + purged.moments, told + purged.users
         if gone:
-            log.info("purged", org_id=org_id, moments=gone, recorded_before=before.isoformat())
+            log.info("purged", org_id=org_id, moments=gone, told=told, recorded_before=before.isoformat())
