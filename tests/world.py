@@ -155,7 +155,8 @@ def application(settings: Settings) -> Iterator[FastAPI]:
     """An application that nobody else uses meanwhile.
 
     It may have been another test's before: what it opens is opened anew by each lifespan, and what it keeps beside (the
-    routes' own preparations, a fifth of the suite's time, and counters) is no organisation's.
+    routes' own preparations, a fifth of the suite's time, and counters) is no organisation's. So a test does not wait
+    for a counter to leave zero: another test may have moved it.
     """
     idle = _idle[settings.model_dump_json()]
     app = idle.pop() if idle else create_app(settings)
