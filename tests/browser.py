@@ -20,8 +20,9 @@ from starlette.routing import Route
 from tools import needs
 from world import World
 
-# The address bar's own pages, which a new window loads though nobody sees them: most of a second of one core, beside
-# the page that a test measures. The rest the driver switches off too: of two such switches, Chromium takes the last.
+# The address bar's own pages, which a new window of a whole Chromium loads though nobody sees them: most of a second of
+# one core, beside the page that a test measures. The rest the driver switches off too: of two such switches, Chromium
+# takes the last.
 UNWANTED = [
     "WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup", "AimEnabled", "LensOverlay", "MediaRouter",
     "AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync", "HttpsFirstBalancedModeAutoEnable",

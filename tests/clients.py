@@ -8,6 +8,7 @@ import ssl
 from typing import Any
 
 import httpx2
+from prometheus_client.parser import text_string_to_metric_families
 
 _TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -15,3 +16,13 @@ _TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 def plain_client(**options: Any) -> httpx2.AsyncClient:
     """A client for ``http://`` addresses; over ``https://`` it would trust nobody."""
     return httpx2.AsyncClient(verify=_TRUSTS_NOBODY, **options)
+
+
+async def figure(client: httpx2.AsyncClient, name: str, **labels: str) -> float:
+    """What a service's metrics say under a name, added up over all labels that are not asked for; 0 for nothing yet.
+
+    Counters begin where earlier tests left them: what a test moved is a difference.
+    """
+    exposed = text_string_to_metric_families((await client.get("/metrics")).text)
+    samples = (sample for family in exposed for sample in family.samples if sample.name == name)
+    return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())

@@ -10,10 +10,11 @@ import pytest
 
 from addresses import Operation, operations
 from leadfeed_api import wire
+from leadfeed_api.app import create_app
 from leadfeed_api.ingestion import routes as ingestion_routes
 from leadfeed_api.ingestion.envelopes import open_envelope
 from leadfeed_api.settings import Settings
-from world import Service, World, ok, served
+from world import Service, World, listening, ok
 
 pytestmark = pytest.mark.anyio
 
@@ -330,7 +331,7 @@ async def test_a_body_that_does_not_arrive_is_408_and_the_connection_ends(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire.BoundedBodies.__init__, "__kwdefaults__", {"limit": wire.MAX_BODY_BYTES, "seconds": 0.2})
-    async with served(settings) as service:
+    async with listening(create_app(settings)) as service:
         world = await service.new_world()
         for headers, part in (("Content-Length: 100", b'{"mom'), ("Transfer-Encoding: chunked", b'5\r\n{"mom\r\n')):
             said = await exchange(world, request_head(world, headers), part)

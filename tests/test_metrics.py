@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
+from clients import figure
 from leadfeed_api.telemetry import Metrics
 from stream_client import following
 from world import Service
@@ -41,29 +42,28 @@ def test_every_figure_is_moved_by_someone() -> None:
 async def test_reported_moments_are_counted_by_verdict_and_by_transaction(server: Service) -> None:
     world = await server.new_world()
     await world.people("ana", leads={"l1": "ana"})
+
+    async def counted() -> tuple[float, float]:
+        accepted = await figure(world.client, "leadfeed_moments_total", verdict="accepted")
+        return accepted, await figure(world.client, "leadfeed_ingest_group_moments_sum")
+
+    accepted, in_transactions = await counted()
     await world.report(world.moment("l1"), world.moment("l1"))
-    exposed = (await world.client.get("/metrics")).text
-    (moments,) = re.findall(r"^leadfeed_ingest_group_moments_sum (\S+)$", exposed, re.MULTILINE)
-    (accepted,) = re.findall(r'^leadfeed_moments_total{verdict="accepted"} (\S+)$', exposed, re.MULTILINE)
-    assert float(moments) >= float(accepted) >= 2
+    assert await counted() == (accepted + 2, in_transactions + 2)
 
 
 async def test_what_happens_to_a_stream_is_counted(server: Service) -> None:
     world = await server.new_world()
     await world.people("ana", leads={"l1": "ana"})
 
-    async def figure(name: str) -> float:
-        text = (await world.client.get("/metrics")).text
-        return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
-
-    before = {name: await figure(name) for name in FIGURES}
+    before = {name: await figure(world.client, name) for name in FIGURES}
     async with following(world, "ana", at="nonsense") as stream:
         await stream.next()
         await world.report(world.moment("l1"), world.moment("l1"))  # one alone need not be read from the log
         await stream.next()
-        now = {name: await figure(name) for name in FIGURES}
+        now = {name: await figure(world.client, name) for name in FIGURES}
         async with world.service.app.state.database.read():
-            assert await figure("leadfeed_database_connections_in_use") > 0
+            assert await figure(world.client, "leadfeed_database_connections_in_use") > 0
 
     grown = {name for name in FIGURES if now[name] > before[name]}
     assert grown >= {f"leadfeed_stream_{name}_total" for name in ("deliveries", "wakeups", "catch_ups", "resets")}

@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import BrowserContext, expect
 
 from browser import Panel, Site, site
+from clients import figure
 from leadfeed_api.settings import Settings
 from world import Service, World, served
 
@@ -135,7 +136,7 @@ async def test_a_host_may_move_the_element_and_take_it_out(
         assert await panel.page.evaluate("row.isConnected"), "moved, not made anew"
 
         await panel.page.evaluate("globalThis.kept = document.querySelector('lead-feed'); kept.remove()")
-        while "leadfeed_stream_connections 0.0" not in (await world.client.get("/metrics")).text:
+        while await figure(world.client, "leadfeed_stream_connections"):
             pass
         await panel.page.evaluate("document.body.append(kept)")
         await panel.live()

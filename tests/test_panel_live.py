@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import BrowserContext, Route, expect
 
 from browser import Panel, Proxy, site
+from clients import figure
 from leadfeed_api.settings import Settings
 from world import Service, World, ok, served
 
@@ -287,11 +288,9 @@ async def test_news_that_comes_while_a_page_is_being_read_is_not_lost(
         await panel.shows("overtook", "before")
 
 
-async def streams(service: Service) -> int:
+async def streams(service: Service) -> float:
     """Streams open at the service now."""
-    text = (await service.client.get("/metrics")).text
-    (line,) = [line for line in text.splitlines() if line.startswith("leadfeed_stream_connections ")]
-    return int(float(line.split()[1]))
+    return await figure(service.client, "leadfeed_stream_connections")
 
 
 async def test_eight_tabs_are_all_live_on_one_stream_which_outlives_the_tab_that_holds_it(

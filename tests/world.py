@@ -184,7 +184,14 @@ async def _entered(app: FastAPI) -> AsyncIterator[Service]:
 @asynccontextmanager
 async def served(settings: Settings, http: type[asyncio.Protocol] = HandingOver) -> AsyncIterator[Service]:
     """The application under uvicorn in this loop."""
-    app = create_app(settings)
+    with application(settings) as app:
+        async with listening(app, http) as service:
+            yield service
+
+
+@asynccontextmanager
+async def listening(app: FastAPI, http: type[asyncio.Protocol] = HandingOver) -> AsyncIterator[Service]:
+    """As :func:`served`, for an application of the test's own making, which nobody has afterwards."""
     config = uvicorn.Config(app, port=0, http=http, log_level="warning", log_config=None)
     config.load()
     server = uvicorn.Server(config)
