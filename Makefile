@@ -24,7 +24,6 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --no-deps --compile-
 NODE_MODULES := $(if $(NPM),node_modules/.package-lock.json)
 # What the benches compare with has an environment of its own, made the first time somebody runs them.
 PEERS := bench/peers/.venv/.stamp $(if $(NPM),bench/peers/node_modules/.package-lock.json)
-NEED_NO_PEER := page feeds mixed e2e stream ingest ingest_sql ingest_shapes
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test bench smoke soak format openapi lint-openapi lock clean
@@ -56,7 +55,7 @@ bench: setup $(PEERS) ## the benchmarks, side by side with peers, as ratios
 	@$(BIN)/python -m bench $(BENCH) $(ARGS)
 
 smoke: setup ## that the benches run and every answer is right: those that need no peer, for a moment each
-	@$(BIN)/python -m bench $(NEED_NO_PEER) --smoke
+	@$(BIN)/python -m bench --smoke --no-peers
 
 soak: setup ## the long proofs
 	@$(BIN)/pytest -m soak $(ARGS)

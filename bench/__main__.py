@@ -1,4 +1,4 @@
-"""``python -m bench [page|ingest|feeds …] [--runs N] [--seconds S] [--moments N] [--smoke]``.
+"""``python -m bench [page|ingest|feeds …] [--runs N] [--seconds S] [--moments N] [--smoke] [--no-peers]``.
 
 Writes ``bench/results/latest.json`` and the table in ``docs/performance.md``. ``--smoke`` proves that the code runs
 and writes nothing.
@@ -31,6 +31,7 @@ BENCHES = {
     "ingest_shapes": ingest_shapes.run,
     "peers_ingest": peers_ingest.run,
 }
+NEED_PEERS = {"peers", "peers_ingest"}  # installed by ``make bench``; other benches leave out what is not there
 ALONE = "growth"  # takes minutes to fill; only when it is asked for
 
 
@@ -43,13 +44,14 @@ def main() -> None:
     parser.add_argument("--moments", type=int, default=120_000)
     parser.add_argument("--largest", type=int, default=growth.SIZES[-1], help="moments that growth goes up to")
     parser.add_argument("--smoke", action="store_true", help="one short run; writes nothing")
+    parser.add_argument("--no-peers", action="store_true", help="all but those that cannot run without their peers")
     asked = parser.parse_args()
     runs, seconds, moments = (1, 0.1, 3_000) if asked.smoke else (asked.runs, asked.seconds, asked.moments)
     keep_to_measured()
     on = machine()
     console = Console()
     figures: list[Figure] = []
-    names = asked.names or list(BENCHES)
+    names = asked.names or [name for name in BENCHES if not (asked.no_peers and name in NEED_PEERS)]
     settings = {"runs": runs, "seconds": seconds, "moments": moments}
 
     def keep(found: list[Figure], **more: int) -> None:

@@ -23,6 +23,7 @@ async def figure(client: httpx2.AsyncClient, name: str, **labels: str) -> float:
 
     Counters begin where earlier tests left them: what a test moved is a difference.
     """
-    exposed = text_string_to_metric_families((await client.get("/metrics")).text)
+    exposed = list(text_string_to_metric_families((await client.get("/metrics")).text))
+    assert name in {family.name + end for family in exposed for end in ("", "_total", "_count", "_sum")}, name
     samples = (sample for family in exposed for sample in family.samples if sample.name == name)
     return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())

@@ -213,8 +213,8 @@ async def listening(app: FastAPI, http: type[asyncio.Protocol] = HandingOver) ->
 
 async def _end(server: uvicorn.Server) -> None:
     state = server.server_state
-    for listening in server.servers:
-        listening.close()
+    for one in server.servers:
+        one.close()
     for connection in list(state.connections):
         connection.shutdown()
     async with asyncio.timeout(10):
