@@ -17,6 +17,8 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 export UV_NATIVE_TLS ?= true
 endif
+# Tests start dozens of Python processes: what one has compiled, pytest's rewritten modules too, the next need not.
+unexport PYTHONDONTWRITEBYTECODE
 # Compiled at once: where Python may not write its caches, every start would compile everything anew (seconds).
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --no-deps --compile-bytecode
 
