@@ -1,6 +1,6 @@
 # The service alone: no embedded Postgres, no development tools. Needs at least
 #   LEADFEED_DATABASE_URL=postgresql://…   LEADFEED_JWT_SECRET=<32 or more random characters>   LEADFEED_PUBLIC_URL=https://…
-# `docker run … leadfeed migrate` first, then `docker run … ` for the service; any other leadfeed command works the same way.
+# First `docker run … IMAGE migrate`, then `docker run … IMAGE` for the service; IMAGE takes every command that leadfeed has.
 
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -9,18 +9,16 @@ RUN python -m venv .venv
 # Dependencies before the code: this layer is rebuilt only when a lock file changes.
 COPY requirements/runtime.txt requirements/build.txt requirements/
 RUN .venv/bin/pip install --require-hashes --requirement requirements/runtime.txt --requirement requirements/build.txt
-COPY pyproject.toml README.md LICENSE alembic.ini ./
-COPY migrations migrations
+COPY pyproject.toml README.md LICENSE ./
 COPY src src
-# Editable, because migrations/ and alembic.ini are read from beside src/. What only installs is then taken out again.
-RUN .venv/bin/pip install --no-deps --no-build-isolation --editable . \
- && .venv/bin/pip uninstall --yes setuptools \
- && .venv/bin/python -m compileall -q src migrations
+# What only installs is then taken out again.
+RUN .venv/bin/pip install --no-deps --no-build-isolation . \
+ && .venv/bin/pip uninstall --yes setuptools
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --user-group --no-create-home --shell /usr/sbin/nologin leadfeed \
  && install --directory --owner leadfeed --group leadfeed /var/lib/leadfeed
-COPY --from=build /app /app
+COPY --from=build /app/.venv /app/.venv
 WORKDIR /app
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LEADFEED_LOG_FORMAT=json LEADFEED_DATA_DIR=/var/lib/leadfeed
 USER leadfeed

@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import uuid4
+from zipfile import ZipFile
 
 import asyncpg
 import pytest
@@ -21,6 +24,7 @@ from leadfeed_api.db.tables import Table
 from leadfeed_api.errors import Unavailable
 from postgres import clone_database, drop_database
 from server_owner import values
+from tools import ROOT
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 SHAPE = """
@@ -118,6 +122,27 @@ def test_several_migrators_at_once_do_it_once(empty: str) -> None:
     assert [(one.communicate(timeout=60)[1], one.returncode) for one in several] == [(b"", 0)] * 3
     assert revision_of(empty) == [NEWEST]
     command.check(alembic_config(empty))
+
+
+def test_what_is_installed_from_a_wheel_migrates_without_the_repository(empty: str, tmp_path: Path) -> None:
+    tree, installed = tmp_path / "tree", tmp_path / "installed"
+    tree.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    shutil.copytree(ROOT / "src", tree / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    build = "import sys, setuptools.build_meta as backend; print(backend.build_wheel(sys.argv[1]))"
+    made = subprocess.run(
+        [sys.executable, "-c", build, str(tmp_path)], cwd=tree, capture_output=True, text=True, timeout=120, check=True
+    )
+    with ZipFile(tmp_path / made.stdout.split()[-1]) as wheel:
+        wheel.extractall(installed)
+
+    environment = os.environ | {"LEADFEED_DATABASE_URL": empty, "PYTHONPATH": str(installed)}
+    where = "import leadfeed_api; print(leadfeed_api.__file__)"
+    found = subprocess.run([sys.executable, "-c", where], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.startswith(str(installed))
+    subprocess.run([sys.executable, "-m", "leadfeed_api", "migrate"], env=environment, timeout=60, check=True)
+    assert revision_of(empty) == [NEWEST]
 
 
 def test_a_migrator_waits_for_another_longer_than_for_a_table(empty: str) -> None:

@@ -1,7 +1,7 @@
 """Bringing the schema up to date.
 
 Owns the way to Alembic, and with it to SQLAlchemy: half a second and 21 MB that a serving process does without. The
-steps themselves are in ``migrations/``.
+steps themselves are in ``db/migrations/``, inside the package: whoever installs a wheel migrates with it.
 """
 
 from pathlib import Path
@@ -13,13 +13,14 @@ from sqlalchemy.exc import DBAPIError
 
 from leadfeed_api.errors import Unavailable
 
-_ROOT = Path(__file__).resolve().parents[3]
+SCRIPTS = Path(__file__).parent / "migrations"
 
 
 def alembic_config(url: str) -> Config:
     """Alembic's configuration for one database."""
-    config = Config(_ROOT / "alembic.ini")
-    config.set_main_option("script_location", str(_ROOT / "migrations"))
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))  # its values are templates
+    config.set_main_option("path_separator", "os")
     config.attributes["database_url"] = url
     return config
 
