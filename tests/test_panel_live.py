@@ -176,7 +176,7 @@ async def test_a_session_that_ended_is_said_and_goes_on_with_the_next_token(
         await world.report(world.moment("l0", description="still here"))
         stale = world.token("ana", ttl=timedelta(minutes=-5))
         panel = await Panel.open(context, f"{proxy.origin}/panel#token={stale}")
-        await expect(panel.element).to_contain_text("Your session has ended")
+        await expect(panel.element).to_contain_text("You are not signed in")
 
         await panel.element.evaluate("(element, token) => { element.token = token; }", world.token("ana"))
 

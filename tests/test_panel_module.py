@@ -148,6 +148,16 @@ async def test_a_page_that_may_frame_the_panel_hears_it_and_renews_its_token(
         assert heard[-1] == ["leadfeed:open", "mia", service.base_url]
 
 
+async def test_who_comes_by_the_link_of_a_mail_sees_no_record_of_somebody_elses_crm(
+    server: Service, context: BrowserContext
+) -> None:
+    page = await context.new_page()
+    await page.goto(f"{server.base_url}/panel")
+
+    await expect(page.locator("lead-feed")).to_contain_text("Sign in to your CRM, then open your lead feed there.")
+    await expect(page.get_by_role("heading", name="Initech")).to_be_hidden()
+
+
 async def test_a_page_that_may_not_frame_the_panel_does_not(server: Service, context: BrowserContext) -> None:
     async with site() as crm:
         page = await context.new_page()

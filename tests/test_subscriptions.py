@@ -239,21 +239,23 @@ async def test_an_administrator_decides_whether_and_where_mail_goes(world: World
 @pytest.mark.parametrize(
     "fields",
     [{"mail_domains": ["no domain"]}, {"mail_domains": [""]}, {"lead_url": "https://crm.example/leads"},
+     {"panel_url": "javascript:alert()"}, {"panel_url": "crm.example"},
      {"lead_url": "javascript:alert({lead_id})"}, {"lead_url": "https://crm.example/{lead_id}/{name}"}],
 )  # fmt: skip
 async def test_settings_that_would_break_mails_are_refused(world: World, fields: dict[str, Any]) -> None:
     problem(await world.client.patch("/v1/settings", headers=world.machine, json=fields), 422, "invalid")
 
 
-async def test_the_place_of_lead_records_can_be_set_and_taken_away(world: World) -> None:
-    url = "https://crm.example/leads/{lead_id}"
-
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [("lead_url", "https://crm.example/leads/{lead_id}"), ("panel_url", "https://crm.example/lead-feed")],
+)
+async def test_where_the_crm_shows_things_can_be_set_and_taken_away(world: World, name: str, url: str) -> None:
     async def set_to(value: str | None) -> Any:
-        answer = await world.client.patch("/v1/settings", headers=world.machine, json={"lead_url": value})
-        return ok(answer)["lead_url"]
+        return ok(await world.client.patch("/v1/settings", headers=world.machine, json={name: value}))[name]
 
     assert await set_to(url) == url
-    assert ok(await world.client.patch("/v1/settings", headers=world.machine, json={}))["lead_url"] == url
+    assert ok(await world.client.patch("/v1/settings", headers=world.machine, json={}))[name] == url
     assert await set_to(None) is None
 
 

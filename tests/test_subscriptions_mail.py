@@ -76,7 +76,7 @@ async def test_an_instant_mail_leaves_within_thirty_seconds_and_gathers_what_one
 
 async def test_a_mail_says_who_did_what_when_and_why_in_the_readers_language_and_time(world: World, post: Post) -> None:
     await world.people("ana", leads={"l1": "ana"})
-    await administer(world, lead_url="https://crm.example/leads/{lead_id}")
+    await administer(world, lead_url="https://crm.example/leads/{lead_id}", panel_url="https://crm.example/lead-feed")
     await world.sync(users=[{"id": "ana", "language": "fr", "time_zone": "Asia/Kathmandu"}],
                      leads=[{"id": "l1", "name": "Zoë Müller", "title": "CTO"}])  # fmt: skip
     await subscribe(world, "ana", "description", "démo")
@@ -95,7 +95,7 @@ async def test_a_mail_says_who_did_what_when_and_why_in_the_readers_language_and
         assert f"{local.day} " in text
         assert f"{local:%H:%M}" in text
         assert "https://crm.example/leads/l1" in text
-        assert "/panel" in text
+        assert "https://crm.example/lead-feed" in text
         assert "«\N{NO-BREAK SPACE}démo\N{NO-BREAK SPACE}»" in text
 
 

@@ -112,6 +112,17 @@ async def test_documents_name_their_own_address_and_their_owner(world: World) ->
     assert feed["home_page_url"].endswith("/panel")
 
 
+async def test_a_feed_leads_to_the_page_of_the_crm_that_shows_the_panel(world: World) -> None:
+    link = await link_of(world)
+    before = await read(world, link["json"])
+    ok(await world.client.patch("/v1/settings", headers=world.machine, json={"panel_url": "https://crm.example/leads"}))
+
+    after = await read(world, link["json"], If_None_Match=before.headers["etag"])
+
+    assert valid_json_feed(after.content)["home_page_url"] == "https://crm.example/leads"
+    assert text(valid_rss((await read(world, link["rss"])).content), "link") == "https://crm.example/leads"
+
+
 async def test_newest_fifty_are_shown(world: World) -> None:
     ids = await world.report(*(world.moment("ruiz") for _ in range(60)))
 

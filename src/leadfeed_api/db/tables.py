@@ -54,6 +54,7 @@ class Organization(Table):
     mail_enabled: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
     mail_domains: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")  # empty: mail goes anywhere
     lead_url: Mapped[str | None] = mapped_column(Text)  # where mails link a lead to: a URL with {lead_id}
+    panel_url: Mapped[str | None] = mapped_column(Text)  # where mails and feeds link their reader to; null: /panel
     retention_days: Mapped[int] = mapped_column(Integer, server_default="760")
     tiers: Mapped[dict[str, object]] = mapped_column(
         JSONB, server_default=text("'{}'::jsonb")

@@ -35,14 +35,17 @@ SELECT o.org, u.active FROM organization o
 LEFT JOIN app_user u ON u.org_id = $1 AND u.user_id = $2 WHERE o.org_id = $1
 """
 SETTINGS = """
-SELECT rss_enabled, mail_enabled, mail_domains, lead_url, retention_days, tiers, time_zone
+SELECT rss_enabled, mail_enabled, mail_domains, lead_url, panel_url, retention_days, tiers, time_zone
 FROM organization WHERE org_id = $1
 """
 SAVE_SETTINGS = """
 UPDATE organization SET rss_enabled = $2, mail_enabled = $3, retention_days = $4, tiers = $5, time_zone = $6,
-  mail_domains = $7, lead_url = $8
+  mail_domains = $7, lead_url = $8, panel_url = $9
 WHERE org_id = $1
 """
+_SETTINGS_IN_ORDER = (
+    "rss_enabled", "mail_enabled", "retention_days", "tiers", "time_zone", "mail_domains", "lead_url", "panel_url",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,5 +123,4 @@ async def settings_of(connection: Connection, org_id: int) -> dict[str, Any]:
 
 async def save_settings(connection: Connection, org_id: int, values: dict[str, Any]) -> None:
     """Stores all settings as given."""
-    names = ("rss_enabled", "mail_enabled", "retention_days", "tiers", "time_zone", "mail_domains", "lead_url")
-    await connection.execute(SAVE_SETTINGS, org_id, *(values[name] for name in names))
+    await connection.execute(SAVE_SETTINGS, org_id, *(values[name] for name in _SETTINGS_IN_ORDER))

@@ -39,8 +39,8 @@ async def change_settings(change: OrganizationSettingsPatch, who: Administrator,
         wanted = {**current, **change.model_dump(exclude_none=True, exclude={"tiers"})}
         if change.tiers is not None:
             wanted["tiers"] = change.tiers.onto(current["tiers"])
-        if "lead_url" in change.model_fields_set:  # null takes it away
-            wanted["lead_url"] = change.lead_url
+        for link in {"lead_url", "panel_url"} & change.model_fields_set:  # null takes it away
+            wanted[link] = getattr(change, link)
         await queries.save_settings(connection, who.org_id, wanted)
     return OrganizationSettings(**wanted)
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from leadfeed_api.organizations.mail_settings import LeadUrl, MailDomains
 from leadfeed_api.organizations.tier_settings import Tiers, TiersPatch
-from leadfeed_api.wire import Flag, Incoming, Name, TimeZone, example
+from leadfeed_api.wire import Flag, Incoming, Link, Name, TimeZone, example
 
 KeyScope = Literal["ingest", "sync", "read", "admin"]
 _KEY = {
@@ -31,6 +31,7 @@ class OrganizationSettings(BaseModel):
         mail_enabled=True,
         mail_domains=["crm.example"],
         lead_url="https://crm.example/leads/{lead_id}",
+        panel_url="https://crm.example/lead-feed",
     )
 
     rss_enabled: bool = Field(description="Feeds for readers (RSS, Atom, JSON Feed); off at first.")
@@ -42,6 +43,9 @@ class OrganizationSettings(BaseModel):
     mail_enabled: bool = Field(description="Subscriptions by e-mail.")
     mail_domains: list[str] = Field(description="Mail goes to these domains and those below; empty: to any.")
     lead_url: str | None = Field(description="Where mails link a person to; null: only to the panel.")
+    panel_url: str | None = Field(
+        description="Where mails and feeds link their reader to; null: to this service's own `/panel`."
+    )
 
 
 class OrganizationSettingsPatch(Incoming):
@@ -61,6 +65,11 @@ class OrganizationSettingsPatch(Incoming):
     mail_enabled: Flag | None = None
     mail_domains: MailDomains | None = None
     lead_url: LeadUrl | None = None
+    panel_url: Link | None = Field(
+        None,
+        description="The page of your CRM that shows the panel: mails and feeds link there. null: to `/panel` of this"
+        " service, which shows nothing to somebody who has no token.",
+    )
 
 
 class ApiKeyIn(Incoming):

@@ -33,7 +33,7 @@ COLUMNS = """
   r.introduced_by,
   coalesce(r.language, u.language) AS language, coalesce(r.time_zone, u.time_zone, o.time_zone) AS time_zone,
   u.name AS user_name, u.active AS user_active, CASE WHEN r.user_id IS NULL THEN r.address ELSE u.email END AS address,
-  o.name AS organization, o.mail_enabled, o.mail_domains, o.lead_url
+  o.name AS organization, o.mail_enabled, o.mail_domains, o.lead_url, o.panel_url
 """
 _FROM = """
 FROM mail_recipient r
@@ -106,6 +106,7 @@ class Recipient:
     wishes: Wishes
     organization: str
     lead_url: str | None
+    panel_url: str | None
     counted_on: date | None
     counted: int
     standing: Standing
@@ -237,6 +238,7 @@ def _recipient(row: asyncpg.Record) -> Recipient:
         wishes=Wishes(zone(row["time_zone"]), row["daily_hour"], quiet, row["daily_cap"]),
         organization=row["organization"],
         lead_url=row["lead_url"],
+        panel_url=row["panel_url"],
         counted_on=row["counted_on"],
         counted=row["counted"],
         standing=standing,

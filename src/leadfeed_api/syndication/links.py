@@ -34,8 +34,7 @@ Asked: TypeAlias = tuple[str, bytes]  # a user, and the hash of the token that i
 LINK_BY_HASH = "SELECT org_id, user_id FROM feed_link WHERE token_hash = $1"
 # And with the organisation known, all that decides about several feeds of it, in one statement and one snapshot.
 FEEDS_OF_LINKS = f"""
-SELECT x.number, k.contact_details, k.created_at, o.name AS organization, o.horizon, u.name AS user_name,
-  {last_change("x.user_id")} AS position
+SELECT x.number, u.name, o.name, o.panel_url, o.horizon, {last_change("x.user_id")}, k.contact_details, k.created_at
 FROM organization o
 CROSS JOIN unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS x (user_id, token_hash, number)
 JOIN feed_link k ON k.org_id = $1 AND k.user_id = x.user_id AND k.token_hash = x.token_hash
@@ -97,7 +96,7 @@ class OwnLink:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link as a reader's request finds it: whose feed, and what it may show.
+    """A link as a reader's request finds it: whose feed, and what it may show; most of it a row as it comes.
 
     ``position`` is that of the last thing that changed in the feed, ``horizon`` the one in the organisation's log up
     to which changes are no longer kept.
@@ -108,6 +107,7 @@ class Link:
     user_id: str
     user_name: str
     organization: str
+    panel_url: str | None
     horizon: int
     position: int
     contact_details: bool
@@ -183,11 +183,9 @@ async def find_links(data: Database, org_id: int, asked: Sequence[Asked]) -> lis
     found: list[Link | None] = [None] * len(asked)
     async with data.read() as connection:
         rows = await connection.fetch(FEEDS_OF_LINKS, org_id, users, hashes)
-    for number, contact_details, created_at, organization, horizon, user_name, position in rows:
+    for number, *facts in rows:
         user_id, token_hash = asked[number - 1]
-        found[number - 1] = Link(
-            token_hash, org_id, user_id, user_name, organization, horizon, position, contact_details, created_at
-        )
+        found[number - 1] = Link(token_hash, org_id, user_id, *facts)
     return found
 
 

@@ -255,7 +255,7 @@ def _tag(link: Link, form: Format, base_url: str) -> str:
     has seen it. The price: a feed in which nothing happens is sent in full once whenever the log is trimmed.
     """
     seen = max(link.position, link.horizon)
-    about = (link.token_hash, link.contact_details, link.user_name, link.organization)
+    about = (link.token_hash, link.contact_details, link.user_name, link.organization, link.panel_url)
     return entity_tag(__version__, base_url, form, seen, *about)
 
 
@@ -264,7 +264,7 @@ def _feed(link: Link, urls: dict[Format, str], base_url: str) -> FeedDocument:
         feed_id=uuid5(NAMESPACE_URL, f"leadfeed:{link.org_id}:{link.user_id}"),
         user_name=link.user_name,
         organization=link.organization,
-        home_url=f"{base_url}/panel",
+        home_url=link.panel_url or f"{base_url}/panel",
         urls=urls,
         created_at=link.created_at,
         contact_details=link.contact_details,

@@ -33,7 +33,7 @@ export default {
   "failed.unreachable": "Der Lead-Feed ist nicht erreichbar", "failed.unreachable.text": "Es wird von selbst wieder versucht.",
   "failed.origin": "Diese Seite darf den Lead-Feed nicht zeigen",
   "failed.origin.text": "Der Dienst {service} antwortet Seiten von {page} nicht. Sein Betreiber kann sie zulassen: LEADFEED_CORS_ORIGINS={page}",
-  "failed.signed-out": "Deine Sitzung ist abgelaufen", "failed.signed-out.text": "Melde dich neu an oder lade die Seite neu.",
+  "failed.signed-out": "Du bist nicht angemeldet", "failed.signed-out.text": "Melde dich in deinem CRM an und öffne deinen Lead-Feed dort.",
   "failed.unknown-user": "Der Lead-Feed kennt dich noch nicht",
   "failed.unknown-user.text": "Dein CRM hat dich dem Lead-Feed nicht übermittelt, oder unter einer anderen Kennung. Bitte deine Administration, die Nutzer abzugleichen.",
   "failed.other": "Der Lead-Feed kann nicht gezeigt werden", "failed.refused": "{detail}",

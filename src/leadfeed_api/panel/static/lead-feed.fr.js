@@ -32,7 +32,7 @@ export default {
   "failed.unreachable": "Service injoignable", "failed.unreachable.text": "Une nouvelle tentative se fera toute seule.",
   "failed.origin": "Cette page n’a pas le droit d’afficher le fil",
   "failed.origin.text": "Le service {service} ne répond pas aux pages de {page}. Son exploitant peut les autoriser : LEADFEED_CORS_ORIGINS={page}",
-  "failed.signed-out": "Votre session a expiré", "failed.signed-out.text": "Reconnectez-vous ou rechargez la page.",
+  "failed.signed-out": "Vous n’êtes pas connecté", "failed.signed-out.text": "Connectez-vous à votre CRM, puis ouvrez-y votre fil des leads.",
   "failed.unknown-user": "Le service ne vous connaît pas encore",
   "failed.unknown-user.text": "Votre CRM n’a pas transmis votre compte, ou sous un autre identifiant. Demandez à votre administrateur de synchroniser les utilisateurs.",
   "failed.other": "Affichage impossible", "failed.refused": "{detail}",

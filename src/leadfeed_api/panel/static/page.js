@@ -1,6 +1,7 @@
 // The page around the panel. Credentials come in the fragment, which no server and no log ever sees:
 // #token=… shows the feed; with &ingest=… (an API key that may report moments) and &lead=… one can make something happen.
-// #bare=1 is the panel alone, for pages that frame it: see docs/embedding.md.
+// #bare=1 is the panel alone, for pages that frame it: see docs/embedding.md. Who brings no token came by a link of a
+// mail or a feed, and is shown no record of somebody's CRM either.
 
 const given = new URLSearchParams(location.hash.slice(1));
 const root = document.documentElement;
@@ -9,9 +10,10 @@ const framed = window.parent !== window;
 
 const panel = document.createElement("lead-feed");
 panel.setAttribute("fragment", "view");
-panel.setAttribute("lang", given.get("lang") ?? "en");
+const languages = [...find("language").options].map((option) => option.value);
+panel.setAttribute("lang", given.get("lang") ?? languages.find((one) => navigator.language.startsWith(one)) ?? "en");
 if (given.get("token")) panel.setAttribute("token", given.get("token"));
-root.toggleAttribute("data-bare", given.has("bare"));
+root.toggleAttribute("data-bare", given.has("bare") || !given.get("token"));
 if (!framed) panel.setAttribute("title-count", "");
 document.querySelector("aside").append(panel);
 

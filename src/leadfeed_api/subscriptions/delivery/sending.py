@@ -125,7 +125,7 @@ class Sender:
         stop = write_token(org_id, recipient.recipient_id, recipient.secret, "unsubscribe")
         agree = write_token(org_id, recipient.recipient_id, recipient.secret, "confirm")
         return Links(
-            feed=f"{self._base_url}/panel",
+            feed=recipient.panel_url or f"{self._base_url}/panel",
             unsubscribe=f"{self._base_url}/mail/{stop}/unsubscribe",
             confirm=f"{self._base_url}/mail/{agree}/confirm",
         )

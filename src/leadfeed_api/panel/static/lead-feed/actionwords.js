@@ -31,7 +31,7 @@ export const ACTION_WORDS = {
   "rss.off.copy": "Copy a message to the administrator",
   "failed.origin": "This page may not show the lead feed",
   "failed.origin.text": "The service at {service} does not answer pages of {page}. Its operator can allow them: LEADFEED_CORS_ORIGINS={page}",
-  "failed.signed-out": "Your session has ended", "failed.signed-out.text": "Sign in again or reload the page.",
+  "failed.signed-out": "You are not signed in", "failed.signed-out.text": "Sign in to your CRM, then open your lead feed there.",
   "failed.unknown-user": "The lead feed does not know you yet",
   "failed.unknown-user.text": "Your CRM has not sent your user to the lead feed, or under another id. Ask your administrator to synchronise users.",
   "done.read": { one: "Marked as read", other: "{n} marked as read" }, "done.unread": { one: "Marked as unread", other: "{n} marked as unread" },
