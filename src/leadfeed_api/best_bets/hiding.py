@@ -5,6 +5,8 @@ Owns ``hidden_lead``. A hidden lead leaves the list of best bets and nothing els
 
 from datetime import datetime, timedelta
 
+import asyncpg
+
 from leadfeed_api.best_bets.schemas import Hidden
 from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import LeadNotFound, NotTheOwner
@@ -32,7 +34,11 @@ async def hide(
     if days is None:
         days = Tiers(**(await connection.fetchval(HIDE_DAYS, org_id) or {})).hide_days
     until = now + timedelta(days=days)
-    if await connection.fetchval(HIDE, org_id, user_id, lead_id, until) is None:
+    try:
+        hidden = await connection.fetchval(HIDE, org_id, user_id, lead_id, until)
+    except asyncpg.ForeignKeyViolationError as error:  # erased since the statement began
+        raise LeadNotFound from error
+    if hidden is None:
         raise NotTheOwner if await connection.fetchval(LEAD_EXISTS, org_id, lead_id) else LeadNotFound
     return Hidden(lead_id=lead_id, hidden_until=until)
 

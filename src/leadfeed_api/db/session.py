@@ -12,6 +12,7 @@ from typing import Self, TypeAlias
 import asyncpg
 
 from leadfeed_api.db.pool import Connection, Loan, Pool
+from leadfeed_api.db.queues import Queues
 from leadfeed_api.errors import Unavailable
 
 __all__ = ["ANY_PLANS", "LOST", "Connection", "Database", "HandOver", "affected"]
@@ -53,6 +54,7 @@ class Database:
         self._statement_cache = 0 if pooled_outside else 200
         self._planning = {} if pooled_outside else PLANNING  # a pooler refuses what it does not know
         self._pool: Pool | None = None
+        self.queues = Queues()  # for the organisations' locks
         # Told (organisation, position) after each commit that moved a log; a process that wakes readers sets it.
         self.announce: Callable[[int, int], None] = _nobody_listens
         # Asked (connection, organisation, position) before a lone moment is committed there; a process with readers

@@ -24,6 +24,8 @@ ChangeKind = Literal["lead", "watched", "unwatched", "assigned", "unassigned", "
 FLOOD = 100  # more changes than this for one user in one transaction become one reset
 
 LOCK = "SELECT position FROM organization WHERE org_id = $1 FOR UPDATE"
+# Goes together with another like it and with ADVANCE, and not with LOCK: PostgreSQL's weakest and strongest row locks.
+KEEP = "SELECT position FROM organization WHERE org_id = $1 FOR KEY SHARE"
 ADVANCE = "UPDATE organization SET position = position + $2 WHERE org_id = $1 RETURNING position"
 INSERT_CHANGES = """
 INSERT INTO feed_change (org_id, user_id, position, kind, lead_id, changed_at)
@@ -93,7 +95,7 @@ async def appending(database: Database, org_id: int) -> AsyncIterator[Log]:
     A lone moment may be read for them before the commit: by the connection that just wrote it, and under the lock, so
     that they see exactly what they may see at its position.
     """
-    async with database.write() as connection:
+    async with database.queues.turn(org_id), database.write() as connection:
         await connection.execute(ANY_PLANS)
         log = Log(connection, org_id)
         yield log
@@ -103,6 +105,15 @@ async def appending(database: Database, org_id: int) -> AsyncIterator[Log]:
         hand_over()
     if log.position is not None:
         database.announce(org_id, log.position)
+
+
+async def keep_entries(connection: Connection, org_id: int) -> None:
+    """Until the commit nobody takes entries away, and all go on adding some: for who changes entries without appending.
+
+    Otherwise the two lock the same rows each in an order of its own, and one of them ends in a deadlock: mostly the one
+    for whose lock the organisation waits.
+    """
+    await connection.execute(KEEP, org_id)
 
 
 def without_floods(changes: Sequence[Change]) -> list[Change]:

@@ -38,6 +38,7 @@ SETTINGS = """
 SELECT rss_enabled, mail_enabled, mail_domains, lead_url, panel_url, retention_days, tiers, time_zone
 FROM organization WHERE org_id = $1
 """
+SETTINGS_TO_CHANGE = f"{SETTINGS} FOR NO KEY UPDATE"
 SAVE_SETTINGS = """
 UPDATE organization SET rss_enabled = $2, mail_enabled = $3, retention_days = $4, tiers = $5, time_zone = $6,
   mail_domains = $7, lead_url = $8, panel_url = $9
@@ -118,6 +119,12 @@ async def standing(connection: Connection, org: str, user_id: str | None) -> tup
 async def settings_of(connection: Connection, org_id: int) -> dict[str, Any]:
     """The organisation's settings, by their wire names."""
     row: asyncpg.Record | None = await connection.fetchrow(SETTINGS, org_id)
+    return {} if row is None else dict(row)
+
+
+async def settings_to_change(connection: Connection, org_id: int) -> dict[str, Any]:
+    """The same, until the commit nobody else's to change. Wants a transaction."""
+    row: asyncpg.Record | None = await connection.fetchrow(SETTINGS_TO_CHANGE, org_id)
     return {} if row is None else dict(row)
 
 

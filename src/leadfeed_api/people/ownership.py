@@ -79,11 +79,12 @@ async def erase(database: Database, org_id: int, lead_id: str) -> None:
     async with appending(database, org_id) as log:
         await log.lock()
         seers = sorted({user for _, user in await entries.entitled(log.connection, org_id, [lead_id])})
+        # The lead first: it waits for those who subscribe to it just now, so that what they wrote is deleted below.
+        if not affected(await log.connection.execute(DELETE_LEAD, org_id, lead_id)):
+            raise LeadNotFound
         await entries.delete_of_lead(log.connection, org_id, lead_id, seers)
         await log.connection.execute(DELETE_MOMENTS, org_id, lead_id)
         await log.connection.execute(DELETE_WATCHES, org_id, lead_id)
         await log.connection.execute(DELETE_SUBSCRIPTIONS, org_id, lead_id)
-        if not affected(await log.connection.execute(DELETE_LEAD, org_id, lead_id)):
-            raise LeadNotFound
         position = await log.advance(1)
         await log.tell([Change(user, position, "erased", lead_id) for user in seers])

@@ -34,7 +34,8 @@ ORDER BY s.created_at, s.subscription_id
 # Locks the user, so that two requests at once do not both find room for one more.
 LOCK_USER = "SELECT user_id FROM app_user WHERE org_id = $1 AND user_id = $2 FOR UPDATE"
 COUNT = "SELECT count(*) FROM subscription WHERE org_id = $1 AND user_id = $2"
-LEAD_EXISTS = "SELECT 1 FROM lead WHERE org_id = $1 AND lead_id = $2"
+# An erasure waits for this, and then deletes what was written: nobody is left subscribed to a person who is gone.
+KEEP_LEAD = "SELECT 1 FROM lead WHERE org_id = $1 AND lead_id = $2 FOR KEY SHARE"
 ACCOUNT_EXISTS = "SELECT 1 FROM account WHERE org_id = $1 AND account_id = $2"
 LOG_END = "SELECT position FROM organization WHERE org_id = $1"
 START_READING = "INSERT INTO mail_reader (org_id, position) VALUES ($1, $2) ON CONFLICT DO NOTHING"
@@ -140,7 +141,7 @@ async def delete(connection: Connection, org_id: int, user_id: str, subscription
 
 
 async def _demand_known(connection: Connection, org_id: int, rule: Rule) -> None:
-    statement = {"lead": LEAD_EXISTS, "account": ACCOUNT_EXISTS}.get(rule.kind)
+    statement = {"lead": KEEP_LEAD, "account": ACCOUNT_EXISTS}.get(rule.kind)
     if statement is not None and not await connection.fetchval(statement, org_id, rule.value):
         detail = f"is no {rule.kind} of this organisation"
         raise Invalid(errors=[{"pointer": "/match/value", "code": f"unknown-{rule.kind}", "detail": detail}])

@@ -10,15 +10,15 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
-import asyncpg
-import stamina
-
 from leadfeed_api.db.session import ANY_PLANS, Connection, Database
 from leadfeed_api.feed.filters import Conditions, Filters, clauses, narrow
+from leadfeed_api.feed.log import keep_entries
 
 COUNTED = 1_000  # unread and hidden are counted among this many of the newest entries: one short index scan
 LISTED = 1_000  # ids told after a mark, so that it can be undone
 
+# A user's tabs mark one after the other: they may mean the same rows, each in an order of its own.
+ONE_AFTER_THE_OTHER = "SELECT user_id FROM app_user WHERE org_id = $1 AND user_id = $2 FOR NO KEY UPDATE"
 # OFFSET 0 keeps the inbox's key together: no planner that takes the inbox for a short one reads all of it instead.
 MARK = """
 UPDATE feed_entry e SET read = $4
@@ -85,9 +85,9 @@ async def count(connection: Connection, org_id: int, user_id: str, now: datetime
     return (0, 0) if row is None else (row["unread"], row["hidden"])
 
 
-@stamina.retry(on=asyncpg.DeadlockDetectedError, attempts=4, wait_initial=0.02, wait_max=0.2)
-async def _update(data: Database, statement: str, *parameters: object) -> list[UUID]:
-    """Two tabs may mark overlapping rows in different orders; whoever is chosen to give way tries again."""
+async def _update(data: Database, statement: str, org_id: int, user_id: str, *parameters: object) -> list[UUID]:
     async with data.write() as connection:
         await connection.execute(ANY_PLANS)
-        return [row["moment_id"] for row in await connection.fetch(statement, *parameters)]
+        await keep_entries(connection, org_id)
+        await connection.execute(ONE_AFTER_THE_OTHER, org_id, user_id)
+        return [row["moment_id"] for row in await connection.fetch(statement, org_id, user_id, *parameters)]

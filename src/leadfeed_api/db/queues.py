@@ -1,0 +1,39 @@
+"""A queue for each organisation, in which nobody holds a connection.
+
+Whoever changes an organisation's feeds waits for its lock (``feed.log``), and a transaction waits on a connection.
+Where one organisation changes much at once its transactions would have all there are, and the others' pages would wait.
+So two of an organisation have one: who holds the lock, and who is next, so that the lock is never idle.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
+
+from leadfeed_api.errors import Unavailable
+
+WITH_A_CONNECTION = 2
+PATIENCE_S = 10.0  # as for a connection
+
+
+class Queues:
+    """One process's queues; an organisation for which nobody waits has none."""
+
+    def __init__(self) -> None:
+        self._of: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def turn(self, org_id: int) -> AsyncIterator[None]:
+        """Waits for the organisation's turn and has it for the block. Raises ``Unavailable`` when it does not come."""
+        queue = self._of.get(org_id)
+        if queue is None:
+            queue = self._of[org_id] = asyncio.Semaphore(WITH_A_CONNECTION)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await queue.acquire()
+        except TimeoutError as late:
+            raise Unavailable from late
+        try:
+            yield
+        finally:
+            queue.release()
