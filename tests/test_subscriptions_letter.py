@@ -25,8 +25,11 @@ def telling(number: int, lead: str, *, starred: bool = False, minutes: int = 0, 
     return Telling(person, Told(UUID(int=number), "web", f"Did {number}", NOW - timedelta(minutes=minutes)), because)
 
 
+READER = Addressee("nora", "Nora Lind", "nora@crm.example", "en", ZoneInfo("Europe/Paris"), "Acme")
+
+
 def rendered(written: Letter, language: str = "en") -> Rendered:
-    reader = Addressee("nora", "Nora Lind", "nora@crm.example", language, ZoneInfo("Europe/Paris"), "Acme")  # type: ignore[arg-type]
+    reader = replace(READER, language=language)  # type: ignore[arg-type]
     return render.moments(reader, written, "instant", LINKS, NOW)
 
 
@@ -97,6 +100,38 @@ def test_a_text_has_no_hole_where_a_lead_has_no_record() -> None:
     without = replace(told, person=replace(told.person, url=None))
     for written in (letter.write([told]), letter.write([without])):
         assert "\n\n\n" not in rendered(written).text
+
+
+def test_sixty_long_descriptions_fit_a_mail_that_nobody_cuts_off() -> None:
+    tellings = [telling(lead * 10 + n, f"l{lead:02d}", minutes=n) for lead in range(12) for n in range(5)]
+    long = [replace(one, moment=replace(one.moment, description="Ж" * 1_000)) for one in tellings]
+    assert len(rendered(letter.write(long)).html.encode()) < 100_000
+
+
+def test_a_long_address_in_a_description_stays_whole() -> None:
+    address = f"https://crm.example/{'a-long/path/' * 12}"
+    one = telling(1, "l1")
+    text = rendered(letter.write([replace(one, moment=replace(one.moment, description=f"Saw {address} again"))])).text
+    assert address in text
+
+
+def test_a_name_written_from_right_to_left_turns_nothing_around_it() -> None:
+    arabic, turning = "\N{ARABIC LETTER MEEM}\N{ARABIC LETTER NOON}\N{ARABIC LETTER YEH}", "Ev\u202eil"
+    one = telling(1, "l1", because=replace(MINE, user_id="sam", user_name=turning))
+    person = replace(one.person, name=arabic)
+    mail = rendered(letter.write([replace(one, person=person)]))
+
+    set_apart = f"\N{FIRST STRONG ISOLATE}{arabic}\N{POP DIRECTIONAL ISOLATE}"
+    assert mail.subject == f"{set_apart} (Acme): Did 1"
+    for text in (
+        mail.subject,
+        mail.text,
+        mail.html,
+        render.question(replace(READER, organization=turning), turning, LINKS).text,
+    ):
+        assert "\u202e" not in text
+    assert f"Open {set_apart}" in mail.text
+    assert '<p dir="auto" class="ink"' in mail.html
 
 
 def test_markup_in_a_name_is_text() -> None:

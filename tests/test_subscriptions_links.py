@@ -129,6 +129,35 @@ async def test_a_link_to_unsubscribe_confirms_nothing_and_the_other_way_round(wo
     problem(await world.client.post(asked.replace("/confirm", "/unsubscribe")), 404, "unknown-mail-link")
 
 
+async def test_a_person_is_told_by_a_page_that_a_link_was_cut(world: World, post: Post) -> None:
+    path = await mailed_path(world, post)
+    browser = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+    cut = path.replace("/unsubscribe", "x/unsubscribe")
+
+    english = await world.client.get(cut, headers=browser)
+    french = await world.client.get(cut, headers={**browser, "Accept-Language": "fr-CA,en;q=0.5"})
+
+    assert (english.status_code, english.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "Copy it whole from the mail." in english.text
+    assert "Copiez-le en entier" in french.text
+
+
+async def test_a_page_that_is_loaded_again_shows_how_things_stand(world: World, post: Post) -> None:
+    path = await mailed_path(world, post)
+    await subscribe(world, "ana", "type", "web", recipients=["pat@partner.example"])
+    (question,) = await post.go()
+    ask = next(line for line in question.get_body(("plain",)).get_content().splitlines() if "/confirm" in line)  # type: ignore[union-attr]
+    confirm, refuse = "/mail/" + ask.split("/mail/")[1], unsubscribe_path(question)
+
+    assert "Stop these mails?" in (await world.client.get(path.replace("/unsubscribe", "/resubscribe"))).text
+    await world.client.post(refuse)
+    pending = await world.client.post(refuse.replace("/unsubscribe", "/resubscribe"))
+    assert "once you have agreed" in pending.text
+    assert "May we mail you?" in (await world.client.get(confirm)).text
+    await world.client.post(confirm)
+    assert "Thank you" in (await world.client.get(confirm)).text
+
+
 async def test_whoever_does_not_want_to_be_asked_is_never_asked_again(world: World, post: Post) -> None:
     await world.people("ana", leads={"l1": "ana"})
     await subscribe(world, "ana", "lead", "l1", recipients=["pat@partner.example"])

@@ -36,6 +36,7 @@ from leadfeed_api.errors import InvalidBody, UnsupportedMediaType
 MAX_BODY_BYTES = 4 * 1024 * 1024
 BODY_SECONDS = 30.0  # for a whole body to arrive: 4 MB at 1.1 Mbit/s
 _CONTROLS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
+_TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -200,6 +201,11 @@ class StrictRoute(APIRoute):
 def clean(text: str) -> str:
     """One line that any database, feed and terminal can hold: controls and unpaired surrogates become single blanks."""
     return _CONTROLS.sub(" ", text).strip()
+
+
+def without_turns(text: str) -> str:
+    """Without the marks by which a name could turn the rest of its line around; right-to-left scripts need none."""
+    return _TURNS.sub("", text)
 
 
 def _line(longest: int) -> Callable[[object], object]:

@@ -4,18 +4,41 @@ Scanners follow every link of a mail, so nothing here happens by GET, HEAD or OP
 programs offer is a POST without cookie, login or page. The token is the secret: see ``links``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
 
+from leadfeed_api.errors import MailLinkNotFound
 from leadfeed_api.organizations.auth import Data
 from leadfeed_api.subscriptions import consent
 from leadfeed_api.subscriptions.letters import render
+from leadfeed_api.subscriptions.letters.wording import LANGUAGES
 
-router = APIRouter(prefix="/mail", tags=["Subscriptions"], default_response_class=HTMLResponse)
+
+class ForPeople(APIRoute):
+    """A link that was cut is followed by somebody in a browser: they are told so by a page, programs by a problem."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The usual handler, with that."""
+        usual = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await usual(request)
+            except MailLinkNotFound:
+                if "text/html" not in request.headers.get("accept", ""):
+                    raise
+                language = LANGUAGES["fr" if request.headers.get("accept-language", "").startswith("fr") else "en"]
+                return _page(render.lost(language), status=404)
+
+        return handle
+
+
+router = APIRouter(prefix="/mail", tags=["Subscriptions"], default_response_class=HTMLResponse, route_class=ForPeople)
 Token = Annotated[str, Path(description="The secret of the link, from the mail.", max_length=200)]
 # Shown once, to one person: nothing on the way may keep it, and no page may pass its address on.
 HEADERS: Mapping[str, str] = {
@@ -32,6 +55,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {404: {"description": "The link was 
 
 @router.get("/{token}/unsubscribe", summary="Show what unsubscribing would do", responses=_ANSWERS)
 @router.api_route("/{token}/unsubscribe", methods=["GET", "HEAD"], include_in_schema=False)
+@router.api_route("/{token}/resubscribe", methods=["GET", "HEAD"], include_in_schema=False)  # a page loaded again
 async def show_unsubscribe(token: Token, data: Data) -> Response:
     """A page with a button. Changes nothing, however often and by whom it is opened."""
     async with data.read() as connection:
@@ -56,7 +80,9 @@ async def resubscribe(token: Token, data: Data) -> Response:
     async with data.write() as connection:
         owner = await consent.owner_of(connection, token, "unsubscribe")
         await consent.resubscribe(connection, owner.org_id, owner.recipient.recipient_id)
-    return _page(render.page(owner.recipient.addressee, "again", None))
+        owner = await consent.owner_of(connection, token, "unsubscribe")
+    name = "waits" if owner.recipient.standing == "pending" else "again"
+    return _page(render.page(owner.recipient.addressee, name, None))
 
 
 @router.get("/{token}/confirm", summary="Show what confirming would do", responses=_ANSWERS)
@@ -65,6 +91,8 @@ async def show_confirm(token: Token, data: Data) -> Response:
     """A page with a button, for the owner of an address outside the organisation. Changes nothing."""
     async with data.read() as connection:
         owner = await consent.owner_of(connection, token, "confirm")
+    if owner.recipient.standing == "active":
+        return _page(render.page(owner.recipient.addressee, "confirmed", None))
     return _page(render.page(owner.recipient.addressee, "confirm", "confirm", "page_confirm_button"))
 
 
@@ -77,5 +105,5 @@ async def confirm(token: Token, data: Data) -> Response:
     return _page(render.page(owner.recipient.addressee, "confirmed", None))
 
 
-def _page(html: str) -> HTMLResponse:
-    return HTMLResponse(html, headers=dict(HEADERS))
+def _page(html: str, *, status: int = 200) -> HTMLResponse:
+    return HTMLResponse(html, status, headers=dict(HEADERS))

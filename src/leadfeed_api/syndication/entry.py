@@ -13,6 +13,7 @@ from ipaddress import IPv6Address
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from leadfeed_api.feed.schemas import Contact, ContactItem, FeedItem
+from leadfeed_api.wire import without_turns
 
 LONGEST_TITLE_PART = 160
 KINDS = {"web": "Web", "email": "E-mail", "milestone": "Milestone"}
@@ -20,8 +21,6 @@ REASONS = {"owned": "you own this lead", "watched": "it is on your watch list"}
 
 # What XML 1.0 cannot carry (one such character fails the whole document), and the C1 controls it discourages.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-# By these a name could turn the rest of its line around; letters of right-to-left scripts need none of them.
-_TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SUB_DELIMITERS = "!$&'()*+,;="
 
@@ -72,7 +71,7 @@ def entry_of(moment: ContactItem, *, contact_details: bool) -> Entry:
 
 def line(text: str | None) -> str:
     """One line of plain text that XML and JSON both carry; what they cannot is a blank, and runs of blanks are one."""
-    return " ".join(_CONTROLS.sub(" ", _TURNS.sub("", text or "")).split())
+    return " ".join(_CONTROLS.sub(" ", without_turns(text or "")).split())
 
 
 def web_address(text: str | None) -> str | None:

@@ -1,23 +1,26 @@
 """Letters in words: subject, text and HTML, and the pages behind a mail's links. Pure.
 
-Owns which templates there are and what they are given. Whatever comes from outside is cleaned of controls first, and
-escaped in HTML; a template that misses something fails loudly, and the mail is set aside.
+Owns which templates there are and what they are given. Whatever comes from outside is cleaned of controls first, set
+apart where it is written from right to left, and escaped in HTML; a template that misses something fails loudly, and
+the mail is set aside.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
+from unicodedata import bidirectional
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from leadfeed_api.subscriptions.digest import Frequency
 from leadfeed_api.subscriptions.letters.letter import Addressee, Letter, Person, Subscriber
 from leadfeed_api.subscriptions.letters.wording import LANGUAGES, Language
-from leadfeed_api.wire import clean
+from leadfeed_api.wire import clean, without_turns
 
 REASONS = 3  # why somebody is mailed: enough to recognise one's own doing
 SUBJECT = 120  # characters: what a telephone shows of it is less
+DESCRIPTION = 300  # likewise: some programs cut a mail off at 100 kB, and with it the link that ends them
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,8 @@ def moments(reader: Addressee, letter: Letter, digest: Frequency, links: Links, 
 def question(reader: Addressee, introducer: str, links: Links) -> Rendered:
     """The mail that asks the owner of an address outside whether they may be mailed."""
     language = LANGUAGES[reader.language]
-    subject = language.say("question_subject", organization=clean(reader.organization))
-    return _mail("question", subject, reader, language, links, {"introducer": clean(introducer)})
+    subject = language.say("question_subject", organization=_name(reader.organization))
+    return _mail("question", subject, reader, language, links, {"introducer": _name(introducer)})
 
 
 def page(reader: Addressee, name: str, action: str | None, button: str | None = None) -> str:
@@ -64,6 +67,13 @@ def page(reader: Addressee, name: str, action: str | None, button: str | None = 
     template = _templates().get_template("page.html.jinja")
     language = LANGUAGES[reader.language]
     return template.render(name=name, action=action, button=button, **_about(reader, language))
+
+
+def lost(language: Language) -> str:
+    """The page for whoever follows a link that is none."""
+    template = _templates().get_template("page.html.jinja")
+    about = {"say": language.say, "language": language.code, "organization": "", "address": ""}
+    return template.render(name="lost", action=None, button=None, **about)
 
 
 def moments_subject(language: Language, letter: Letter) -> str:
@@ -108,7 +118,7 @@ def _about(reader: Addressee, language: Language) -> dict[str, object]:
     return {
         "say": language.say,
         "language": language.code,
-        "organization": clean(reader.organization),
+        "organization": _name(reader.organization),
         "address": reader.address,
     }
 
@@ -120,9 +130,9 @@ def _cleaned(letter: Letter) -> Letter:
         because=tuple(
             replace(
                 one,
-                label=clean(one.label) if one.label else None,
-                user_name=clean(one.user_name),
-                rule=replace(one.rule, value=clean(one.rule.value)),
+                label=_name(one.label) if one.label else None,
+                user_name=_name(one.user_name),
+                rule=replace(one.rule, value=_name(one.rule.value)),
             )
             for one in letter.because
         ),
@@ -132,11 +142,22 @@ def _cleaned(letter: Letter) -> Letter:
 def _clean_person(person: Person) -> Person:
     return replace(
         person,
-        name=clean(person.name) or person.id,
-        title=clean(person.title or "") or None,
-        account=clean(person.account or "") or None,
-        moments=tuple(replace(moment, description=clean(moment.description)) for moment in person.moments),
+        name=_name(person.name) or person.id,
+        title=_name(person.title or "") or None,
+        account=_name(person.account or "") or None,
+        moments=tuple(
+            replace(moment, description=_short(clean(without_turns(moment.description)), DESCRIPTION))
+            for moment in person.moments
+        ),
     )
+
+
+def _name(text: str) -> str:
+    """A name that may stand in a sentence: one that is written from right to left turns nothing around it."""
+    text = clean(without_turns(text))
+    if any(bidirectional(letter) in {"R", "AL"} for letter in text):
+        return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
+    return text
 
 
 @cache
