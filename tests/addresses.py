@@ -29,6 +29,11 @@ class Operation:
         """Whether it asks who is asking."""
         return bool(self.document.get("security"))
 
+    @property
+    def credentials(self) -> Mapping[str, set[str]]:
+        """The kinds of credential of which any will do, each with the scopes or roles that it needs."""
+        return {kind: set(needed) for one in self.document.get("security", ()) for kind, needed in one.items()}
+
     def names(self, place: str) -> list[str]:
         """The names of its parameters in ``path``, ``query`` or ``header``."""
         return [one["name"] for one in self.document.get("parameters", ()) if one["in"] == place]

@@ -22,6 +22,7 @@ KIND_OF_NAME: Mapping[str, str | None] = {
     "key_id": "key", "subscription_id": "subscription", "mail_id": "mail", "token": "token", "cursor": "cursor",
     "up_to": "cursor", "ids": "moment", "last_event_id": "position", "last-event-id": "position",
     "external_id": "external", "id": "record", "value": "matched", "recipients": "address",
+    "Leadfeed-User": "user",
     **dict.fromkeys((
         "accounts", "active", "address", "at_least", "bot", "contact_details", "daily_cap", "daily_hour", "days",
         "description", "email", "fax", "flames", "frequency", "hidden", "hide_days", "kind", "language", "lead_url",
@@ -302,12 +303,18 @@ async def test_nothing_that_an_organisation_can_list_holds_anything_of_another(w
 
 
 async def test_a_machine_cannot_speak_for_another_organisations_user(worlds: Worlds) -> None:
-    for path in ("/v1/feed", "/v1/watchlist", "/v1/feed-link"):
+    ours, things = worlds.ours, worlds.things
+    spoken_for = [one for one in operations() if "Leadfeed-User" in one.names("header")]
+    assert len(spoken_for) >= 20
+    for operation in spoken_for:
+        body: dict[str, str] | None = None if operation.body_schema() is None else {}
         answers = [
-            await worlds.ours.client.get(path, headers={**worlds.ours.machine, "Leadfeed-User": things["user"]})
-            for things in (worlds.things.theirs, worlds.things.never)
+            await ours.client.request(
+                operation.method, operation.address(), headers={**ours.machine, "Leadfeed-User": user}, json=body
+            )
+            for user in (things.theirs["user"], things.never["user"])
         ]
-        assert comparable(answers[0], "their user") == comparable(answers[1], "theix user")
+        assert comparable(answers[0], "their user") == comparable(answers[1], "theix user"), str(operation)
         problem(answers[0], 403, "unknown-user")
 
 

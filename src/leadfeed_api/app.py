@@ -50,7 +50,7 @@ owns or watches. Moments and CRM records come in over HTTP; the feed goes out as
 and RSS, Atom and JSON Feed.
 
 Errors are `application/problem+json` everywhere. Times are RFC 3339 in UTC. Ids of users, accounts and leads are the
-CRM's own.
+CRM's own. Each operation says which credential it needs.
 """
 
 

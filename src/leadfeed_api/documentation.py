@@ -1,7 +1,8 @@
 """The OpenAPI document, completed: what every operation can answer, said once.
 
 A route declares what is particular to it. What follows from its shape (a body may be unreadable, a credential may be
-missing, the database may be away) is added here, so that no route can forget it. Owns no route.
+missing, the database may be away) and from its guard (what a caller needs) is added here, so that no route can forget
+it. Owns no route.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,10 +10,12 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 
 from leadfeed_api import errors
 from leadfeed_api.errors import Problem
+from leadfeed_api.organizations.needs import Need
 
 TAGS = (
     ("Ingestion", "Moments come in."),
@@ -54,6 +57,35 @@ PROBLEM_SCHEMA: Mapping[str, Any] = {
         },
     },
 }
+# The names in an operation's `security` are scopes of a key and roles of a user, as OpenAPI 3.1 has it for any scheme.
+SECURITY_SCHEMES: Mapping[str, Any] = {
+    "userToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A user token. `admin` is the role it must hold; where none is named, `rep` will do.",
+    },
+    "apiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "lfk_…",
+        "description": "An API key that holds the scope named, or `admin`, which includes every other.",
+    },
+    "streamToken": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "token",
+        "description": "A token from `POST /v1/stream-tokens`, good for one user's stream.",
+    },
+}
+ON_BEHALF_OF: Mapping[str, Any] = {
+    "name": "Leadfeed-User",
+    "in": "header",
+    "required": False,
+    "description": "Whose things these are, for an API key: the user's id in the CRM, as UTF-8. User tokens ignore it.",
+    "schema": {"type": "string", "title": "Leadfeed-User"},
+    "example": "u1",
+}
 _OF_A_CREDENTIAL = (errors.NotAuthenticated, errors.Forbidden)
 _OF_A_BODY = (errors.InvalidBody, errors.BodyTooSlow, errors.BodyTooLarge, errors.UnsupportedMediaType, errors.Invalid)
 # Operations that touch nothing but the process answer no 503.
@@ -82,9 +114,14 @@ def _completed(app: FastAPI) -> dict[str, Any]:
     )
     used = {tag for operation in _operations(document) for tag in operation.get("tags", ())}
     document["tags"] = [{"name": name, "description": text} for name, text in TAGS if name in used]
+    needs = _needs(app)
     for operation in _operations(document):
+        if operation["operationId"] in needs:
+            _secure(operation, needs[operation["operationId"]])
         _complete(operation)
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = SECURITY_SCHEMES
+    schemas = components.setdefault("schemas", {})
     for leftover in ("HTTPValidationError", "ValidationError"):
         schemas.pop(leftover, None)
     schemas["Problem"] = PROBLEM_SCHEMA
@@ -109,6 +146,22 @@ def _models(base: type[BaseModel]) -> Iterable[type[BaseModel]]:
 
 def _operations(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     return (operation for path in document["paths"].values() for operation in path.values())
+
+
+def _needs(app: FastAPI) -> dict[str, Need]:
+    """What each operation needs, by its id; nothing of those that are open. It is the guard's that its route names."""
+    dependants = ((route.name, getattr(route, "dependant", None)) for route in iter_route_contexts(app.routes))
+    guards = ((name, one.call) for name, dependant in dependants if dependant for one in dependant.dependencies)
+    return {str(name): guard for name, guard in guards if isinstance(guard, Need)}
+
+
+def _secure(operation: dict[str, Any], need: Need) -> None:
+    """Says what the operation needs, to machines and to people."""
+    alternatives: list[dict[str, list[str]]] = [{"userToken": [] if need.own else ["admin"]}, {"apiKey": [need.scope]}]
+    operation["security"] = [*alternatives, *([{"streamToken": []}] if need.stream else [])]
+    operation["description"] += f"\n\nNeeds {need}."
+    if need.own:
+        operation.setdefault("parameters", []).append(ON_BEHALF_OF)
 
 
 def _complete(operation: dict[str, Any]) -> None:

@@ -9,30 +9,25 @@ that look the user up in a statement of their own, and ``admit`` them by that: `
 nobody has looked up yet, and ``StreamClaimant`` one who may also come with a stream token in the query, because
 EventSource cannot set headers.
 
+What each needs is said where its guard is made, near the end; the OpenAPI document reads it there.
+
 All dependencies are coroutines, also those that await nothing: a plain function would be sent to a thread.
 """
 
 from typing import Annotated
 
-from fastapi import Depends, Query, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Query, Request
 from fastapi.security.utils import get_authorization_scheme_param
 
 from leadfeed_api.db.session import Database
-from leadfeed_api.errors import InsufficientScope, InvalidToken, NotAuthenticated, NoUser, UnknownUser, UserDisabled
+from leadfeed_api.errors import InvalidToken, NotAuthenticated, UnknownUser, UserDisabled
 from leadfeed_api.organizations import queries
 from leadfeed_api.organizations.identity import KEY_PREFIX, Caller, Scope, digest, is_user_id, org_number
+from leadfeed_api.organizations.needs import Need
 from leadfeed_api.organizations.tokens import Claims, Tokens
 from leadfeed_api.settings import Settings
 
 ON_BEHALF_OF = "leadfeed-user"
-# Declared for the OpenAPI document; reading is done below, so that every refusal is a problem of ours.
-_bearer = HTTPBearer(
-    auto_error=False,
-    scheme_name="bearer",
-    description="A user token (JWT), or an API key (`lfk_…`) that holds the scope the operation asks for.",
-)
-Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 
 
 async def database(request: Request) -> Database:
@@ -58,7 +53,7 @@ Configured = Annotated[Settings, Depends(settings)]
 Signer = Annotated[Tokens, Depends(tokens)]
 
 
-async def caller(request: Request, data: Data, signer: Signer, _: Bearer = None) -> Caller:
+async def caller(request: Request, data: Data, signer: Signer) -> Caller:
     """Whoever the Authorization header names. Raises ``NotAuthenticated``, ``InvalidToken`` or ``ExpiredToken``."""
     scheme, credential = get_authorization_scheme_param(request.headers.get("authorization"))
     if not credential or scheme.lower() != "bearer":
@@ -67,15 +62,6 @@ async def caller(request: Request, data: Data, signer: Signer, _: Bearer = None)
         return await caller_by_key(data, digest(credential), _on_behalf_of(request))
     claims = await signer.verify_user(credential)
     return await caller_by_claims(data, claims, _scopes(claims))
-
-
-async def claimant(request: Request, data: Data, signer: Signer, _: Bearer = None) -> Caller:
-    """A reader by a key, or whoever a user token names; the route must pass the latter's standing to ``admit``."""
-    scheme, credential = get_authorization_scheme_param(request.headers.get("authorization"))
-    if scheme.lower() != "bearer" or not credential or credential.startswith(KEY_PREFIX):
-        return _of_a_user(await caller(request, data, signer), "read")
-    claims = await signer.verify_user(credential)
-    return _claiming(claims, _scopes(claims))
 
 
 def _claiming(claims: Claims, scopes: frozenset[Scope]) -> Caller:
@@ -139,62 +125,58 @@ def _admit(active: bool | None) -> None:
 Anyone = Annotated[Caller, Depends(caller)]
 
 
-def _of_a_user(who: Caller, scope: Scope) -> Caller:
-    if who.user_id is None:
-        raise NoUser if who.key_hash else UnknownUser
-    if who.key_hash and not who.may(scope):
-        raise InsufficientScope
-    return who
+async def _claimant(need: Need, request: Request, data: Data, signer: Signer) -> Caller:
+    scheme, credential = get_authorization_scheme_param(request.headers.get("authorization"))
+    if scheme.lower() != "bearer" or not credential or credential.startswith(KEY_PREFIX):
+        return need.demand(await caller(request, data, signer))
+    claims = await signer.verify_user(credential)
+    return _claiming(claims, _scopes(claims))
 
 
-async def reader(who: Anyone) -> Caller:
-    """A caller who may read one user's things."""
-    return _of_a_user(who, "read")
+class Guard(Need):
+    """A dependency that lets in whoever meets the need."""
+
+    async def __call__(self, who: Anyone) -> Caller:
+        """The caller. Raises what is wrong with their credential or their reach."""
+        return self.demand(who)
 
 
-async def rep(who: Anyone) -> Caller:
-    """A caller who may change one user's things."""
-    return _of_a_user(who, "admin")
+class ClaimantGuard(Need):
+    """As :class:`Guard`, but for a user token's standing, which the route must pass to ``admit``."""
+
+    async def __call__(self, request: Request, data: Data, signer: Signer) -> Caller:
+        """A caller by a key, or whoever a user token names."""
+        return await _claimant(self, request, data, signer)
 
 
-async def stream_claimant(
-    request: Request,
-    data: Data,
-    signer: Signer,
-    token: Annotated[str | None, Query(description="A stream token, in place of the Authorization header.")] = None,
-    _: Bearer = None,
-) -> Caller:
-    """A claimant, or whoever a stream token names."""
-    if token is None:
-        return await claimant(request, data, signer)
-    return _claiming(signer.verify_stream(token), frozenset({"read"}))
+class StreamGuard(Need):
+    """As :class:`ClaimantGuard`, also for whoever a stream token names."""
+
+    async def __call__(
+        self,
+        request: Request,
+        data: Data,
+        signer: Signer,
+        token: Annotated[str | None, Query(description="A stream token, in place of the Authorization header.")] = None,
+    ) -> Caller:
+        """A caller by a key, or whoever a token names."""
+        if token is None:
+            return await _claimant(self, request, data, signer)
+        return _claiming(signer.verify_stream(token), frozenset({"read"}))
 
 
-def _holder(who: Caller, scope: Scope) -> Caller:
-    if not who.may(scope):
-        raise InsufficientScope
-    return who
-
-
-async def ingester(who: Anyone) -> Caller:
-    """A caller of scope ``ingest``."""
-    return _holder(who, "ingest")
-
-
-async def syncer(who: Anyone) -> Caller:
-    """A caller of scope ``sync``."""
-    return _holder(who, "sync")
-
-
-async def administrator(who: Anyone) -> Caller:
-    """A caller of scope or role ``admin``."""
-    return _holder(who, "admin")
-
+reader = Guard("read", own=True)
+claimant = ClaimantGuard("read", own=True)
+stream_claimant = StreamGuard("read", own=True, stream=True)
+rep = Guard("admin", own=True)
+ingester = Guard("ingest")
+syncer = Guard("sync")
+administrator = Guard("admin")
 
 Reader = Annotated[Caller, Depends(reader)]
 Claimant = Annotated[Caller, Depends(claimant)]
-Rep = Annotated[Caller, Depends(rep)]
 StreamClaimant = Annotated[Caller, Depends(stream_claimant)]
+Rep = Annotated[Caller, Depends(rep)]
 Ingester = Annotated[Caller, Depends(ingester)]
 Syncer = Annotated[Caller, Depends(syncer)]
 Administrator = Annotated[Caller, Depends(administrator)]
