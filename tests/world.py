@@ -17,6 +17,7 @@ import httpx2
 import uvicorn
 from fastapi import FastAPI
 
+from answers import is_documented
 from clients import plain_client
 from leadfeed_api.app import create_app
 from leadfeed_api.db.session import Database
@@ -25,6 +26,7 @@ from leadfeed_api.organizations.identity import org_number
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream.protocol import HandingOver
 
+WATCHED = {"response": [is_documented]}
 MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 
@@ -177,7 +179,7 @@ async def _entered(app: FastAPI) -> AsyncIterator[Service]:
     async with app.router.lifespan_context(app):
         # Intentional: an error of ours must surface as the 500 a caller would see, not as an exception in the test.
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-        async with plain_client(transport=transport, base_url="http://testserver") as client:
+        async with plain_client(transport=transport, base_url="http://testserver", event_hooks=WATCHED) as client:
             yield Service(app, client)
 
 
@@ -204,7 +206,7 @@ async def listening(app: FastAPI, http: type[asyncio.Protocol] = HandingOver) ->
     port = server.servers[0].sockets[0].getsockname()[1]
     base_url = f"http://127.0.0.1:{port}"
     try:
-        async with plain_client(base_url=base_url, timeout=10) as client:
+        async with plain_client(base_url=base_url, timeout=10, event_hooks=WATCHED) as client:
             yield Service(app, client, base_url)
     finally:
         await app.state.live.leave()

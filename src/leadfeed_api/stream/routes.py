@@ -50,7 +50,8 @@ async def create_stream_token(who: Reader, signer: Signer, response: Response) -
         200: {
             "description": "Server-sent events: `moment`, `lead`, `changed`, `reset`, `expired`.",
             "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
-        }
+        },
+        429: {"description": "As many streams are open as may be, of this user or on this process (`too-many`)."},
     },
 )
 @router.head("/feed/stream", include_in_schema=False)
