@@ -27,9 +27,9 @@ KIND_OF_NAME: Mapping[str, str | None] = {
         "accounts", "active", "address", "at_least", "bot", "contact_details", "daily_cap", "daily_hour", "days",
         "description", "email", "fax", "flames", "frequency", "hidden", "hide_days", "kind", "language", "lead_url",
         "leads", "limit", "mail_domains", "mail_enabled", "match", "method", "mobile", "moments", "muted", "name",
-        "occurred_at", "paused", "phone", "q", "quiet_from", "quiet_until", "retention_days", "rss_enabled", "scope",
-        "scopes", "score", "since", "source", "starred", "starred_from", "stars", "tiers", "time_zone", "title",
-        "top_percent", "type", "unsubscribed", "until", "url", "users", "window_days",
+        "occurred_at", "panel_url", "paused", "phone", "q", "quiet_from", "quiet_until", "retention_days",
+        "rss_enabled", "scope", "scopes", "score", "since", "source", "starred", "starred_from", "stars", "tiers",
+        "time_zone", "title", "top_percent", "type", "unsubscribed", "until", "url", "users", "window_days",
     )),
 }  # fmt: skip
 
