@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadfeed_api.errors import InvalidCursor
-from leadfeed_api.feed.cursor import Positions, page_cursor, read_page_cursor
+from leadfeed_api.feed.cursor import Positions, page_cursor, read_place
 
 KEY = b"a key that signs cursors in these tests"
 instants = st.datetimes(datetime(1970, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  hypothesis adds the zone
@@ -22,7 +22,7 @@ WHEN, MOMENT = datetime(2026, 11, 23, 9, 12, 0, 123_456, tzinfo=UTC), UUID("019a
 def test_a_cursor_leads_back_to_the_item_it_was_made_of(binding: str, when: datetime, moment_id: UUID) -> None:
     cursor = page_cursor(KEY, binding, when, moment_id)
 
-    assert read_page_cursor(KEY, binding, cursor) == (when, moment_id)
+    assert read_place(KEY, binding, cursor) == (when, moment_id, 0)
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,128}", cursor)
 
 
@@ -43,13 +43,13 @@ def test_a_cursor_that_was_touched_anywhere_is_refused(data: st.DataObject) -> N
         ).filter(lambda text: text != cursor)
     )
     with pytest.raises(InvalidCursor):
-        read_page_cursor(KEY, "ana", touched)
+        read_place(KEY, "ana", touched)
 
 
 @given(texts)
 def test_no_text_is_a_cursor_by_chance(text: str) -> None:
     with pytest.raises(InvalidCursor):
-        read_page_cursor(KEY, "ana", text)
+        read_place(KEY, "ana", text)
 
 
 @given(texts, texts)
@@ -57,16 +57,16 @@ def test_a_cursor_is_good_for_its_own_binding_and_key_only(mine: str, other: str
     cursor = page_cursor(KEY, mine, WHEN, MOMENT)
     if mine != other:
         with pytest.raises(InvalidCursor):
-            read_page_cursor(KEY, other, cursor)
+            read_place(KEY, other, cursor)
     with pytest.raises(InvalidCursor):
-        read_page_cursor(KEY + b"!", mine, cursor)
+        read_place(KEY + b"!", mine, cursor)
 
 
 def test_two_spellings_of_one_cursor_are_not_one() -> None:
     cursor = page_cursor(KEY, "ana", WHEN, MOMENT)
     for spelling in (cursor + "=", cursor + "==", cursor.replace("-", "+").replace("_", "/") + "=", f" {cursor}"):
         with pytest.raises(InvalidCursor):
-            read_page_cursor(KEY, "ana", spelling)
+            read_place(KEY, "ana", spelling)
 
 
 @given(st.integers(0, 10**18 - 1), texts)

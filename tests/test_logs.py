@@ -62,7 +62,7 @@ async def _until_it_answers(process: asyncio.subprocess.Process, address: str) -
 
 
 @pytest.mark.parametrize("log_format", ["console", "json"])
-async def test_a_log_tells_of_every_request_and_of_no_secret_even_when_the_service_fails(
+async def test_a_log_tells_of_start_and_end_and_every_request_and_of_no_secret_even_when_the_service_fails(
     own_database: str, tmp_path: Path, log_format: str
 ) -> None:
     settings = Settings(database_url=own_database)
@@ -101,6 +101,10 @@ async def test_a_log_tells_of_every_request_and_of_no_secret_even_when_the_servi
         assert (await client.post("/v1/moments", headers=machine, json={"moments": [feed]})).status_code == 500
 
     lines = log.read_text()
+    first, *_, last = lines.splitlines()
+    assert "starting" in first
+    assert address in first
+    assert "stopped" in last
     assert machine["X-Request-ID"] in lines
     assert "UndefinedTableError" in lines, "a failure of ours was not logged"
     assert "/feeds/…/rss.xml" in lines.encode().decode("unicode_escape" if log_format == "json" else "utf-8")

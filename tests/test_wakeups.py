@@ -10,7 +10,7 @@ from clients import figure, plain_client
 from leadfeed_api.db import postgres_channel
 from leadfeed_api.db.channels import channel_for
 from leadfeed_api.db.session import Database
-from leadfeed_api.db.wakeups import Origin, Wakeups, announcing
+from leadfeed_api.db.wakeups import Origin, Wakeups
 from leadfeed_api.feed.log import appending
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream import live, tail
@@ -86,13 +86,6 @@ async def test_a_transaction_that_moves_the_log_is_announced_after_its_commit_an
             await log.advance(1)
             raise RuntimeError
     assert told == [(world.org_id, 3)]
-
-
-async def test_a_command_that_writes_and_ends_has_said_its_last_word(settings: Settings) -> None:
-    async with process(settings) as (_, serving), Database(settings.database_url or "", pool_size=1) as database:
-        async with announcing(database, channel_for(settings, database)):
-            database.announce(7, 42)
-        await until(lambda: serving.from_others == [(7, 42)])
 
 
 async def test_what_somebody_else_shouts_on_the_channel_is_not_heard(settings: Settings) -> None:

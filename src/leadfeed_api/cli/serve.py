@@ -12,6 +12,7 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
+from leadfeed_api import __version__
 from leadfeed_api.cli.context import bring_up_to_date, fail, load_settings, plain_errors, reach, the_service
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.errors import Misconfigured
@@ -19,7 +20,7 @@ from leadfeed_api.settings import Settings
 from leadfeed_api.stream.capacity import make_room
 from leadfeed_api.stream.protocol import HandingOver
 from leadfeed_api.subscriptions.delivery.worker import demand_usable
-from leadfeed_api.telemetry import configure_logging
+from leadfeed_api.telemetry import configure_logging, log
 
 GRACE_S = 10  # for requests under way when the service is told to stop
 
@@ -37,12 +38,32 @@ def serve(
     settings = load_settings(host=host, port=port, with_delivery=with_delivery)
     if settings.with_delivery:
         _demand_usable_mail(settings)
-    with own_database(settings) as url:
+    configure_logging(settings.log_format)
+    with own_database(settings) as url, _told(settings, workers):
         ready = settings.model_copy(update={"database_url": url})
         if workers == 1:
             run(the_service(ready), ready)
         else:
             _run_several(ready, workers)
+
+
+@contextmanager
+def _told(settings: Settings, workers: int) -> Iterator[None]:
+    """What runs here, for whoever reads the log; and that it has ended."""
+    address = f"http://{settings.host}:{settings.port}"
+    database = "embedded" if settings.database_url is None else "given"
+    log.info(
+        "starting",
+        version=__version__,
+        address=address,
+        database=database,
+        workers=workers,
+        mail=settings.with_delivery,
+    )
+    try:
+        yield
+    finally:
+        log.info("stopped")
 
 
 def _demand_usable_mail(settings: Settings) -> None:

@@ -9,8 +9,8 @@ nobody's here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Literal, Protocol, Self
 
 from leadfeed_api.db.session import Database
@@ -110,31 +110,6 @@ class Wakeups:
     def _count(self, origin: Origin) -> None:
         if self._metrics is not None:
             self._metrics.wakeups.labels(origin).inc()
-
-
-class Silence:
-    """A channel that hears nothing: for a command that writes and goes."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    async def send(self, payloads: Sequence[str]) -> None:
-        """Sends on the real channel."""
-        await self._channel.send(payloads)
-
-    async def listen(self, heard: Callable[[str], None], resumed: Callable[[], None]) -> None:
-        """Ends at once."""
-
-    async def close(self) -> None:
-        """Closes the real channel."""
-        await self._channel.close()
-
-
-@asynccontextmanager
-async def announcing(database: Database, channel: Channel) -> AsyncIterator[None]:
-    """While a command writes, its commits wake the readers in the processes that serve, the last ones included."""
-    async with Wakeups(database, Silence(channel)):
-        yield
 
 
 def _nobody_waits(org_id: int, position: int, origin: Origin) -> None:

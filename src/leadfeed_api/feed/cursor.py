@@ -37,12 +37,6 @@ def page_cursor(key: bytes, binding: str, occurred_at: datetime, moment_id: UUID
     return sealed(key, b"page", binding, body)
 
 
-def read_page_cursor(key: bytes, binding: str, cursor: str) -> tuple[datetime, UUID]:
-    """The item that ``cursor`` follows. Raises ``InvalidCursor``."""
-    place = read_place(key, binding, cursor)
-    return place.occurred_at, place.moment_id
-
-
 def read_place(key: bytes, binding: str, cursor: str) -> Place:
     """Where ``cursor`` stands. Raises ``InvalidCursor``."""
     body = unsealed(key, b"page", binding, cursor)
