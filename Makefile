@@ -60,7 +60,7 @@ smoke: setup ## that the benches run and every answer is right: those that need 
 	@$(BIN)/python -m bench --smoke --no-peers
 
 soak: setup ## the long proofs
-	@$(BIN)/pytest -m soak $(ARGS)
+	@$(BIN)/pytest -m soak --timeout 0 $(ARGS)
 
 format: $(VENV)/.stamp-dev ## rewrites the code in the house style
 	@$(BIN)/ruff check --fix .
