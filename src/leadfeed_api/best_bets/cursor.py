@@ -2,14 +2,23 @@
 
 import math
 import struct
+from typing import NamedTuple
 
-from leadfeed_api.best_bets.queries import Place
 from leadfeed_api.errors import InvalidCursor
 from leadfeed_api.feed.cursor import sealed, unsealed
 
 _VERSION = 1
 _HEAD = struct.Struct(">BBBd")  # version, flames, stars, score; the lead's id follows
 _PURPOSE = b"best bets"
+
+
+class Place(NamedTuple):
+    """Where a lead stands in the order; a missing score is minus infinity."""
+
+    flames: int
+    stars: int
+    score: float
+    lead_id: str
 
 
 def write_place(key: bytes, binding: str, place: Place) -> str:

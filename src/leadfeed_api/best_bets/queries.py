@@ -8,10 +8,11 @@ import math
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import asyncpg
 
+from leadfeed_api.best_bets.cursor import Place
 from leadfeed_api.best_bets.schemas import BestBet, LastMoment
 from leadfeed_api.db.session import Connection
 from leadfeed_api.feed.schemas import AccountCard, LeadCard
@@ -41,15 +42,6 @@ LEFT JOIN LATERAL (
 ) m ON true
 {by_priority}
 """
-
-
-class Place(NamedTuple):
-    """Where a lead stands in the order; a missing score is minus infinity."""
-
-    flames: int
-    stars: int
-    score: float
-    lead_id: str
 
 
 @dataclass(frozen=True, slots=True)
