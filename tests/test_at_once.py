@@ -5,13 +5,16 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
 from leadfeed_api.db.session import Connection, Database
-from leadfeed_api.feed.log import appending
+from leadfeed_api.feed.log import appending, keep_entries
 from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions import queries as subscriptions
+from leadfeed_api.subscriptions import recipients
+from leadfeed_api.subscriptions.delivery.queries import try_again
 from leadfeed_api.subscriptions.match import Rule
 from leadfeed_api.triage.marks import ONE_AFTER_THE_OTHER
 from statements import BY_A_TEST
@@ -21,12 +24,16 @@ pytestmark = pytest.mark.anyio
 WAITING = f"""{BY_A_TEST} SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock'"""
 SET_RETENTION = f"{BY_A_TEST} UPDATE organization SET retention_days = 30 WHERE org_id = $1"
+PAUSE = f"{BY_A_TEST} UPDATE subscription SET paused = true WHERE org_id = $1"
+SET_ASIDE = f"""{BY_A_TEST}
+INSERT INTO mail (org_id, mail_id, recipient_id, kind, state, next_attempt_at, created_at)
+SELECT $1, $2, recipient_id, 'moments', 'set_aside', $3, $3 FROM mail_recipient WHERE org_id = $1"""
 DELETE_LEAD = f"{BY_A_TEST} DELETE FROM lead WHERE org_id = $1 AND lead_id = $2"
 
 
 @pytest.fixture
 async def acme(world: World) -> World:
-    await world.people("ana", "bob", leads={"mia": "ana"})
+    await world.people("ana", "bob", leads={"mia": "ana", "leo": "ana"})
     return world
 
 
@@ -85,6 +92,21 @@ async def test_a_users_tabs_mark_one_after_the_other(acme: World, database: Data
     assert (await marking)["ids"] == [moment]
 
 
+async def test_whoever_takes_moments_away_is_not_passed_by_those_who_mark_later(
+    acme: World, database: Database
+) -> None:
+    (moment,) = await acme.report(acme.moment("mia"))
+    async with database.write() as connection:
+        await keep_entries(connection, acme.org_id)
+        erasing = asyncio.create_task(acme.client.delete("/v1/leads/mia", headers=acme.machine))
+        await until_waiting(database)
+        await acme.report(acme.moment("leo"))
+        marking = asyncio.create_task(read(acme, moment))
+        await until_waiting(database, 2)
+    assert (await erasing).status_code == 204
+    assert (await marking)["ids"] == []
+
+
 async def test_settings_that_two_administrators_change_at_once_are_both_changed(
     acme: World, database: Database
 ) -> None:
@@ -112,6 +134,63 @@ async def test_nobody_stays_subscribed_to_a_lead_that_is_erased_meanwhile(acme: 
 
     assert (await erased).status_code == 204
     assert ok(await acme.client.get("/v1/subscriptions", headers=acme.rep("ana")))["items"] == []
+
+
+async def subscribed(world: World, user: str, **fields: Any) -> Any:
+    body = {"match": {"kind": "type", "value": "web"}, **fields}
+    return ok(await world.client.post("/v1/subscriptions", headers=world.rep(user), json=body), 201)
+
+
+async def test_two_changes_of_a_subscription_at_once_are_both_kept(acme: World, database: Database) -> None:
+    path = f"/v1/subscriptions/{(await subscribed(acme, 'ana'))['id']}"
+    change = acme.client.patch(path, headers=acme.rep("ana"), json={"frequency": "daily"})
+    async with meanwhile(database, change) as (other, changing):
+        await subscriptions.take_turns(other, acme.org_id, "ana")
+        await other.execute(PAUSE, acme.org_id)
+
+    assert (await changing).status_code == 200
+    stored = ok(await acme.client.get(path, headers=acme.rep("ana")))
+    assert (stored["frequency"], stored["paused"]) == ("daily", True)
+
+
+async def test_a_subscription_that_is_ended_while_it_is_changed_is_not_there(acme: World, database: Database) -> None:
+    made = (await subscribed(acme, "ana"))["id"]
+    change = acme.client.patch(
+        f"/v1/subscriptions/{made}", headers=acme.rep("ana"), json={"recipients": ["bob@crm.example"]}
+    )
+    async with meanwhile(database, change) as (other, changing):
+        await subscriptions.take_turns(other, acme.org_id, "ana")
+        await subscriptions.delete(other, acme.org_id, "ana", UUID(made))
+    problem(await changing, 404, "unknown-subscription")
+
+
+async def test_two_who_subscribe_each_other_at_once_do_not_wait(acme: World, database: Database) -> None:
+    async with asyncio.timeout(10), database.write() as ana:
+        await subscriptions.take_turns(ana, acme.org_id, "ana")
+        await recipients.named(ana, acme.org_id, "ana", ["bob@crm.example"], datetime.now(UTC))
+        await subscribed(acme, "bob", recipients=["ana@crm.example"])
+
+
+async def test_strangers_that_two_requests_name_at_once_are_counted_together(acme: World, database: Database) -> None:
+    strangers = [f"p{n}@partner.example" for n in range(recipients.MAX_UNCONFIRMED)]
+    body = {"match": {"kind": "type", "value": "web"}, "recipients": ["one@more.example"]}
+    one_more = acme.client.post("/v1/subscriptions", headers=acme.rep("ana"), json=body)
+    async with meanwhile(database, one_more) as (other, asked):
+        await subscriptions.take_turns(other, acme.org_id, "ana")
+        await recipients.named(other, acme.org_id, "ana", strangers, datetime.now(UTC))
+    problem(await asked, 422, "invalid")
+
+
+async def test_of_two_mails_that_are_tried_again_at_once_one_is_on_its_way(acme: World, database: Database) -> None:
+    await subscribed(acme, "ana")
+    one, two = uuid4(), uuid4()
+    async with database.write() as connection:
+        for mail in (one, two):
+            await connection.execute(SET_ASIDE, acme.org_id, mail, datetime.now(UTC))
+    again = acme.client.post(f"/v1/outbox/{two}/retry", headers=acme.machine)
+    async with meanwhile(database, again) as (other, asked):
+        assert await try_again(other, acme.org_id, one, datetime.now(UTC))
+    problem(await asked, 404, "unknown-mail")
 
 
 async def test_an_organisation_that_changes_much_leaves_connections_to_the_others(

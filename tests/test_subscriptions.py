@@ -325,3 +325,15 @@ async def test_erasing_a_lead_ends_the_subscriptions_to_it(world: World) -> None
     assert (await world.client.delete("/v1/leads/l1", headers=world.machine)).status_code == 204
 
     assert await listed(world, "ana") == [kept]
+
+
+async def test_a_user_whose_id_looks_like_an_address_takes_nobodys_place(world: World) -> None:
+    await world.people("ana", leads={"mia": "ana"})
+    await world.sync(users=[{"id": "ann@corp.example", "name": "Ann", "email": "ann.smith@corp.example"}])
+
+    made = await subscribe(world, "ana", "type", "web", recipients=["ann.smith@corp.example", "ann@corp.example"])
+
+    assert [(one["address"], one["status"]) for one in made["deliveries"]] == [
+        ("ann.smith@corp.example", "active"),
+        ("ann@corp.example", "pending"),
+    ]

@@ -1,7 +1,7 @@
 """A queue for each organisation, in which nobody holds a connection.
 
-Whoever changes an organisation's feeds waits for its lock (``feed.log``), and a transaction waits on a connection.
-Where one organisation changes much at once its transactions would have all there are, and the others' pages would wait.
+Whoever changes an organisation's feeds, marks or settings waits for its lock (``feed.log``), and a transaction waits on
+a connection. Where one organisation changes much at once it would have all there are, and the others' pages would wait.
 So two of an organisation have one: who holds the lock, and who is next, so that the lock is never idle.
 """
 
@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 from leadfeed_api.errors import Unavailable
 
 WITH_A_CONNECTION = 2
-PATIENCE_S = 10.0  # as for a connection
+PATIENCE_S = 30.0  # much may have to be moved before it is one's turn
 
 
 class Queues:

@@ -48,11 +48,15 @@ WHERE o.org_id = $1
 ON CONFLICT DO NOTHING
 """
 # A lead's entries are found by its moments, which bear the inbox's key but for the user. An index of entries by lead
-# would be written at every ingest (decision 0017).
+# would be written at every ingest (decision 0017). OFFSET 0 keeps the inbox's key together, here and below: no planner,
+# whatever it knows, looks an entry up by a part of it.
 WITHDRAW = """
 DELETE FROM feed_entry e
-USING unnest($2::text[], $3::text[]) AS x (user_id, lead_id) JOIN moment m ON m.org_id = $1 AND m.lead_id = x.lead_id
-WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.occurred_at = m.occurred_at AND e.moment_id = m.moment_id
+USING unnest($2::text[], $3::text[]) AS x (user_id, lead_id)
+CROSS JOIN LATERAL (
+  SELECT x.user_id, m.occurred_at, m.moment_id FROM moment m WHERE m.org_id = $1 AND m.lead_id = x.lead_id OFFSET 0
+) m
+WHERE e.org_id = $1 AND e.user_id = m.user_id AND e.occurred_at = m.occurred_at AND e.moment_id = m.moment_id
 AND NOT EXISTS (SELECT FROM lead l WHERE l.org_id = $1 AND l.lead_id = x.lead_id AND l.owner_id = x.user_id)
 AND NOT EXISTS (SELECT FROM watch w WHERE w.org_id = $1 AND w.lead_id = x.lead_id AND w.user_id = x.user_id)
 """
@@ -64,10 +68,12 @@ SELECT w.lead_id, w.user_id FROM watch w WHERE w.org_id = $1 AND w.lead_id = ANY
 """
 DELETE_OF_LEAD = """
 DELETE FROM feed_entry e
-USING unnest($3::text[]) AS x (user_id) JOIN moment m ON m.org_id = $1 AND m.lead_id = $2
-WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.occurred_at = m.occurred_at AND e.moment_id = m.moment_id
+USING moment m CROSS JOIN LATERAL (
+  SELECT x.user_id, m.occurred_at, m.moment_id FROM unnest($3::text[]) AS x (user_id) OFFSET 0
+) s
+WHERE m.org_id = $1 AND m.lead_id = $2
+AND e.org_id = $1 AND e.user_id = s.user_id AND e.occurred_at = s.occurred_at AND e.moment_id = s.moment_id
 """
-# OFFSET 0 keeps the inbox's key together: no planner, whatever it knows, looks an entry up by a part of it.
 DELETE_OF_MOMENTS = f"""
 DELETE FROM feed_entry e
 USING unnest($2::uuid[]) AS x (moment_id)

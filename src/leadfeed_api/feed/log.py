@@ -24,8 +24,10 @@ ChangeKind = Literal["lead", "watched", "unwatched", "assigned", "unassigned", "
 FLOOD = 100  # more changes than this for one user in one transaction become one reset
 
 LOCK = "SELECT position FROM organization WHERE org_id = $1 FOR UPDATE"
-# Goes together with another like it and with ADVANCE, and not with LOCK: PostgreSQL's weakest and strongest row locks.
-KEEP = "SELECT position FROM organization WHERE org_id = $1 FOR KEY SHARE"
+# Intentional: not row locks. Whoever waits for a strong one of those starts over when the row changes, as it does with
+# every moment reported, and is passed by all who want a weak one: for a minute in a row. These are given in turn.
+TAKE_AWAY = "SELECT pg_advisory_xact_lock($1)"
+KEEP = "SELECT pg_advisory_xact_lock_shared($1)"
 ADVANCE = "UPDATE organization SET position = position + $2 WHERE org_id = $1 RETURNING position"
 INSERT_CHANGES = """
 INSERT INTO feed_change (org_id, user_id, position, kind, lead_id, changed_at)
@@ -56,11 +58,12 @@ class Log:
         self.lone_moment: int | None = None  # where one moment stands alone, for a few: set by whoever wrote it
 
     async def lock(self) -> int:
-        """Waits for the organisation's turn and returns the position so far.
+        """Waits for the organisation's turn and returns the position so far; now entries may be taken away.
 
         A statement of its own, before any that reads: each statement has its own snapshot, and one that started
         before the lock was granted would not see what the transaction before it wrote.
         """
+        await self.connection.execute(TAKE_AWAY, self.org_id)
         return self._known(await self.connection.fetchval(LOCK, self.org_id))
 
     async def advance(self, count: int) -> int:
@@ -108,7 +111,7 @@ async def appending(database: Database, org_id: int) -> AsyncIterator[Log]:
 
 
 async def keep_entries(connection: Connection, org_id: int) -> None:
-    """Until the commit nobody takes entries away, and all go on adding some: for who changes entries without appending.
+    """Until the commit nobody takes entries away (:meth:`Log.lock`), and all go on adding some: for who marks entries.
 
     Otherwise the two lock the same rows each in an order of its own, and one of them ends in a deadlock: mostly the one
     for whose lock the organisation waits.

@@ -34,7 +34,7 @@ async def change_settings(change: OrganizationSettingsPatch, who: Administrator,
 
     Changed `tiers` take effect within seconds, when every lead has been tiered anew.
     """
-    async with data.write() as connection:
+    async with data.queues.turn(who.org_id), data.write() as connection:
         current = await queries.settings_to_change(connection, who.org_id)
         wanted = {**current, **change.model_dump(exclude_none=True, exclude={"tiers"})}
         if change.tiers is not None:

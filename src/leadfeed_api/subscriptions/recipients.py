@@ -182,10 +182,15 @@ async def named(
     await _demand_few_unconfirmed(connection, org_id, user_id, outside)
     await _insert_users(connection, org_id, sorted(set(users.values())), now)
     if outside:
-        await connection.execute(INSERT_OUTSIDERS, org_id, *_columns(_fresh(len(outside)), outside), user_id, now)
+        # In one order for all, so that two who name the same do not wait for each other.
+        await connection.execute(
+            INSERT_OUTSIDERS, org_id, *_columns(_fresh(len(outside)), sorted(outside)), user_id, now
+        )
     rows = await connection.fetch(IDS, org_id, list(users.values()), outside)
-    ids = {row["user_id"] or row["address"]: row["recipient_id"] for row in rows}
-    return list(dict.fromkeys(ids[users.get(address, address)] for address in wanted))
+    # Two ways to be named: a user's id may look like somebody's address.
+    ids = {(row["user_id"], None if row["user_id"] else row["address"]): row["recipient_id"] for row in rows}
+    keys = [(users[address], None) if address in users else (None, address) for address in wanted]
+    return list(dict.fromkeys(ids[key] for key in keys))
 
 
 async def _own_address(connection: Connection, org_id: int, user_id: str) -> str:

@@ -57,6 +57,7 @@ async def subscribe(wanted: SubscriptionIn, who: Rep, data: Data, response: Resp
     """
     now, user_id = datetime.now(UTC), who.user_id or ""
     async with data.write() as connection:
+        await queries.take_turns(connection, who.org_id, user_id)
         await _demand_mail(connection, who)
         ids = await _recipients(connection, who, wanted.recipients, now)
         rule = Rule(wanted.match.kind, wanted.match.value, wanted.scope)
@@ -90,6 +91,7 @@ async def change_subscription(
     """
     now, user_id = datetime.now(UTC), who.user_id or ""
     async with data.write() as connection:
+        await queries.take_turns(connection, who.org_id, user_id)
         await _demand_mail(connection, who)
         before = await queries.find(connection, who.org_id, user_id, subscription_id)
         ids = before.recipient_ids
@@ -113,6 +115,7 @@ async def change_subscription(
 async def delete_subscription(subscription_id: SubscriptionId, who: Rep, data: Data) -> None:
     """Ends it, also for the mail that waits because of it alone."""
     async with data.write() as connection:
+        await queries.take_turns(connection, who.org_id, who.user_id or "")
         await queries.delete(connection, who.org_id, who.user_id or "", subscription_id)
 
 

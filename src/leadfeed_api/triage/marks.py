@@ -86,7 +86,7 @@ async def count(connection: Connection, org_id: int, user_id: str, now: datetime
 
 
 async def _update(data: Database, statement: str, org_id: int, user_id: str, *parameters: object) -> list[UUID]:
-    async with data.write() as connection:
+    async with data.queues.turn(org_id), data.write() as connection:
         await connection.execute(ANY_PLANS)
         await keep_entries(connection, org_id)
         await connection.execute(ONE_AFTER_THE_OTHER, org_id, user_id)

@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
+
 from leadfeed_api.db.session import Connection, affected
 
 SET_ASIDE = """
@@ -36,4 +38,7 @@ async def try_again(connection: Connection, org_id: int, mail_id: UUID, now: dat
 
     False when there is none, or its recipient has one already.
     """
-    return affected(await connection.execute(TRY_AGAIN, org_id, mail_id, now)) == 1
+    try:
+        return affected(await connection.execute(TRY_AGAIN, org_id, mail_id, now)) == 1
+    except asyncpg.UniqueViolationError:  # another one came on its way since the statement began
+        return False
