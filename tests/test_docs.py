@@ -10,6 +10,7 @@ from typer.main import get_command
 
 from leadfeed_api.app import create_app
 from leadfeed_api.cli import app as commands
+from leadfeed_api.db.revision import NEWEST
 from leadfeed_api.problems import catalogue
 from leadfeed_api.settings import Settings
 
@@ -84,6 +85,8 @@ def test_every_operation_says_what_it_does_and_what_it_answers(name: str) -> Non
     assert operation["tags"]
     statuses = set(operation["responses"])
     assert any(status.startswith("2") for status in statuses)
+    assert "Successful Response" not in {answer["description"] for answer in operation["responses"].values()}
+    assert all(parameter.get("description") for parameter in operation.get("parameters", ()))
     if operation.get("security"):
         assert {"401", "403"} <= statuses
     if "requestBody" in operation:
@@ -101,6 +104,10 @@ def test_every_json_body_of_an_operation_has_an_example(name: str) -> None:
         for media_type, media in body.get("content", {}).items():
             if media_type == "application/json":
                 assert _has_example(media), f"{name} {where}"
+
+
+def test_the_example_of_readiness_names_the_schema_of_this_version() -> None:
+    assert [one["schema_version"] for one in OPENAPI["components"]["schemas"]["Readiness"]["examples"]] == [NEWEST]
 
 
 def _has_example(media: dict[str, Any]) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from leadfeed_api.db.revision import NEWEST, current_revision
 from leadfeed_api.errors import Unavailable
@@ -16,7 +16,7 @@ router = APIRouter(tags=["Operations"])
 
 
 class Health(BaseModel):
-    """It lives."""
+    """The process is running."""
 
     model_config = example(status="ok")
 
@@ -24,23 +24,23 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """It can serve."""
+    """Ready to serve."""
 
-    model_config = example(status="ready", schema_version="0001")
+    model_config = example(status="ready", schema_version=NEWEST)
 
     status: Literal["ready"] = "ready"
-    schema_version: str
+    schema_version: str = Field(description="The revision of the database's schema.")
 
 
-@router.get("/healthz", summary="Does the process live?")
+@router.get("/healthz", summary="Is the process running?", response_description="The process is running.")
 async def healthz() -> Health:
-    """Answers as long as the process runs; asks nobody else."""
+    """Answers as long as the process runs; depends on nothing else."""
     return Health()
 
 
-@router.get("/readyz", summary="Can it serve?")
+@router.get("/readyz", summary="Is the service ready?", response_description="Ready to serve.")
 async def readyz(data: Data) -> Readiness:
-    """Ready when the database answers and its schema is this version's; else 503 with the reason."""
+    """Ready when the database answers and its schema is the one this version needs; else 503 with the reason."""
     async with data.read() as connection:
         found = await current_revision(connection)
     if found != NEWEST:
@@ -51,11 +51,12 @@ async def readyz(data: Data) -> Readiness:
 @router.get(
     "/metrics",
     summary="Metrics for Prometheus",
+    response_description="All metrics, as text.",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(request: Request) -> Response:
-    """The Prometheus text format. Keep it from the public with your proxy: it tells how busy you are."""
+    """The Prometheus text format. Block it at your proxy: it tells the public how busy you are."""
     measured: Metrics = request.app.state.metrics
     measured.pool_in_use.set(request.app.state.database.checked_out)
     measured.tasks.set(len(asyncio.all_tasks()))

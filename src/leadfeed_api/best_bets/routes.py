@@ -27,9 +27,11 @@ class BestBetsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    scope: Literal["owned", "feed"] = Field("owned", description="The leads I own, or also those I watch.")
-    starred: bool = Field(False, description="Only best bets, at or above the organisation's cut-off.")
-    hidden: bool = Field(False, description="The leads I hid, instead of the others.")
+    scope: Literal["owned", "feed"] = Field(
+        "owned", description="`owned`: the leads I own; `feed`: also those I watch."
+    )
+    starred: bool = Field(False, description="Only best bets: leads at or above the organisation's cut-off.")
+    hidden: bool = Field(False, description="`true`: only the leads I hid; `false`: all others.")
     limit: int = Field(50, ge=1, le=200, description="Leads on the page.")
     cursor: Annotated[str, Field(max_length=1_000)] | None = Field(
         None, description="`next_cursor` of the page before, with the same filters."
@@ -39,6 +41,7 @@ class BestBetsQuery(BaseModel):
 @router.get(
     "/best-bets",
     summary="List my leads by priority",
+    response_description="One page of my leads, highest priority first.",
     responses={
         200: {"headers": {"Link": {"description": '`rel="next"`: the next page.', "schema": {"type": "string"}}}},
         400: {"description": "The cursor is not valid here (`invalid-cursor`)."},
@@ -52,10 +55,10 @@ async def list_best_bets(
     request: Request,
     response: Response,
 ) -> BestBets:
-    """The leads I own (`scope=feed`: and those I watch) by priority: flames first, stars second, score third.
+    """The leads I own (with `scope=feed` also those I watch) by priority: flames first, stars second, score third.
 
     Follow `next_cursor` (or the `Link` header) to the very end; there is no cap. A lead whose priority changes while
-    you page may be met twice or not at all. Leads I hid are left out; `hidden=true` lists them instead.
+    you page may appear twice or not at all. Leads I hid are left out; `hidden=true` lists them instead.
     """
     now, choice = datetime.now(UTC), Choice(query.scope, query.starred, query.hidden)
     key, binding = configured.signing_key, f"{who.org_id}\n{who.user_id}\n{choice}"
@@ -78,52 +81,79 @@ async def list_best_bets(
 @router.put(
     "/leads/{lead_id}/hidden",
     summary="Hide a best bet",
+    response_description="Until when the lead is hidden.",
     responses={403: {"description": "Somebody else owns the lead (`not-owner`)."}, 404: {"description": UNKNOWN_LEAD}},
 )
 async def hide_best_bet(lead_id: LeadId, who: Rep, data: Data, wanted: HideIn = USUAL) -> Hidden:
-    """Leaves a lead of mine out of my best bets for so many days; again sets the days anew. The feed still shows it."""
+    """Hides one of my leads from my best bets for `days` days; repeating the call restarts the period.
+
+    The feed still shows the lead.
+    """
     async with data.write() as connection:
         return await hiding.hide(connection, who.org_id, who.user_id or "", lead_id, wanted.days, datetime.now(UTC))
 
 
 @router.delete(
-    "/leads/{lead_id}/hidden", summary="Show a hidden best bet again", status_code=204, response_class=Response
+    "/leads/{lead_id}/hidden",
+    summary="Show a hidden best bet again",
+    response_description="The lead is not hidden.",
+    status_code=204,
+    response_class=Response,
 )
 async def show_best_bet(lead_id: LeadId, who: Rep, data: Data) -> None:
-    """Ends the hiding at once. Repeating it is harmless."""
+    """Shows the lead among my best bets again, at once. Repeating it is harmless."""
     async with data.write() as connection:
         await hiding.show(connection, who.org_id, who.user_id or "", lead_id)
 
 
-@router.post("/leads/{lead_id}/score", summary="Set a lead's score", responses={404: {"description": UNKNOWN_LEAD}})
+@router.post(
+    "/leads/{lead_id}/score",
+    summary="Set a lead's score",
+    response_description="The lead's score, stars and flames.",
+    responses={404: {"description": UNKNOWN_LEAD}},
+)
 async def set_score(lead_id: LeadId, wanted: ScoreIn, who: Syncer, data: Data) -> LeadScore:
-    """Stores the score and places the lead at once, by the last cut-offs; open feeds are told when it shows.
+    """Stores the score and sets the lead's stars and flames at once, by the cut-offs of the last re-tiering.
 
-    For systems that push changes one by one; `POST /v1/sync` takes a thousand at a time.
+    Open feeds are told if what they show of the lead changes. For systems that push changes one by one;
+    `POST /v1/sync` takes 1,000 at a time.
     """
     return await scoring.set_score(data, who.org_id, lead_id, wanted.score)
 
 
-@router.post("/settings/tiers/preview", summary="Preview tiers before they are set")
+@router.post(
+    "/settings/tiers/preview",
+    summary="Preview tiers before they are set",
+    response_description="Leads per tier, under the previewed tiers.",
+)
 async def preview_tiers(change: TiersPatch, who: Administrator, data: Data) -> TiersPreview:
-    """How many leads would get how many stars and flames, if `tiers` were changed like this; `{}` for what is set.
+    """How many leads would get how many stars and flames if `tiers` were changed like this.
 
-    Takes what `PATCH /v1/settings` takes as `tiers`. Nothing is stored.
+    Takes what `PATCH /v1/settings` takes as `tiers`; send `{}` for the tiers in effect. Nothing is stored.
     """
     async with data.read() as connection:
         return await preview.preview(connection, who.org_id, change, datetime.now(UTC))
 
 
-@router.get("/settings/tiers", summary="Show where re-tiering stands")
+@router.get(
+    "/settings/tiers",
+    summary="Show the state of re-tiering",
+    response_description="The last run, the next one, and the cut-offs.",
+)
 async def show_tiering(who: Administrator, data: Data) -> Tiering:
-    """When the leads were tiered, when they will be, and the cut-offs that place new scores meanwhile."""
+    """When leads were last re-tiered, when they will be next, and the cut-offs that apply to new scores meanwhile."""
     async with data.read() as connection:
         return await preview.standing(connection, who.org_id)
 
 
-@router.post("/settings/tiers/retier", summary="Re-tier now", status_code=202)
+@router.post(
+    "/settings/tiers/retier",
+    summary="Re-tier now",
+    response_description="Re-tiering is due now; the body is its state.",
+    status_code=202,
+)
 async def retier_now(who: Administrator, data: Data) -> Tiering:
-    """Has the nightly work done within seconds, instead of tonight. `GET /v1/settings/tiers` shows when it is done."""
+    """Starts the nightly re-tiering within seconds. `GET /v1/settings/tiers` shows when it is done."""
     async with data.write() as connection:
         await lease.make_due(connection, who.org_id, datetime.now(UTC))
         return await preview.standing(connection, who.org_id)

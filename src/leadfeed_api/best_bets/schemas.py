@@ -31,7 +31,7 @@ _TIERS = Tiers().model_dump(exclude_none=True)
 
 
 class ScoreIn(Incoming):
-    """A lead's score from now on; null when it has none any more."""
+    """A lead's new score; null removes it."""
 
     model_config = example(score=71)
 
@@ -39,7 +39,7 @@ class ScoreIn(Incoming):
 
 
 class LeadScore(Wire):
-    """A lead's score, and where it stands by it."""
+    """A lead's score, and the stars and flames it leads to."""
 
     model_config = example(id="00Q8d000004", score=71, stars=3, flames=2, starred=True)
 
@@ -51,17 +51,17 @@ class LeadScore(Wire):
 
 
 class HideIn(Incoming):
-    """For how long to hide a best bet."""
+    """How long to hide a best bet."""
 
     model_config = example(days=14)
 
     days: Annotated[int, Field(ge=1, le=MAX_HIDE_DAYS)] | None = Field(
-        None, description="Left out: the organisation's `hide_days`."
+        None, description="For how many days; default: the organisation's `hide_days`."
     )
 
 
 class Hidden(Wire):
-    """A best bet out of sight."""
+    """A hidden best bet."""
 
     model_config = example(lead_id="00Q8d000004", hidden_until="2026-12-07T09:12:00Z")
 
@@ -70,7 +70,7 @@ class Hidden(Wire):
 
 
 class LastMoment(Wire):
-    """What the person did last."""
+    """The person's latest moment."""
 
     id: UUID
     type: MomentType
@@ -79,13 +79,13 @@ class LastMoment(Wire):
 
 
 class BestBet(Wire):
-    """A lead, where its score stands, and what happened last."""
+    """A lead, its score, and its latest moment."""
 
     lead: LeadCard
     account: AccountCard | None
     score: float | None
     change: float | None = Field(
-        description="By how much the score moved over the window; null: no score, or it rests."
+        description="By how much the score changed over `window_days`; null without a score, or if it stayed the same."
     )
     owned: bool = Field(description="I own this lead; otherwise I watch it.")
     hidden_until: datetime | None = Field(description="Until when I hid it; null when I did not.")
@@ -102,17 +102,19 @@ class BestBets(Wire):
 
 
 class Brackets(BaseModel):
-    """How many leads have how many of it, and from which value on."""
+    """Leads per tier, and the value each tier begins at."""
 
     none: int
     one: int
     two: int
     three: int
-    cutoffs: list[float | None] = Field(description="What one, two and three begin at; null where nobody reaches it.")
+    cutoffs: list[float | None] = Field(
+        description="The lowest value for one, two, three; null for a tier that no lead reaches."
+    )
 
 
 class TiersPreview(BaseModel):
-    """What the tiers would give the organisation's leads as they are now."""
+    """What the tiers would give the organisation's leads now."""
 
     model_config = example(
         tiers=_TIERS,
@@ -122,15 +124,15 @@ class TiersPreview(BaseModel):
         starred=74,
     )
 
-    tiers: Tiers = Field(description="The tiers previewed, complete.")
+    tiers: Tiers = Field(description="The previewed tiers, complete.")
     leads: int
     stars: Brackets
     flames: Brackets
-    starred: int = Field(description="How many would be best bets.")
+    starred: int = Field(description="How many leads would be best bets.")
 
 
 class Tiering(BaseModel):
-    """Where re-tiering stands."""
+    """The state of re-tiering."""
 
     model_config = example(
         tiered_at="2026-11-23T03:00:04Z",
@@ -141,7 +143,11 @@ class Tiering(BaseModel):
     )
 
     tiered_at: datetime | None = Field(description="When the last run ended; null before the first.")
-    next_at: datetime | None = Field(description="When the next is due; null while no lead ever had a score.")
+    next_at: datetime | None = Field(description="When the next run is due; null until a lead has a score.")
     running: bool
-    stars: list[float | None] | None = Field(description="The last cut-offs of stars; null before the first run.")
-    flames: list[float | None] | None = Field(description="The last cut-offs of flames.")
+    stars: list[float | None] | None = Field(
+        description="The cut-offs of the stars in the last run; null before the first."
+    )
+    flames: list[float | None] | None = Field(
+        description="The cut-offs of the flames in the last run; null before the first."
+    )

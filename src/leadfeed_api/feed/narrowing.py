@@ -19,16 +19,23 @@ class FeedFilters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    type: list[MomentType] = Field(default_factory=list, max_length=3, description="Only these kinds; repeatable.")
-    scope: Literal["all", "owned", "watched"] = Field("all", description="Only leads I own, or only those I watch.")
-    lead_id: CrmId | None = Field(None, description="Only this person.")
-    account_id: CrmId | None = Field(None, description="Only this company's people.")
-    starred: bool | None = Field(None, description="Only best bets, or only others.")
-    since: Instant | None = Field(None, description="At or after this instant (RFC 3339).")
-    until: Instant | None = Field(None, description="Before this instant (RFC 3339).")
-    q: Name | None = Field(None, description="Text in the description or in the person's or company's name; any case.")
+    type: list[MomentType] = Field(
+        default_factory=list, max_length=3, description="Only moments of this type; repeat it for several."
+    )
+    scope: Literal["all", "owned", "watched"] = Field(
+        "all", description="`owned`: only leads I own; `watched`: only leads I watch."
+    )
+    lead_id: CrmId | None = Field(None, description="Only moments of this lead.")
+    account_id: CrmId | None = Field(None, description="Only moments of this account's leads.")
+    starred: bool | None = Field(None, description="`true`: only best bets; `false`: only other leads.")
+    since: Instant | None = Field(None, description="Only moments at or after this time (RFC 3339).")
+    until: Instant | None = Field(None, description="Only moments before this time (RFC 3339).")
+    q: Name | None = Field(
+        None,
+        description="Text in the description, or in the person's name or title, or the company's name; in any case.",
+    )
     muted: Literal["hide", "show", "only"] = Field(
-        "hide", description="What of people and types I muted: leave them out, show them too, or show nothing else."
+        "hide", description="Muted moments: `hide` them, `show` them too, or show `only` them."
     )
 
     @cached_property

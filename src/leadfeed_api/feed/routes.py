@@ -33,6 +33,7 @@ class FeedQuery(FeedFilters):
 @router.get(
     "/feed",
     summary="Read my feed, newest first",
+    response_description="One page of my feed.",
     response_model=FeedPage,
     responses={
         200: {"headers": {"Link": {"description": '`rel="next"`: the next page.', "schema": {"type": "string"}}}},
@@ -47,8 +48,8 @@ async def read_feed(
 ) -> Response:
     """One page of the interesting moments of the leads I own or watch, newest first by (`occurred_at`, `id`).
 
-    Follow `next_cursor` (or the `Link` header) for older ones: pages neither skip nor repeat while moments arrive.
-    Open `/v1/feed/stream` at `live_cursor` for what comes after.
+    Follow `next_cursor` (or the `Link` header) for older moments: pages neither skip nor repeat any while new ones
+    arrive. Open `/v1/feed/stream` at `live_cursor` for what comes after the page.
     """
     return await _page(query, who, request.app.state.pages, configured, request)
 

@@ -23,7 +23,7 @@ class Wire(BaseModel):
 
 
 class LeadCard(Wire):
-    """The person, as far as a row of the feed shows one."""
+    """The person, as a row of the feed shows them."""
 
     id: str
     name: str
@@ -34,7 +34,7 @@ class LeadCard(Wire):
 
 
 class AccountCard(Wire):
-    """The company, as far as a row of the feed shows one."""
+    """The company, as a row of the feed shows it."""
 
     id: str
     name: str
@@ -46,7 +46,7 @@ class FeedItem(Wire):
     id: UUID
     type: MomentType
     description: str
-    occurred_at: datetime = Field(description="When it happened, UTC.")
+    occurred_at: datetime = Field(description="When it happened, in UTC.")
     url: str | None = None
     source: str = Field(description="The system that reported it.")
     lead: LeadCard
@@ -54,7 +54,7 @@ class FeedItem(Wire):
     because: list[Reason] = Field(description="Why it is in my feed.")
     subscribed: bool = Field(False, description="One of my subscriptions matches it.")
     read: bool = False
-    bot: str | None = Field(None, description="Why this was likely a machine, in words; null when nothing says so.")
+    bot: str | None = Field(None, description="Why this was probably automated, in words; null if nothing suggests it.")
 
 
 class FeedPage(Wire):
@@ -90,7 +90,9 @@ class FeedPage(Wire):
 
     items: list[FeedItem]
     next_cursor: str | None = Field(description="The next, older page; null at the end.")
-    live_cursor: str = Field(description="Where a stream must start so that page + stream has no hole and no repeat.")
+    live_cursor: str = Field(
+        description="Where to start a stream so that page and stream together have no gap and no repeat."
+    )
 
 
 class Contact(Wire):

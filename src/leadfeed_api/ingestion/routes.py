@@ -30,16 +30,17 @@ SHORT = 256 * 1024  # bytes: what is read of a stranger's body, at most, before 
 @router.post(
     "/moments",
     summary="Report moments",
+    response_description="One result per item, in order.",
     openapi_extra={"requestBody": REQUEST_BODY},
     responses={200: {"content": {"application/json": {"example": EXAMPLE_ANSWER}}}},
     response_model=BatchResult,
 )
 async def report_moments(request: Request, who: Ingester) -> Response:
-    """Takes 1-1,000 moments, at most 4 MB, and answers with one verdict each, in order.
+    """Takes 1-1,000 moments, at most 4 MB, and answers with one result for each, in order.
 
-    Identity is (`source`, `external_id`): sending a batch again is harmless. A rejected item says why and where, and
-    spoils no other. What is accepted is on disk when the answer arrives. CloudEvents 1.0 are taken too: structured,
-    batched, or binary (`ce-` headers).
+    A moment is identified by (`source`, `external_id`), so sending a batch again is harmless. A rejected item says why
+    and where, and affects no other. Accepted moments are on disk when the answer arrives. CloudEvents 1.0 are accepted
+    too: structured, batched, or binary (`ce-` headers).
     """
     return await _record(request, who, await _opened(request))
 

@@ -9,18 +9,18 @@ from leadfeed_api.ingestion.interpret import MAX_ITEMS, MomentIn
 
 
 class Result(BaseModel):
-    """What became of one item of the batch."""
+    """The result for one item of the batch."""
 
     index: int
     status: Literal["accepted", "duplicate", "rejected"]
-    id: UUID | None = Field(None, description="The moment's; a duplicate's is the first one's.")
+    id: UUID | None = Field(None, description="The moment's id; for a duplicate, the id stored first.")
     problem: str | None = Field(None, description="A stable code, such as `unknown-lead` or `invalid-type`.")
-    pointer: str | None = Field(None, description="JSON pointer into the body.")
+    pointer: str | None = Field(None, description="JSON pointer to the fault in the body.")
     detail: str | None = None
 
 
 class BatchResult(BaseModel):
-    """One result per item, in order. What is accepted is on disk."""
+    """One result per item, in order. Accepted moments are on disk."""
 
     accepted: int
     duplicates: int

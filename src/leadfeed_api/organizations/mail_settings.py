@@ -32,13 +32,13 @@ def _with_lead_id(value: str) -> str:
 
 MailDomains = Annotated[
     list[Annotated[str, Strict(), BeforeValidator(_domain)]],
-    Field(max_length=100, description="Mail goes to these domains, and to those below them; empty: to any."),
+    Field(max_length=100, description="Mail goes only to these domains and their subdomains; empty: to any."),
 ]
 LeadUrl = Annotated[
     Link,
     AfterValidator(_with_lead_id),
     Field(
-        description="Where mails link a person to, with `{lead_id}` in its place; null: they link to the panel only.",
+        description="Where mails link to for a lead; `{lead_id}` stands for its id. Null: to the panel.",
         examples=["https://crm.example/leads/{lead_id}"],
     ),
 ]

@@ -1,9 +1,10 @@
 """The administrator's addresses: settings and API keys."""
 
 from datetime import UTC, datetime
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 
 from leadfeed_api.errors import KeyNotFound
 from leadfeed_api.organizations import queries
@@ -19,20 +20,23 @@ from leadfeed_api.organizations.schemas import (
 from leadfeed_api.wire import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["Administration"], route_class=StrictRoute)
+KeyId = Annotated[UUID, Path(description="The key's id, from `GET /v1/api-keys`.")]
 
 
-@router.get("/settings", summary="Show the organisation's settings")
+@router.get("/settings", summary="Show the organisation's settings", response_description="The settings.")
 async def show_settings(who: Administrator, data: Data) -> OrganizationSettings:
-    """What is set now, defaults included."""
+    """All settings in effect, defaults included."""
     async with data.read() as connection:
         return OrganizationSettings(**await queries.settings_of(connection, who.org_id))
 
 
-@router.patch("/settings", summary="Change the organisation's settings")
+@router.patch(
+    "/settings", summary="Change the organisation's settings", response_description="The settings after the change."
+)
 async def change_settings(change: OrganizationSettingsPatch, who: Administrator, data: Data) -> OrganizationSettings:
-    """Changes what the body names and leaves the rest. Switching `rss_enabled` off ends every feed link at once.
+    """Changes the settings that the body names. Switching `rss_enabled` off ends every feed link at once.
 
-    Changed `tiers` take effect within seconds, when every lead has been tiered anew.
+    Changed `tiers` take effect once all leads have been re-tiered, which starts within seconds.
     """
     async with data.queues.turn(who.org_id), data.write() as connection:
         current = await queries.settings_to_change(connection, who.org_id)
@@ -45,17 +49,19 @@ async def change_settings(change: OrganizationSettingsPatch, who: Administrator,
     return OrganizationSettings(**wanted)
 
 
-@router.get("/api-keys", summary="List API keys")
+@router.get("/api-keys", summary="List API keys", response_description="The keys in force.")
 async def list_api_keys(who: Administrator, data: Data) -> ApiKeys:
-    """The keys that are good now, oldest first, without their secrets."""
+    """The keys in force, oldest first, without their secrets."""
     async with data.read() as connection:
         stored = await queries.keys(connection, who.org_id)
     return ApiKeys(items=[ApiKeyOut(**_shown(key)) for key in stored])
 
 
-@router.post("/api-keys", summary="Make an API key", status_code=201)
+@router.post(
+    "/api-keys", summary="Create an API key", response_description="The new key, with its secret.", status_code=201
+)
 async def create_api_key(wanted: ApiKeyIn, who: Administrator, data: Data) -> ApiKeyCreated:
-    """Makes a key. Its secret is in this answer and nowhere else: only its hash is stored."""
+    """Creates a key. This answer alone shows its secret: only a hash of it is stored."""
     async with data.write() as connection:
         key, secret = await queries.create_key(connection, who.org_id, wanted.scopes, wanted.name, datetime.now(UTC))
     return ApiKeyCreated(**_shown(key), key=secret)
@@ -64,12 +70,13 @@ async def create_api_key(wanted: ApiKeyIn, who: Administrator, data: Data) -> Ap
 @router.delete(
     "/api-keys/{key_id}",
     summary="Revoke an API key",
+    response_description="The key is revoked.",
     status_code=204,
     response_class=Response,
     responses={404: {"description": "There is no such key (`unknown-api-key`)."}},
 )
-async def revoke_api_key(key_id: UUID, who: Administrator, data: Data) -> None:
-    """Ends a key at once, and with it the streams it opened."""
+async def revoke_api_key(key_id: KeyId, who: Administrator, data: Data) -> None:
+    """Ends a key and the streams it opened, at once."""
     async with data.write() as connection:
         if not await queries.revoke_key(connection, who.org_id, key_id, datetime.now(UTC)):
             raise KeyNotFound

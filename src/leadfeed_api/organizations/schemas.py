@@ -21,7 +21,7 @@ _KEY = {
 
 
 class OrganizationSettings(BaseModel):
-    """What an administrator may set for the organisation."""
+    """The organisation's settings."""
 
     model_config = example(
         rss_enabled=True,
@@ -34,46 +34,44 @@ class OrganizationSettings(BaseModel):
         panel_url="https://crm.example/lead-feed",
     )
 
-    rss_enabled: bool = Field(description="Feeds for readers (RSS, Atom, JSON Feed); off at first.")
-    tiers: Tiers = Field(description="How scores become stars and flames; what was never set is the default.")
-    time_zone: str = Field(description="Where the organisation's days begin and end; UTC at first.")
+    rss_enabled: bool = Field(description="Feeds for readers (RSS, Atom, JSON Feed); off by default.")
+    tiers: Tiers = Field(description="How scores become stars and flames, defaults included.")
+    time_zone: str = Field(description="Decides where the organisation's days begin and end; UTC by default.")
     retention_days: int = Field(
-        description="For how many days a moment is kept after it was recorded; in the night after, it goes for good."
+        description="How many days a moment is kept after it was recorded; the night after, it is deleted for good."
     )
     mail_enabled: bool = Field(description="Subscriptions by e-mail.")
-    mail_domains: list[str] = Field(description="Mail goes to these domains and those below; empty: to any.")
-    lead_url: str | None = Field(description="Where mails link a person to; null: only to the panel.")
-    panel_url: str | None = Field(
-        description="Where mails and feeds link their reader to; null: to this service's own `/panel`."
-    )
+    mail_domains: list[str] = Field(description="Mail goes only to these domains and their subdomains; empty: to any.")
+    lead_url: str | None = Field(description="Where mails link to for a lead; null: to the panel.")
+    panel_url: str | None = Field(description="Where mails and feeds link to; null: to this service's own `/panel`.")
 
 
 class OrganizationSettingsPatch(Incoming):
-    """What to change; what is left out stays."""
+    """Changes to the settings. A field left out keeps its value."""
 
     model_config = example(rss_enabled=True)
 
     rss_enabled: Flag | None = None
     tiers: TiersPatch | None = Field(
         None,
-        description="What it names is replaced, the rest stays. Try it out with `POST /v1/settings/tiers/preview`.",
+        description="Replaces what it names and keeps the rest. Preview it with `POST /v1/settings/tiers/preview`.",
     )
     time_zone: TimeZone | None = None
     retention_days: Annotated[int, Field(ge=1, le=3_650)] | None = Field(
-        None, description="Fewer than before: what is older goes for good, within the hour."
+        None, description="A lower number deletes what is older for good, within the hour."
     )
     mail_enabled: Flag | None = None
     mail_domains: MailDomains | None = None
     lead_url: LeadUrl | None = None
     panel_url: Link | None = Field(
         None,
-        description="The page of your CRM that shows the panel: mails and feeds link there. null: to `/panel` of this"
-        " service, which shows nothing to somebody who has no token.",
+        description="The page of your CRM that shows the panel: mails and feeds link there. Null: to this service's "
+        "own `/panel`, which shows nothing without a token.",
     )
 
 
 class ApiKeyIn(Incoming):
-    """A key to make."""
+    """A key to create."""
 
     model_config = example(name="web tracking", scopes=["ingest"])
 
@@ -92,11 +90,11 @@ class ApiKeyOut(BaseModel):
 
 
 class ApiKeyCreated(ApiKeyOut):
-    """A key just made: the only time the secret is shown."""
+    """A new key: the only time its secret is shown."""
 
     model_config = example(**_KEY, key="lfk_…")
 
-    key: str
+    key: str = Field(description="The secret: send it as `Authorization: Bearer`.")
 
 
 class ApiKeys(BaseModel):

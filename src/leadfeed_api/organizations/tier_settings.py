@@ -28,7 +28,7 @@ Source = Literal["score", "change"]
 
 
 class Cut(Incoming):
-    """How tiers 1, 2 and 3 are cut: by shares of the leads, anew every night, or at numbers that stay."""
+    """How tiers 1, 2 and 3 are cut: by shares of the leads, recomputed every night, or at fixed values."""
 
     method: Literal["dynamic", "static"] = Field(description="Dynamic takes `top_percent`, static takes `at_least`.")
     source: Source | None = Field(
@@ -38,11 +38,11 @@ class Cut(Incoming):
     )
     top_percent: Annotated[list[Percent], Field(min_length=3, max_length=3)] | None = Field(
         None,
-        description="The best so many percent have one (two, three) or more: three percentages, descending.",
+        description="Share of leads, in percent, that gets at least one, two, three: descending.",
         examples=[[50, 20, 5]],
     )
     at_least: Annotated[list[Cutoff], Field(min_length=3, max_length=3)] | None = Field(
-        None, description="From which number on a lead has one, two, three: ascending.", examples=[[20, 50, 80]]
+        None, description="Lowest value for one, two, three: ascending.", examples=[[20, 50, 80]]
     )
 
     @model_validator(mode="after")
@@ -58,7 +58,7 @@ class Cut(Incoming):
 
 
 class StarredFrom(Incoming):
-    """The lowest priority that is a best bet. More flames are always a higher priority, whatever the stars."""
+    """The lowest priority that makes a best bet. More flames always rank higher, whatever the stars."""
 
     flames: Tier
     stars: Tier
@@ -77,10 +77,10 @@ class Tiers(Incoming):
     flames: Cut = Field(Cut(method="dynamic", source="change", top_percent=[30, 10, 3]), description="Urgency.")
     starred_from: StarredFrom = StarredFrom(flames=0, stars=3)
     window_days: Annotated[int, Field(ge=1, le=MAX_WINDOW_DAYS)] = Field(
-        7, description="Over how many days a change is measured."
+        7, description="Over how many days the change of a score is measured."
     )
     hide_days: Annotated[int, Field(ge=1, le=MAX_HIDE_DAYS)] = Field(
-        14, description="For how many days a best bet is hidden when its owner does not say."
+        14, description="For how many days a best bet is hidden if its owner names no number."
     )
 
     @model_validator(mode="before")
@@ -99,7 +99,7 @@ class Tiers(Incoming):
 
 
 class TiersPatch(Incoming):
-    """What to change of the tiers: what is left out stays, null goes back to the default."""
+    """Changes to the tiers. A field left out keeps its value; null restores the default."""
 
     model_config = example(
         stars={"method": "static", "at_least": [20, 50, 80]},

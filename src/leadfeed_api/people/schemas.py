@@ -50,29 +50,29 @@ class LeadIn(Incoming):
     mobile: OptionalLine = None
     fax: OptionalLine = None
     score: Score | None = None
-    stars: Tier | None = Field(None, description="The CRM's own relative score; ours stands aside for such a lead.")
-    flames: Tier | None = Field(None, description="The CRM's own urgency; likewise.")
-    starred: Flag | None = Field(None, description="The CRM's own say on who is a best bet; likewise.")
+    stars: Tier | None = Field(None, description="The CRM's own stars for this lead; they replace those computed here.")
+    flames: Tier | None = Field(None, description="The CRM's own flames; likewise.")
+    starred: Flag | None = Field(None, description="The CRM's own decision whether the lead is a best bet; likewise.")
 
 
 class OwnerIn(Incoming):
-    """Who owns the lead from now on; null for nobody."""
+    """The lead's new owner."""
 
     model_config = example(owner_id="u-17")
 
-    owner_id: CrmId | None
+    owner_id: CrmId | None = Field(description="The user's id; null: nobody owns the lead.")
 
 
 class SyncResult(BaseModel):
-    """What became of one record."""
+    """The verdict on one record."""
 
     kind: Kind
     index: int = Field(description="Its place in the array of its kind.")
-    id: str | None = Field(None, description="The record's id, where it has a readable one.")
+    id: str | None = Field(None, description="The record's id, if it could be read.")
     status: Literal["accepted", "rejected"]
     change: Literal["created", "updated", "unchanged"] | None = Field(None, description="What accepting it did.")
     problem: str | None = Field(None, description="A stable code, such as `unknown-account` or `invalid-email`.")
-    pointer: str | None = Field(None, description="JSON pointer into the body.")
+    pointer: str | None = Field(None, description="JSON pointer to the fault in the body.")
     detail: str | None = None
 
 
@@ -97,7 +97,7 @@ class SyncAnswer(BaseModel):
         ],
     )
 
-    accepted: int = Field(description="Records that are stored as sent.")
+    accepted: int = Field(description="How many records are stored as sent.")
     rejected: int
     results: list[SyncResult]
 

@@ -23,18 +23,28 @@ data: {"id":"019ab1…","type":"web","description":"Visited the pricing page 3 t
 """
 
 
-LastEventId = Annotated[str | None, Header(description="The id of the last event received; an EventSource sends it.")]
+LastEventId = Annotated[
+    str | None, Header(description="The id of the last event received; EventSource sends it when it reconnects.")
+]
 Position = Annotated[
     str | None,
-    Query(alias="last_event_id", description="The same, for the first request: `live_cursor` of a page, or an id."),
+    Query(
+        alias="last_event_id",
+        description="The same for a first request, which cannot set headers: a page's `live_cursor`, or an event's id.",
+    ),
 ]
 
 
-@router.post("/stream-tokens", summary="Get a token for my stream", status_code=201)
+@router.post(
+    "/stream-tokens",
+    summary="Get a token for my stream",
+    response_description="The token, and when it expires.",
+    status_code=201,
+)
 async def create_stream_token(who: Reader, signer: Signer, response: Response) -> StreamToken:
-    """A credential for `GET /v1/feed/stream?token=…`, because an EventSource cannot set headers.
+    """A credential for `GET /v1/feed/stream?token=…`, because EventSource cannot set headers.
 
-    Good for nothing but my stream. It stays good across reconnects until `expires_at`.
+    It opens my stream and nothing else, as often as needed until `expires_at`.
     """
     response.headers["Cache-Control"] = "no-store"
     token, expires_at = signer.for_stream(who.org, who.user_id or "")
@@ -58,10 +68,10 @@ async def create_stream_token(who: Reader, signer: Signer, response: Response) -
 async def stream_feed(
     who: StreamClaimant, request: Request, last_event_id: LastEventId = None, position: Position = None
 ) -> Response:
-    """Everything that happens in my feed after a position, as it happens; each event once by its id, in order.
+    """Everything that happens in my feed after a position, as it happens: each event once, by its id, in order.
 
-    The position is the header `Last-Event-ID`, else the query `last_event_id`, else now. One that cannot be served is
-    answered by a `reset` event, with an id to go on from. docs/streaming.md says all a client needs to know.
+    The position is the header `Last-Event-ID`, else the parameter `last_event_id`, else now. One that cannot be served
+    is answered by a `reset` event, with an id to continue from. docs/streaming.md has all a client needs to know.
     """
     return await _stream(request, who, last_event_id or position)
 

@@ -18,7 +18,7 @@ class StreamToken(Wire):
     model_config = example(token="eyJhbGciOi…", expires_at="2026-11-23T10:12:00Z")  # noqa: S106  an example's
 
     token: str
-    expires_at: datetime = Field(description="When it, and the streams it opened, end.")
+    expires_at: datetime = Field(description="When the token expires and the streams it opened end.")
 
 
 class LeadEvent(LeadCard):

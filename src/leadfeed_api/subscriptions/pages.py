@@ -53,11 +53,16 @@ HEADERS: Mapping[str, str] = {
 _ANSWERS: dict[int | str, dict[str, Any]] = {404: {"description": "The link was cut or changed (`unknown-mail-link`)."}}
 
 
-@router.get("/{token}/unsubscribe", summary="Show what unsubscribing would do", responses=_ANSWERS)
+@router.get(
+    "/{token}/unsubscribe",
+    summary="Show the unsubscribe page",
+    response_description="The page.",
+    responses=_ANSWERS,
+)
 @router.api_route("/{token}/unsubscribe", methods=["GET", "HEAD"], include_in_schema=False)
 @router.api_route("/{token}/resubscribe", methods=["GET", "HEAD"], include_in_schema=False)  # a page loaded again
 async def show_unsubscribe(token: Token, data: Data) -> Response:
-    """A page with a button. Changes nothing, however often and by whom it is opened."""
+    """A page with a button to unsubscribe. Opening it changes nothing."""
     async with data.read() as connection:
         owner = await consent.owner_of(connection, token, "unsubscribe")
     if owner.recipient.unsubscribed:
@@ -65,18 +70,28 @@ async def show_unsubscribe(token: Token, data: Data) -> Response:
     return _page(render.page(owner.recipient.addressee, "stop", "unsubscribe", "page_stop_button"))
 
 
-@router.post("/{token}/unsubscribe", summary="Unsubscribe", responses=_ANSWERS)
+@router.post(
+    "/{token}/unsubscribe",
+    summary="Unsubscribe",
+    response_description="A page that says so, with a button to undo it.",
+    responses=_ANSWERS,
+)
 async def unsubscribe(token: Token, data: Data) -> Response:
-    """Ends all mail about moments to this address. The body is not looked at; repeating it changes nothing."""
+    """Ends all mail about moments to this address. The body is ignored; repeating it is harmless."""
     async with data.write() as connection:
         owner = await consent.owner_of(connection, token, "unsubscribe")
         await consent.unsubscribe(connection, owner.org_id, owner.recipient.recipient_id, datetime.now(UTC))
     return _page(render.page(owner.recipient.addressee, "stopped", "resubscribe", "page_again_button"))
 
 
-@router.post("/{token}/resubscribe", summary="Take unsubscribing back", responses=_ANSWERS)
+@router.post(
+    "/{token}/resubscribe",
+    summary="Undo unsubscribing",
+    response_description="A page that says so.",
+    responses=_ANSWERS,
+)
 async def resubscribe(token: Token, data: Data) -> Response:
-    """What the address was subscribed to counts again, from now on."""
+    """The address's subscriptions apply again, from now on."""
     async with data.write() as connection:
         owner = await consent.owner_of(connection, token, "unsubscribe")
         await consent.resubscribe(connection, owner.org_id, owner.recipient.recipient_id)
@@ -85,10 +100,15 @@ async def resubscribe(token: Token, data: Data) -> Response:
     return _page(render.page(owner.recipient.addressee, name, None))
 
 
-@router.get("/{token}/confirm", summary="Show what confirming would do", responses=_ANSWERS)
+@router.get(
+    "/{token}/confirm",
+    summary="Show the confirmation page",
+    response_description="The page.",
+    responses=_ANSWERS,
+)
 @router.api_route("/{token}/confirm", methods=["GET", "HEAD"], include_in_schema=False)
 async def show_confirm(token: Token, data: Data) -> Response:
-    """A page with a button, for the owner of an address outside the organisation. Changes nothing."""
+    """A page with a button, for the owner of an address outside the organisation. Opening it changes nothing."""
     async with data.read() as connection:
         owner = await consent.owner_of(connection, token, "confirm")
     if owner.recipient.standing == "active":
@@ -96,9 +116,14 @@ async def show_confirm(token: Token, data: Data) -> Response:
     return _page(render.page(owner.recipient.addressee, "confirm", "confirm", "page_confirm_button"))
 
 
-@router.post("/{token}/confirm", summary="Agree to be mailed", responses=_ANSWERS)
+@router.post(
+    "/{token}/confirm",
+    summary="Agree to be mailed",
+    response_description="A page that says so.",
+    responses=_ANSWERS,
+)
 async def confirm(token: Token, data: Data) -> Response:
-    """The owner of the address agrees; repeating it changes nothing."""
+    """Confirms the address as its owner. Repeating it is harmless."""
     async with data.write() as connection:
         owner = await consent.owner_of(connection, token, "confirm")
         await consent.confirm(connection, owner.org_id, owner.recipient.recipient_id, datetime.now(UTC))

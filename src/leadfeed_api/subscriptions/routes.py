@@ -39,21 +39,27 @@ _OFF: Answers = {403: {"description": "Mail is switched off in this organisation
 _FULL: Answers = {409: {"description": "I have as many subscriptions as one user may (`subscription-limit`)."}}
 
 
-@router.get("/subscriptions", summary="List my subscriptions")
+@router.get("/subscriptions", summary="List my subscriptions", response_description="My subscriptions.")
 async def list_subscriptions(who: Reader, data: Data) -> Subscriptions:
-    """What I am mailed about, oldest first, and whether each recipient is mailed now."""
+    """My subscriptions, oldest first, and whether each recipient is mailed now."""
     async with data.read() as connection:
         stored = await queries.subscriptions_of(connection, who.org_id, who.user_id or "")
         return Subscriptions(items=await _shown(connection, who, stored))
 
 
-@router.post("/subscriptions", summary="Subscribe", status_code=201, responses={**_OFF, **_FULL})
+@router.post(
+    "/subscriptions",
+    summary="Subscribe",
+    response_description="The new subscription.",
+    status_code=201,
+    responses={**_OFF, **_FULL},
+)
 async def subscribe(wanted: SubscriptionIn, who: Rep, data: Data, response: Response) -> SubscriptionOut:
-    """From now on, moments that match are mailed to the recipients: to me, if none are named.
+    """Mails matching moments to the recipients from now on; to me, if none are named.
 
-    A lead or an account is followed whoever owns it; a type or a description is about leads I own, or, with
-    `"scope": "feed"`, about those I watch too. Words match as whole words in any order, whatever their case. A
-    recipient is a user of the organisation, or somebody outside, who is asked first.
+    A lead or an account matches whoever owns it; a type or a description matches among the leads I own, or, with
+    `"scope": "feed"`, also among those I watch. Words match as whole words, in any order and case. A recipient is a
+    user of the organisation, or somebody outside it, who is asked to confirm first.
     """
     now, user_id = datetime.now(UTC), who.user_id or ""
     async with data.write() as connection:
@@ -69,7 +75,12 @@ async def subscribe(wanted: SubscriptionIn, who: Rep, data: Data, response: Resp
     return shown
 
 
-@router.get("/subscriptions/{subscription_id}", summary="Show a subscription", responses=_UNKNOWN)
+@router.get(
+    "/subscriptions/{subscription_id}",
+    summary="Show a subscription",
+    response_description="The subscription.",
+    responses=_UNKNOWN,
+)
 async def show_subscription(subscription_id: SubscriptionId, who: Reader, data: Data) -> SubscriptionOut:
     """One of my subscriptions, whether paused or not."""
     async with data.read() as connection:
@@ -79,15 +90,18 @@ async def show_subscription(subscription_id: SubscriptionId, who: Reader, data: 
 
 
 @router.patch(
-    "/subscriptions/{subscription_id}", summary="Change, pause or resume a subscription", responses={**_UNKNOWN, **_OFF}
+    "/subscriptions/{subscription_id}",
+    summary="Change, pause or resume a subscription",
+    response_description="The subscription after the change.",
+    responses={**_UNKNOWN, **_OFF},
 )
 async def change_subscription(
     subscription_id: SubscriptionId, change: SubscriptionPatch, who: Rep, data: Data
 ) -> SubscriptionOut:
-    """Changes what the body names and leaves the rest.
+    """Changes the fields that the body names.
 
-    What it is about counts from now on; so does everything when it is resumed: what happened while it was paused is in
-    my feed, not in my mail.
+    A changed match applies from now on; after resuming, only new moments are mailed: what happened during the pause
+    is in my feed, not in my mail.
     """
     now, user_id = datetime.now(UTC), who.user_id or ""
     async with data.write() as connection:
@@ -108,28 +122,33 @@ async def change_subscription(
 @router.delete(
     "/subscriptions/{subscription_id}",
     summary="Unsubscribe",
+    response_description="The subscription is deleted.",
     status_code=204,
     response_class=Response,
     responses=_UNKNOWN,
 )
 async def delete_subscription(subscription_id: SubscriptionId, who: Rep, data: Data) -> None:
-    """Ends it, also for the mail that waits because of it alone."""
+    """Deletes the subscription, and any mail waiting only because of it."""
     async with data.write() as connection:
         await queries.take_turns(connection, who.org_id, who.user_id or "")
         await queries.delete(connection, who.org_id, who.user_id or "", subscription_id)
 
 
-@router.get("/mail-preferences", summary="Show how I am mailed")
+@router.get("/mail-preferences", summary="Show how I am mailed", response_description="My mail preferences.")
 async def show_mail_preferences(who: Rep, data: Data) -> MailPreferences:
-    """My language and clock, the hour of my daily digest, my quiet hours, and whether mail reaches me."""
+    """My language and time zone, the hour of my daily digest, my quiet hours, and whether I am mailed."""
     async with data.write() as connection:
         me = await recipients.of_user(connection, who.org_id, who.user_id or "", datetime.now(UTC))
     return _preferences(me)
 
 
-@router.patch("/mail-preferences", summary="Change how I am mailed")
+@router.patch(
+    "/mail-preferences",
+    summary="Change how I am mailed",
+    response_description="My mail preferences after the change.",
+)
 async def change_mail_preferences(change: MailPreferencesPatch, who: Rep, data: Data) -> MailPreferences:
-    """Changes what the body names and leaves the rest; it holds for mail that waits already."""
+    """Changes the preferences that the body names. Mail that is already waiting follows them too."""
     now, user_id = datetime.now(UTC), who.user_id or ""
     async with data.write() as connection:
         me = await recipients.of_user(connection, who.org_id, user_id, now)

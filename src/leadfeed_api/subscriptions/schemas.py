@@ -37,8 +37,10 @@ _SUBSCRIPTION: dict[str, Any] = {
     "paused": False,
     "created_at": "2026-11-23T09:12:00Z",
 }
-FREQUENCY = Field(description="At once (within 30 s), on the hour, or once a day at the recipient's hour.")
-SCOPE = Field(description="A type or a description is about leads I own, or about my whole feed.")
+FREQUENCY = Field(
+    description="`instant`: within 30 s; `hourly`: on the hour; `daily`: once a day, at the recipient's hour."
+)
+SCOPE = Field(description="Where a type or a description matches: among leads I own, or in my whole feed.")
 
 
 def _address(value: object) -> object:
@@ -61,7 +63,7 @@ Recipients = Annotated[list[MailAddress], Field(max_length=MAX_RECIPIENTS)]
 
 
 class Match(Incoming):
-    """What moments have to be: of one person, of one company, of one type, or with these words in the description."""
+    """Which moments match: those of one lead, one account or one type, or with these words in the description."""
 
     kind: Kind
     value: Annotated[str, Strict(), Field(min_length=1, max_length=200)]
@@ -82,7 +84,7 @@ class Match(Incoming):
 
 
 class SubscriptionIn(Incoming):
-    """What I want to be mailed about, and who else should be."""
+    """Which moments to mail, to whom, and how often."""
 
     model_config = example(
         match={"kind": "description", "value": "pricing"},
@@ -93,7 +95,8 @@ class SubscriptionIn(Incoming):
 
     match: Match
     recipients: Recipients = Field(
-        default_factory=list, description="My own address, if left out. One outside has to be confirmed by its owner."
+        default_factory=list,
+        description="Default: my own address. The owner of an outside address must confirm it first.",
     )
     frequency: Frequency = Field("instant", description=FREQUENCY.description)
     scope: Scope = Field("owned", description=SCOPE.description)
@@ -101,21 +104,23 @@ class SubscriptionIn(Incoming):
 
 
 class SubscriptionPatch(Incoming):
-    """What to change; what is left out stays."""
+    """Changes to a subscription. A field left out keeps its value."""
 
     model_config = example(frequency="daily")
 
     match: Match | None = None
-    recipients: Recipients | None = Field(None, description="All of them; an empty list is my own address.")
+    recipients: Recipients | None = Field(
+        None, description="Replaces all recipients; an empty list means my own address."
+    )
     frequency: Frequency | None = None
     scope: Scope | None = None
     paused: Flag | None = Field(
-        None, description="False resumes it from now on, and tries addresses again that a mail server refused."
+        None, description="`false` resumes it, and retries addresses that a mail server refused."
     )
 
 
 class MatchOut(BaseModel):
-    """What moments have to be."""
+    """Which moments match."""
 
     kind: Kind
     value: str
@@ -136,9 +141,9 @@ class SubscriptionOut(BaseModel):
 
     id: UUID
     match: MatchOut
-    label: str | None = Field(description="The person's or the company's name.")
+    label: str | None = Field(description="The name of the lead or account that it matches; else null.")
     scope: Scope = SCOPE
-    recipients: list[str] = Field(description="The addresses as they are now; a user's follows the CRM.")
+    recipients: list[str] = Field(description="The current addresses; a user's address follows the CRM.")
     deliveries: list[Delivery] = Field(description="The same recipients, and whether each is mailed.")
     frequency: Frequency = FREQUENCY
     paused: bool
@@ -174,15 +179,20 @@ class MailPreferences(BaseModel):
     reason: str | None
     language: Literal["en", "fr"]
     time_zone: str
-    daily_hour: int = Field(description="The hour of the daily digest on my clock.")
-    quiet_from: str | None = Field(description="No mail from then on, on my clock; null: never quiet.")
-    quiet_until: str | None
-    daily_cap: int = Field(description="Instant and hourly mails a day; what comes after waits for the daily digest.")
-    unsubscribed: bool = Field(description="I get no mail at all, whoever subscribed me.")
+    daily_hour: int = Field(description="The hour of the daily digest, in my time zone.")
+    quiet_from: str | None = Field(description="When quiet hours, without mail, begin in my time zone; null: none.")
+    quiet_until: str | None = Field(description="When quiet hours end; null: none.")
+    daily_cap: int = Field(
+        description="Instant and hourly mails per day, at most; what exceeds it waits for the daily digest."
+    )
+    unsubscribed: bool = Field(description="I get no mail about moments, whoever subscribed me.")
 
 
 class MailPreferencesPatch(Incoming):
-    """What to change; what is left out stays. `language` and `time_zone` are the CRM's again when null."""
+    """Changes to my mail preferences. A field left out keeps its value.
+
+    Null sets `language` and `time_zone` back to the CRM's.
+    """
 
     model_config = example(time_zone="Europe/Paris", quiet_from="20:00", quiet_until="07:00")
 

@@ -47,9 +47,11 @@ _RSS_OFF: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/v1/feed-link", summary="Show my feed link", responses=_RSS_OFF)
+@router.get(
+    "/v1/feed-link", summary="Show my feed link", response_description="The addresses of my feed.", responses=_RSS_OFF
+)
 async def show_feed_link(who: Rep, data: Data, configured: Configured, response: Response) -> FeedLink:
-    """The secret addresses of my feed, for a feed reader. Made on first use; they stay until rotated or deleted."""
+    """The secret addresses of my feed, for feed readers. Created on first use; valid until rotated or deleted."""
     owner = Owner(who.org_id, who.user_id or "", configured.signing_key)
     async with data.write() as connection:
         await _demand_rss(connection, owner)
@@ -57,11 +59,16 @@ async def show_feed_link(who: Rep, data: Data, configured: Configured, response:
     return _shown(link, configured.base_url, response)
 
 
-@router.patch("/v1/feed-link", summary="Change what my feed link shows", responses=_RSS_OFF)
+@router.patch(
+    "/v1/feed-link",
+    summary="Change what my feed link shows",
+    response_description="The feed link after the change.",
+    responses=_RSS_OFF,
+)
 async def change_feed_link(
     change: FeedLinkPatch, who: Rep, data: Data, configured: Configured, response: Response
 ) -> FeedLink:
-    """Shows or hides the contact details of people and companies in the feed. The addresses stay."""
+    """Shows or hides the contact details of people and companies in the feed. The addresses stay the same."""
     owner = Owner(who.org_id, who.user_id or "", configured.signing_key)
     async with data.write() as connection:
         await _demand_rss(connection, owner)
@@ -69,9 +76,14 @@ async def change_feed_link(
     return _shown(link, configured.base_url, response)
 
 
-@router.post("/v1/feed-link/rotate", summary="Replace my feed link", responses=_RSS_OFF)
+@router.post(
+    "/v1/feed-link/rotate",
+    summary="Replace my feed link",
+    response_description="The new addresses.",
+    responses=_RSS_OFF,
+)
 async def rotate_feed_link(who: Rep, data: Data, configured: Configured, response: Response) -> FeedLink:
-    """Makes new addresses and ends the old ones at once: whoever still has one gets 404."""
+    """Creates new addresses. The old ones stop working at once: they answer 404."""
     owner = Owner(who.org_id, who.user_id or "", configured.signing_key)
     async with data.write() as connection:
         await _demand_rss(connection, owner)
@@ -80,10 +92,15 @@ async def rotate_feed_link(who: Rep, data: Data, configured: Configured, respons
 
 
 @router.delete(
-    "/v1/feed-link", summary="End my feed link", status_code=204, response_class=Response, responses=_RSS_OFF
+    "/v1/feed-link",
+    summary="Delete my feed link",
+    response_description="The addresses are deleted.",
+    status_code=204,
+    response_class=Response,
+    responses=_RSS_OFF,
 )
 async def delete_feed_link(who: Rep, data: Data, configured: Configured) -> None:
-    """Ends the addresses at once: they get 404. Repeating it changes nothing; showing the link makes new ones."""
+    """Deletes the addresses: they answer 404 at once. Repeating it is harmless; showing the link creates new ones."""
     owner = Owner(who.org_id, who.user_id or "", configured.signing_key)
     async with data.write() as connection:
         await _demand_rss(connection, owner)
@@ -111,7 +128,7 @@ def _urls(base_url: str, token: str) -> dict[Format, str]:
     return {form: f"{base_url}/feeds/{token}/{file}" for form, file in FILES.items()}
 
 
-Token = Annotated[str, Path(description="The secret of the link, from `GET /v1/feed-link`.")]
+Token = Annotated[str, Path(description="The secret part of the link, from `GET /v1/feed-link`.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,17 +179,19 @@ def _documented(form: Format, name: str) -> dict[str, Any]:
     """What the OpenAPI document says of a feed; HEAD answers as GET does, without the body."""
     content = {"schema": {"type": "object" if form == "json" else "string"}, "example": example(form)}
     headers = {
-        "ETag": {"description": "Send it back as If-None-Match.", "schema": {"type": "string"}},
-        "Last-Modified": {"description": "When the feed changed last.", "schema": {"type": "string"}},
-        "Cache-Control": {"description": "private, no-cache", "schema": {"type": "string"}},
+        "ETag": {"description": "Send it back as `If-None-Match`.", "schema": {"type": "string"}},
+        "Last-Modified": {"description": "When the feed last changed.", "schema": {"type": "string"}},
+        "Cache-Control": {"description": "`private, no-cache`", "schema": {"type": "string"}},
     }
     return {
         "summary": f"Read a feed as {name}",
         "response_class": Response,
         "responses": {
             200: {"description": f"The feed: {name}.", "content": {MEDIA_TYPES[form]: content}, "headers": headers},
-            304: {"description": "Nothing changed since the ETag or date that was sent. No body."},
-            404: {"description": "No such feed, or it was ended, or feeds for readers are off."},
+            304: {"description": "Nothing has changed since the `ETag` or date sent. No body."},
+            404: {
+                "description": "The link is unknown, rotated or deleted, or feeds for readers are off (`unknown-feed`)."
+            },
         },
     }
 
@@ -182,22 +201,22 @@ def _documented(form: Format, name: str) -> dict[str, Any]:
 # an encoded slash where a token should be.
 @router.get("/feeds/{token}/rss.xml", **_documented("rss", "RSS 2.0"))
 async def read_rss(token: Token, visit: Reading) -> Response:
-    """The newest 50 moments of one user's feed. Needs no login: the address is the secret.
+    """The newest 50 moments of one user's feed. Needs no sign-in: the address is the secret.
 
-    Poll it with `If-None-Match`: while nothing changed the answer is 304. HEAD answers as GET does, without the body.
+    Poll it with `If-None-Match`: while nothing has changed, the answer is 304. HEAD answers like GET, without the body.
     """
     return await _serve(token, "rss", visit)
 
 
 @router.get("/feeds/{token}/atom.xml", **_documented("atom", "Atom (RFC 4287)"))
 async def read_atom(token: Token, visit: Reading) -> Response:
-    """The same feed as Atom; see the RSS address."""
+    """The same feed as Atom; polling works as for RSS."""
     return await _serve(token, "atom", visit)
 
 
 @router.get("/feeds/{token}/feed.json", **_documented("json", "JSON Feed 1.1"))
 async def read_json_feed(token: Token, visit: Reading) -> Response:
-    """The same feed as JSON Feed; see the RSS address."""
+    """The same feed as JSON Feed; polling works as for RSS."""
     return await _serve(token, "json", visit)
 
 

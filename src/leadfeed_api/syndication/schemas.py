@@ -9,7 +9,7 @@ from leadfeed_api.wire import Flag, Incoming, example
 
 
 class FeedLink(Wire):
-    """The secret addresses of my feed. Whoever has one reads my feed without signing in: share none of them."""
+    """The secret addresses of my feed. Whoever has one can read my feed without signing in: do not share them."""
 
     model_config = ConfigDict(
         populate_by_name=True,
@@ -32,12 +32,12 @@ class FeedLink(Wire):
     contact_details: bool = Field(
         description="Entries show e-mail address, phone, mobile, fax, company address and company URL where known."
     )
-    created_at: datetime = Field(description="When these addresses were made, UTC.")
+    created_at: datetime = Field(description="When these addresses were created, in UTC.")
 
 
 class FeedLinkPatch(Incoming):
-    """What of a link can be changed."""
+    """Changes to the feed link."""
 
     model_config = example(contact_details=False)
 
-    contact_details: Flag = Field(description="False: entries leave out everything by which to reach the person.")
+    contact_details: Flag = Field(description="`false`: entries leave out all contact details.")

@@ -22,15 +22,15 @@ LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples
 Kind = Annotated[MomentType, Path(description="The type of moment.")]
 
 
-@router.post("/feed/read", summary="Mark moments read")
+@router.post("/feed/read", summary="Mark moments read", response_description="What was marked.")
 async def mark_read(
     wanted: ReadIn, filters: Annotated[FeedFilters, Query()], who: Rep, data: Data, configured: Configured
 ) -> Marked:
     """Marks moments read, by their ids or by how far I have read.
 
-    `up_to` with a page's `next_cursor` marks what that page and the newer ones showed; with a page's `live_cursor`,
-    everything there was when that page was read. What has arrived since stays unread. A cursor of a filtered page
-    needs the same filters here, and marks nothing that they leave out. Nothing is ever marked by being looked at.
+    `up_to` with a page's `next_cursor` marks what that page and the newer pages showed; with a page's `live_cursor`,
+    everything that was there when the page was read. What has arrived since stays unread. The cursor of a filtered
+    page needs the same filters here, and marks only what passes them. Reading the feed marks nothing by itself.
     """
     user_id = who.user_id or ""
     if wanted.ids is not None:
@@ -39,26 +39,26 @@ async def mark_read(
     return _told(await marks.mark_seen(data, who.org_id, user_id, seen, datetime.now(UTC)))
 
 
-@router.post("/feed/unread", summary="Mark moments unread")
+@router.post("/feed/unread", summary="Mark moments unread", response_description="What was marked.")
 async def mark_unread(wanted: UnreadIn, who: Rep, data: Data) -> Marked:
-    """Takes a mark back: give the `ids` that marking answered."""
+    """Marks moments unread. To undo a mark, send the `ids` that `POST /v1/feed/read` returned."""
     return _told(await marks.mark(data, who.org_id, who.user_id or "", wanted.ids, read=False))
 
 
-@router.get("/feed/unread", summary="Count what is unread")
+@router.get("/feed/unread", summary="Count what is unread", response_description="The counts.")
 async def count_unread(who: Reader, data: Data, response: Response) -> UnreadCount:
-    """How many moments are unread, and how many are hidden because I muted them. Cheap enough to ask often."""
+    """How many moments are unread, and how many are hidden because I muted them. Cheap enough to poll."""
     async with data.read() as connection:
         unread, hidden = await marks.count(connection, who.org_id, who.user_id or "", datetime.now(UTC))
     response.headers["Cache-Control"] = "private, no-store"
     return UnreadCount(unread=unread, hidden=hidden, counted=marks.COUNTED)
 
 
-@router.get("/mutes", summary="List what I muted")
+@router.get("/mutes", summary="List what I muted", response_description="Everything muted now.")
 async def list_mutes(who: Reader, data: Data, response: Response) -> Mutes:
-    """The people and types that are muted now. `GET /v1/feed` leaves their moments out (`muted=show` shows them).
+    """The people and types muted now. `GET /v1/feed` leaves their moments out (`muted=show` includes them).
 
-    The stream carries them all the same: whoever shows it live holds them back by this list.
+    The stream sends their moments all the same: a client that shows it should hide them by this list.
     """
     user_id, now = who.user_id or "", datetime.now(UTC)
     async with data.read() as connection:
@@ -74,33 +74,52 @@ async def list_mutes(who: Reader, data: Data, response: Response) -> Mutes:
 @router.put(
     "/mutes/leads/{lead_id}",
     summary="Mute a person",
+    response_description="The person is muted.",
     status_code=204,
     response_class=Response,
     responses={404: {"description": "There is no such lead (`unknown-lead`)."}},
 )
 async def mute_person(lead_id: LeadId, wanted: MuteIn, who: Rep, data: Data) -> None:
-    """Leaves a person's moments out of my feed until a date. They stay in it, and `muted=show` shows them."""
+    """Hides a person's moments in my feed until the given time. Nothing is lost: `muted=show` includes them."""
     async with data.write() as connection:
         await mutes.mute_lead(connection, who.org_id, who.user_id or "", lead_id, _ahead(wanted))
 
 
-@router.delete("/mutes/leads/{lead_id}", summary="Unmute a person", status_code=204, response_class=Response)
+@router.delete(
+    "/mutes/leads/{lead_id}",
+    summary="Unmute a person",
+    response_description="The person is not muted.",
+    status_code=204,
+    response_class=Response,
+)
 async def unmute_person(lead_id: LeadId, who: Rep, data: Data) -> None:
-    """Shows a person's moments again. Repeating it is harmless."""
+    """Shows a person's moments in my feed again. Repeating it is harmless."""
     async with data.write() as connection:
         await mutes.unmute_lead(connection, who.org_id, who.user_id or "", lead_id)
 
 
-@router.put("/mutes/types/{type}", summary="Mute a type", status_code=204, response_class=Response)
+@router.put(
+    "/mutes/types/{type}",
+    summary="Mute a type",
+    response_description="The type is muted.",
+    status_code=204,
+    response_class=Response,
+)
 async def mute_type(type: Kind, wanted: MuteIn, who: Rep, data: Data) -> None:  # noqa: A002  named for the address
-    """Leaves a type of moment out of my feed until a date. They stay in it, and `muted=show` shows them."""
+    """Hides moments of a type in my feed until the given time. Nothing is lost: `muted=show` includes them."""
     async with data.write() as connection:
         await mutes.mute_type(connection, who.org_id, who.user_id or "", type, _ahead(wanted))
 
 
-@router.delete("/mutes/types/{type}", summary="Unmute a type", status_code=204, response_class=Response)
+@router.delete(
+    "/mutes/types/{type}",
+    summary="Unmute a type",
+    response_description="The type is not muted.",
+    status_code=204,
+    response_class=Response,
+)
 async def unmute_type(type: Kind, who: Rep, data: Data) -> None:  # noqa: A002  named for the address
-    """Shows a type of moment again. Repeating it is harmless."""
+    """Shows moments of a type in my feed again. Repeating it is harmless."""
     async with data.write() as connection:
         await mutes.unmute_type(connection, who.org_id, who.user_id or "", type)
 

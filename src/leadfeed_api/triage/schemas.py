@@ -14,14 +14,14 @@ MomentIds = Annotated[list[Annotated[UUID, Strict(False)]], Field(min_length=1, 
 
 
 class ReadIn(Incoming):
-    """What to mark read: some moments, or everything shown up to a cursor. Exactly one of the two."""
+    """What to mark read: either `ids`, or everything shown up to a cursor."""
 
     model_config = example(ids=["019ab1de-8c3e-7d4b-9f0a-2b6f2f1f8a01"])
 
-    ids: MomentIds | None = Field(None, description="Moments by their ids; those not in my feed are passed over.")
+    ids: MomentIds | None = Field(None, description="Ids of moments; any that are not in my feed are ignored.")
     up_to: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         None,
-        description="A page's `next_cursor`: everything on the pages so far. A page's `live_cursor`: the whole feed.",
+        description="A page's `next_cursor`: all pages so far. A page's `live_cursor`: the whole feed as of that page.",
     )
 
     @model_validator(mode="after")
@@ -36,38 +36,42 @@ class UnreadIn(Incoming):
 
     model_config = example(ids=["019ab1de-8c3e-7d4b-9f0a-2b6f2f1f8a01"])
 
-    ids: MomentIds = Field(description="Moments by their ids; those not in my feed are passed over.")
+    ids: MomentIds = Field(description="Ids of moments; any that are not in my feed are ignored.")
 
 
 class Marked(Wire):
-    """What a mark changed."""
+    """What the call changed."""
 
     model_config = example(changed=1, ids=["019ab1de-8c3e-7d4b-9f0a-2b6f2f1f8a01"])
 
-    changed: int = Field(description="Moments that were not so before.")
-    ids: list[UUID] | None = Field(description="Their ids, so that it can be undone; null when more than 1,000.")
+    changed: int = Field(description="How many moments this call changed.")
+    ids: list[UUID] | None = Field(description="Their ids, with which to undo it; null if there are more than 1,000.")
 
 
 class UnreadCount(Wire):
-    """How much there is to read."""
+    """Counts of unread and hidden moments."""
 
     model_config = example(unread=12, hidden=3, counted=1000)
 
     unread: int = Field(description="Unread among the newest `counted` moments that are not muted.")
     hidden: int = Field(description="Muted among the newest `counted` moments.")
-    counted: int = Field(description="How many of the newest moments are looked at: at this many, read “or more”.")
+    counted: int = Field(
+        description="How many of the newest moments are counted; a count that reaches it means this many or more."
+    )
 
 
 class MuteIn(Incoming):
-    """For how long."""
+    """How long to mute."""
 
     model_config = example(until="2026-12-01T00:00:00Z")
 
-    until: Instant | None = Field(None, description="When it ends (RFC 3339, in the future); null: when I say so.")
+    until: Instant | None = Field(
+        None, description="When the mute ends (RFC 3339, in the future); null: when I unmute."
+    )
 
 
 class MutedLead(Wire):
-    """A person I do not want to see for a while."""
+    """A muted person."""
 
     lead: LeadCard
     account: AccountCard | None
@@ -75,14 +79,14 @@ class MutedLead(Wire):
 
 
 class MutedType(Wire):
-    """A kind of moment I do not want to see for a while."""
+    """A muted type of moment."""
 
     type: MomentType
     until: datetime | None = Field(description="When it ends; null: when I say so.")
 
 
 class Mutes(Wire):
-    """Everything I muted that has not ended."""
+    """Everything muted now."""
 
     model_config = example(
         leads=[

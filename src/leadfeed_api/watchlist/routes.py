@@ -13,14 +13,14 @@ router = APIRouter(prefix="/v1/watchlist", tags=["Watch list"], route_class=Stri
 LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]
 
 
-@router.get("", summary="List the leads I watch")
+@router.get("", summary="List the leads I watch", response_description="One page of my watch list.")
 async def list_watched(
     who: Reader,
     data: Data,
     limit: Annotated[int, Query(ge=1, le=1_000, description="Leads on the page.")] = 200,
     after: Annotated[CrmId | None, Query(description="`next_after` of the page before.")] = None,
 ) -> Watchlist:
-    """The leads on my watch list, by id. There is no cap on how many."""
+    """The leads on my watch list, by id. The list has no size limit."""
     async with data.read() as connection:
         found = await membership.watched(connection, who.org_id, who.user_id or "", after=after or "", limit=limit + 1)
     more = len(found) > limit
@@ -30,12 +30,13 @@ async def list_watched(
 @router.post(
     "",
     summary="Watch several leads, or a whole account",
+    response_description="How many are newly watched, and which ids are unknown.",
     responses={404: {"description": "There is no such account (`unknown-account`)."}},
 )
 async def watch_many(wanted: WatchIn, who: Rep, data: Data) -> WatchResult:
-    """Follows the leads named, or everyone who is of the account now.
+    """Puts the named leads, or all leads the account has now, on my watch list.
 
-    What is watched already stays so; ids that are no lead of the organisation are listed.
+    Leads watched already stay watched; ids of no lead of the organisation come back as `unknown`.
     """
     user_id = who.user_id or ""
     if wanted.account_id is not None:
@@ -48,16 +49,23 @@ async def watch_many(wanted: WatchIn, who: Rep, data: Data) -> WatchResult:
 @router.put(
     "/{lead_id}",
     summary="Watch a lead",
+    response_description="The lead is on my watch list.",
     status_code=204,
     response_class=Response,
     responses={404: {"description": "There is no such lead (`unknown-lead`)."}},
 )
 async def watch(lead_id: LeadId, who: Rep, data: Data) -> None:
-    """Follows the lead: its moments, past and coming, are in my feed. Repeating it changes nothing."""
+    """Puts the lead on my watch list, and its moments, past and future, in my feed. Repeating it is harmless."""
     await membership.watch_lead(data, who.org_id, who.user_id or "", lead_id)
 
 
-@router.delete("/{lead_id}", summary="Stop watching a lead", status_code=204, response_class=Response)
+@router.delete(
+    "/{lead_id}",
+    summary="Stop watching a lead",
+    response_description="The lead is not on my watch list.",
+    status_code=204,
+    response_class=Response,
+)
 async def unwatch(lead_id: LeadId, who: Rep, data: Data) -> None:
     """Takes the lead off my watch list, and its moments out of my feed unless I own it. Repeating it is harmless."""
     await membership.unwatch_lead(data, who.org_id, who.user_id or "", lead_id)

@@ -11,7 +11,7 @@ from leadfeed_api.wire import CrmId, Incoming, example
 
 
 class WatchIn(Incoming):
-    """Whom to watch: some leads, or everyone of one account. Exactly one of the two."""
+    """Whom to watch: either `lead_ids`, or every lead of an account."""
 
     model_config = example(lead_ids=["00Q8d000004", "00Q8d000011"])
 
@@ -26,13 +26,13 @@ class WatchIn(Incoming):
 
 
 class WatchResult(BaseModel):
-    """What a bulk watch did."""
+    """What the call did."""
 
     model_config = example(watched=1, already=1, unknown=[])
 
-    watched: int = Field(description="Leads watched now that were not watched before.")
-    already: int = Field(description="Leads that were watched already.")
-    unknown: list[str] = Field(description="Ids among `lead_ids` that are no lead of this organisation.")
+    watched: int = Field(description="How many leads are newly watched.")
+    already: int = Field(description="How many leads were watched already.")
+    unknown: list[str] = Field(description="Ids in `lead_ids` of no lead of this organisation.")
 
 
 class WatchedLead(BaseModel):
@@ -40,7 +40,7 @@ class WatchedLead(BaseModel):
 
     lead: LeadCard
     account: AccountCard | None
-    owned: bool = Field(description="I own this lead too: unwatching leaves it in my feed.")
+    owned: bool = Field(description="I also own this lead: unwatching leaves it in my feed.")
     watched_since: datetime
 
 

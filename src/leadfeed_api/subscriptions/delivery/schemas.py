@@ -11,7 +11,7 @@ _ID = "019ab1de-8c3e-7d4b-9f0a-2b6f2f1f8a01"
 
 
 class SetAside(BaseModel):
-    """A mail that was not sent, and will not be until somebody asks for it."""
+    """A mail that was not sent, and will not be until it is retried."""
 
     id: UUID
     address: str | None
@@ -21,7 +21,7 @@ class SetAside(BaseModel):
 
 
 class Outbox(BaseModel):
-    """The organisation's mails on their way, and those that were set aside."""
+    """The organisation's queued mails, and those set aside."""
 
     model_config = example(
         queued=2,
@@ -38,5 +38,5 @@ class Outbox(BaseModel):
     )
 
     queued: int
-    oldest_at: datetime | None
-    set_aside: list[SetAside] = Field(description="The latest 200.")
+    oldest_at: datetime | None = Field(description="Since when the oldest has been queued; null: none is.")
+    set_aside: list[SetAside] = Field(description="The 200 that were set aside last.")

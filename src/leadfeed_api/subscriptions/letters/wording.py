@@ -114,7 +114,7 @@ _ENGLISH = {
     "page_stopped": "{address} gets no more mail about moments from {organization}.",
     "page_again_button": "That was a mistake: mail me again",
     "page_again_title": "Welcome back",
-    "page_again": "{address} is mailed again when something matches.",
+    "page_again": "{address} will be mailed again when something matches.",
     "page_waits_title": "One thing more",
     "page_waits": "{address} will be mailed once you have agreed, by the link in the mail that asked you.",
     "page_lost_title": "This link leads nowhere",
