@@ -73,51 +73,67 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LEADFEED_", frozen=True, extra="ignore", env_ignore_empty=True)
 
-    database_url: str | None = Field(None, description="PostgreSQL to use. Unset: an embedded one under `DATA_DIR`.")
-    listen_url: str | None = Field(
-        None, description="A direct connection for LISTEN, when `DATABASE_URL` leads through a transaction pooler."
+    database_url: str | None = Field(
+        None, description="URL of the PostgreSQL database. Unset: an embedded server under `DATA_DIR`."
     )
-    pg_bin: Path | None = Field(None, description="Folder of PostgreSQL programs to use for the embedded server.")
-    data_dir: Path = Field(Path("data"), description="Where the embedded PostgreSQL keeps its data.")
-    pool_size: int = Field(10, ge=1, le=500, description="Database connections of one process, at most.")
+    listen_url: str | None = Field(
+        None, description="URL of a direct connection for LISTEN, if `DATABASE_URL` goes through a transaction pooler."
+    )
+    pg_bin: Path | None = Field(
+        None,
+        description="Folder of PostgreSQL programs to use for the embedded server.",
+    )
+    data_dir: Path = Field(Path("data"), description="Folder of the embedded PostgreSQL's data, and of the mailbox.")
+    pool_size: int = Field(10, ge=1, le=500, description="Maximum database connections of one process.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     public_url: str | None = Field(
-        None, description="The address others reach this service by, used in every link. Default: `http://HOST:PORT`."
+        None, description="URL at which others reach this service, used in every link. Default: `http://HOST:PORT`."
     )
     cors_origins: Annotated[list[str], NoDecode] = Field(
-        default_factory=list, description="Origins whose pages may call the API and embed the panel's script."
+        default_factory=list,
+        description="Origins whose pages may call the API and so embed the panel, separated by commas or spaces.",
     )
     frame_ancestors: Annotated[list[str], NoDecode] = Field(
-        default_factory=list, description="Origins that may frame `/panel`. Default: only its own."
+        default_factory=list,
+        description="Origins that may frame `/panel`, separated by commas or spaces. Default: only its own.",
     )
     jwt_secret: str = Field(
         DEVELOPMENT_SECRET,
-        description="Signs user tokens (HS256), stream tokens and feed links. At least 32 characters off loopback.",
+        description="Signs user tokens (HS256), stream tokens and feed links. Off loopback at least 32 characters.",
     )
     jwks_url: str | None = Field(
-        None, description="Where an identity provider publishes its keys; user tokens are then its, not ours."
+        None,
+        description="URL of an identity provider's keys (JWKS). When set, user tokens must be signed by that provider.",
     )
     jwt_issuer: str = Field("leadfeed", description="The `iss` that user tokens must carry.")
     jwt_audience: str = Field("leadfeed", description="The `aud` that user tokens must carry.")
-    smtp_url: str | None = Field(None, description="Mail server for subscriptions. Unset: a mailbox folder.")
+    smtp_url: str | None = Field(
+        None, description="URL of the mail server for subscriptions. Unset: mails become files in `DATA_DIR/mailbox`."
+    )
     mail_from: str = Field("Lead feed <leadfeed@localhost>", description="Sender of subscription mails.")
     with_delivery: bool = Field(
-        False, description="Whether serving processes send subscription mails too, as `serve --with-delivery` does."
+        False, description="Whether serving processes also send subscription mails, like `serve --with-delivery`."
     )
-    nats_url: str | None = Field(None, description="NATS server for wake-ups between processes. Unset: LISTEN.")
-    stream_token_ttl: int = Field(3600, ge=30, le=86_400, description="Seconds a stream token is good for.")
-    streams_per_user: int = Field(20, ge=1, description="Streams one user may have open on one process.")
-    streams_per_process: int = Field(20_000, ge=1, description="Streams one process may have open.")
-    stream_lifetime: int = Field(
-        3600, ge=1, description="Seconds after which a stream is closed, a tenth more or less."
+    nats_url: str | None = Field(
+        None, description="URL of a NATS server for wake-ups between processes. Unset: PostgreSQL's LISTEN and NOTIFY."
     )
-    stream_send_timeout: float = Field(10, gt=0, description="Seconds a client may leave unread what was sent to it.")
-    log_days: float = Field(7, gt=0, description="Days a stream can be resumed after; older positions get a `reset`.")
+    stream_token_ttl: int = Field(3600, ge=30, le=86_400, description="Seconds a stream token is valid.")
+    streams_per_user: int = Field(20, ge=1, description="Maximum open streams of one user on one process.")
+    streams_per_process: int = Field(20_000, ge=1, description="Maximum open streams of one process.")
+    stream_lifetime: int = Field(3600, ge=1, description="Maximum life of a stream in seconds, ±10 % at random.")
+    stream_send_timeout: float = Field(
+        10, gt=0, description="Seconds a client may go without reading before its stream is cut."
+    )
+    log_days: float = Field(
+        7, gt=0, description="How many days back a stream can resume; older positions are answered with a `reset`."
+    )
     night_shift: bool = Field(
-        True, description="Whether this process takes part in the night's work: re-tiering leads, ending retention."
+        True, description="Whether this process runs the nightly jobs: re-tiering leads, deleting expired moments."
     )
-    log_format: Literal["console", "json"] = Field("console", description="Log lines for people, or for machines.")
+    log_format: Literal["console", "json"] = Field(
+        "console", description="Format of log lines: `console` (readable) or `json`."
+    )
 
     _lists = field_validator("cors_origins", "frame_ancestors", mode="before")(_split)
 
