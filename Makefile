@@ -56,10 +56,10 @@ test: setup ## lint, types, import contracts, dependencies, tests (WORKERS=2, AR
 bench: setup $(PEERS) ## the benchmarks, side by side with peers, as ratios
 	@$(BIN)/python -m bench $(BENCH) $(ARGS)
 
-smoke: setup ## that the benches run and every answer is right: those that need no peer, for a moment each
+smoke: setup ## runs every bench that needs no peer, briefly, and checks its answers
 	@$(BIN)/python -m bench --smoke --no-peers
 
-soak: setup ## the long proofs
+soak: setup ## the long-running tests
 	@$(BIN)/pytest -m soak --timeout 0 $(ARGS)
 
 format: $(VENV)/.stamp-dev ## rewrites the code in the house style
@@ -70,7 +70,7 @@ openapi: $(VENV)/.stamp-local ## writes openapi/openapi.json from the code
 	@$(BIN)/leadfeed openapi > openapi/openapi.json.new || { rm -f openapi/openapi.json.new; exit 1; }
 	@mv openapi/openapi.json.new openapi/openapi.json
 
-lint-openapi: setup ## holds openapi/openapi.json to the rules in openapi/redocly.yaml
+lint-openapi: setup ## checks openapi/openapi.json against the rules in openapi/redocly.yaml
 	@$(BIN)/pytest tests/test_openapi_lint.py
 
 # No index address is written, so the files work with any index. UPGRADE=1 moves every pin, otherwise only what must.

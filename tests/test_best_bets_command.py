@@ -38,7 +38,7 @@ def leadfeed(*words: str) -> Result:
 def test_it_says_what_it_did_and_by_which_cutoffs(organization: str) -> None:
     first = leadfeed("retier", organization)
     assert (first.exit_code, first.stderr) == (0, "")
-    assert first.stdout.startswith(f"{organization}: 100 leads, 50 stand elsewhere now (")
+    assert first.stdout.startswith(f"{organization}: 100 leads, 50 changed tier (")
     assert "One, two, three stars from a score of 51, 81, 96; flames from –, –, –." in first.stdout
 
     again = json.loads(leadfeed("retier", organization, "--json").stdout)

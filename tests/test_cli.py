@@ -133,6 +133,14 @@ async def test_an_hour_and_a_rep_are_what_a_token_is_for_by_default(environment:
     assert done.stderr == "", "the development secret was not in use"
 
 
+@pytest.mark.parametrize("group", [(), ("org",), ("key",), ("import",)])
+async def test_help_lists_every_command_with_a_whole_sentence(group: tuple[str, ...]) -> None:
+    _, listed = (await leadfeed(*group, "--help")).stdout.split("Commands:\n")
+    sentences = [line.split(maxsplit=1)[1] for line in listed.splitlines() if line.strip()]
+    assert sentences
+    assert all(sentence.endswith(".") and not sentence.endswith("...") for sentence in sentences), listed
+
+
 async def test_openapi_prints_the_document_without_a_database(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("LEADFEED_DATABASE_URL")
     done = await asyncio.to_thread(script, "openapi")
@@ -152,7 +160,9 @@ async def test_a_wrong_word_is_answered_in_one_line() -> None:
         assert "1-63 of a-z, 0-9 and inner hyphens" in await said("token", "--", name, "ana")
     assert "no such scope: root" in await said("key", "create", org, "--scope", "root")
     for words in (("key", "create", "nobody", "--scope", "read"), ("check", "nobody")):
-        assert "There is no organisation named nobody. Make it with `leadfeed org create nobody`" in await said(*words)
+        assert "There is no organisation named nobody. Create it with `leadfeed org create nobody`" in await said(
+            *words
+        )
     for ttl in ("0s", "1w", "", "1.5h", "h", "-1h", "1 h", "9999999d"):
         assert "90s, 30m, 1h, 7d" in await said("token", org, "ana", f"--ttl={ttl}")
     for user in ("", "a\x00b", "x" * 129):

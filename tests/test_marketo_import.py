@@ -97,6 +97,12 @@ async def test_moments_of_unknown_leads_are_left_out_and_named(
     assert tally.as_dict()["unknown_leads"] == {"leads": 8, "first": ["101", "102", "103", "104", "105"]}
 
 
+def test_one_lead_is_spoken_of_as_one() -> None:
+    text = Tally(unowned=1, unknown_leads={"101": 3}).as_text()
+    assert "1 new lead has no owner: nobody sees it until someone owns or watches it." in text
+    assert "1 lead is unknown to this organisation, so its moments were left out: 101" in text
+
+
 async def test_missing_leads_are_made_when_asked_for(database: Database, world: World, tmp_path: Path) -> None:
     await world.people("nora", leads={"7": "nora"})
     opens = write(tmp_path, "opens.csv", FLAT, *(opened_mail(number, str(7 + number % 3)) for number in range(1, 10)))

@@ -12,9 +12,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-organizations = typer.Typer(help="Customer organisations.", no_args_is_help=True)
+organizations = typer.Typer(help="Organisations, the service's customers.", no_args_is_help=True)
 keys = typer.Typer(help="API keys of an organisation.", no_args_is_help=True)
-imports = typer.Typer(help="Reading other systems' exports.", no_args_is_help=True)
+imports = typer.Typer(help="Imports of other systems' exports.", no_args_is_help=True)
 app.add_typer(organizations, name="org")
 app.add_typer(keys, name="key")
 app.add_typer(imports, name="import")

@@ -28,7 +28,7 @@ from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.settings import DEVELOPMENT_SECRET
 
 Org = Annotated[str, typer.Argument(metavar="ORG", help="The organisation's name: a-z, 0-9 and inner hyphens.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for scripts.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -43,10 +43,10 @@ def migrate() -> None:
 @plain_errors
 def create_organization(
     org: Org,
-    name: Annotated[str | None, typer.Option(help="How people call it; by default like ORG.")] = None,
+    name: Annotated[str | None, typer.Option(help="Display name; default: ORG.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Makes an organisation and prints an admin API key, once."""
+    """Creates an organisation and prints its admin API key, once."""
     _demand_name(org)
 
     async def create(url: str) -> str:
@@ -63,11 +63,11 @@ def create_organization(
 @plain_errors
 def create_key(
     org: Org,
-    scope: Annotated[list[str], typer.Option(help="ingest, sync, read or admin; repeat for several.")],
+    scope: Annotated[list[str], typer.Option(help="ingest, sync, read or admin; repeat it for several.")],
     name: Annotated[str, typer.Option(help="What the key is for.")] = "command line",
     as_json: AsJson = False,
 ) -> None:
-    """Makes an API key and prints it, once."""
+    """Creates an API key and prints it, once."""
     unknown = set(scope) - SCOPES
     if unknown:
         fail(f"no such scope: {', '.join(sorted(unknown))}. There are {', '.join(sorted(SCOPES))}.")
@@ -87,17 +87,17 @@ def create_key(
 def token(
     org: Org,
     user: Annotated[str, typer.Argument(metavar="USER", help="The user's id in the CRM.")],
-    role: Annotated[Literal["rep", "admin"], typer.Option(help="What the user is.")] = "rep",
-    ttl: Annotated[str, typer.Option(help="How long it is good for: 90s, 30m, 1h, 7d.")] = "1h",
+    role: Annotated[Literal["rep", "admin"], typer.Option(help="The user's role.")] = "rep",
+    ttl: Annotated[str, typer.Option(help="How long it is valid: 90s, 30m, 1h, 7d.")] = "1h",
     as_json: AsJson = False,
 ) -> None:
-    """Signs a user token, for development and tests: elsewhere the CRM signs its own."""
+    """Signs a user token for development and tests. In production the CRM signs its own."""
     _demand_name(org)
     if not is_user_id(user):
         fail("a user's id is 1-128 printable characters.")
     settings = load_settings()
     if settings.jwks_url is not None:
-        fail("LEADFEED_JWKS_URL is set: user tokens come from the identity provider, and ours would be refused.")
+        fail("LEADFEED_JWKS_URL is set: user tokens come from the identity provider; one signed here would be refused.")
     signed, expires_at = Tokens(settings).for_user(org, user, role=role, ttl=duration(ttl))
     if settings.jwt_secret == DEVELOPMENT_SECRET:
         print(
@@ -110,12 +110,12 @@ def token(
 @plain_errors
 def check(
     org: Org,
-    repair: Annotated[bool, typer.Option("--repair", help="Put right what differs.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair the differences.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Proves that the inbox equals its definition: the moments of the leads each user owns or watches.
+    """Checks every inbox against its definition. An inbox holds the moments of the leads its user owns or watches.
 
-    Exit code 0 when it does (or was repaired), 1 when it does not.
+    Exit code 0 if all match (or were repaired), 1 if not.
     """
 
     async def compare(url: str) -> audit.Differences:
@@ -127,7 +127,8 @@ def check(
     with database_url(load_settings()) as url:
         found = asyncio.run(compare(url))
     done = " Repaired." if found.repaired else ""
-    text = f"{org}: {found.entries:,} entries, {found.missing:,} missing, {found.surplus:,} surplus.{done}\n"
+    entries = "1 entry" if found.entries == 1 else f"{found.entries:,} entries"
+    text = f"{org}: {entries}, {found.missing:,} missing, {found.surplus:,} surplus.{done}\n"
     _show(as_json, {"org": org, **found.as_dict()}, text, None)
     if found.missing + found.surplus and not found.repaired:
         raise typer.Exit(1)
@@ -156,7 +157,7 @@ def _demand_name(org: str) -> None:
 async def demand_organization(connection: Connection, org: str) -> None:
     """Raises ``NotFound``, saying how to make one, when there is no such organisation."""
     if not await queries.organization_exists(connection, org):
-        raise NotFound(f"There is no organisation named {org}. Make it with `leadfeed org create {org}`.")
+        raise NotFound(f"There is no organisation named {org}. Create it with `leadfeed org create {org}`.")
 
 
 def _show(as_json: bool, document: dict[str, Any], text: str, remark: str | None) -> None:

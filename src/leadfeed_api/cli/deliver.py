@@ -18,12 +18,12 @@ from leadfeed_api.telemetry import Metrics, configure_logging, log
 
 @plain_errors
 def deliver(
-    once: Annotated[bool, typer.Option("--once", help="Do what is due now, then end: for a scheduler.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Send what is due now, then exit: for a scheduler.")] = False,
     metrics_port: Annotated[
         int | None, typer.Option(min=1, max=65_535, help="Serve Prometheus metrics on this port of 127.0.0.1.")
     ] = None,
 ) -> None:
-    """Sends what subscriptions ask for, by LEADFEED_SMTP_URL or into a mailbox folder."""
+    """Sends subscription mails. They go to the server of LEADFEED_SMTP_URL or, without one, into a mailbox folder."""
     settings = load_settings()
     configure_logging(settings.log_format)
     with database_url(settings) as url:

@@ -61,7 +61,7 @@ class Invitation:
 def demo(
     port: Annotated[int | None, typer.Option(help="Port to listen on; overrides LEADFEED_PORT.")] = None,
 ) -> None:
-    """Serves a sample organisation in which moments keep arriving; prints where to look."""
+    """Serves a sample organisation in which moments keep arriving. Prints where to look."""
     # Its people are invented: whatever mail server is set, their mail goes into a folder.
     settings = load_settings(port=port).model_copy(update={"with_delivery": True, "smtp_url": None})
     _demand_free_port(settings)
@@ -179,12 +179,12 @@ def _print_invitation(console: Console, settings: Settings, invitation: Invitati
     )
     console.print(
         f"""
-The lead feed is running. Moments arrive every few seconds; Ctrl-C stops it, and the next start goes on from here.
+The lead feed is running. Moments arrive every few seconds; Ctrl-C stops it, and the next start continues from here.
 
   Panel      {base}/panel#token={invitation.token}&ingest={invitation.ingest_key}&lead={invitation.lead_id}
   RSS link   {base}/feeds/{invitation.feed_token}/rss.xml
   Mailbox    {mailbox_folder(settings)}
-             (a file a mail: {invitation.rep} is told of milestones at once)
+             (one file per mail; {invitation.rep} subscribes to milestones)
   API docs   {base}/docs
   Token      {invitation.token}
              (of the rep {invitation.rep}, for 7 days)

@@ -36,20 +36,20 @@ Watch = Callable[[MarketoExport], None]
 @plain_errors
 def import_marketo(
     org: Org,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV files: activities or leads.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV files of activities or leads.")],
     create_missing_leads: Annotated[
-        bool, typer.Option("--create-missing-leads", help="Make a lead for every id that is not known yet.")
+        bool, typer.Option("--create-missing-leads", help="Create a lead for every id that is not known yet.")
     ] = False,
     types: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="TOML: which activity types are moments, and how they read."),
+        typer.Option(metavar="FILE", help="TOML file: which activity types become moments, and how they read."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reads Marketo exports: activities become moments, leads become leads.
+    """Imports Marketo exports: activities as moments, leads as leads.
 
-    Takes bulk extracts and the flattened tables of a warehouse, in any mixture. Exit code 1 when a file is no such
-    export, or when not a single row could be read.
+    Takes bulk extracts and the flattened tables of a warehouse, in any mix. Exit code 1 if a file is no such export,
+    or if not a single row could be read.
     """
     with ExitStack() as stack:
         # Every file is looked at before anything is stored: a wrong one among ten must not leave nine half done.

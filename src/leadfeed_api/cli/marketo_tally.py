@@ -78,9 +78,9 @@ class Tally:
             yield _counted(self.leads["unchanged"], "as before")
             yield from (_counted(number, f"rejected: {code}") for code, number in self.leads_rejected.most_common())
             if self.unknown_owners:
-                yield _counted(self.unknown_owners, "owned by somebody unknown here: taken without their owner")
+                yield _counted(self.unknown_owners, "owned by somebody unknown here: imported without an owner")
         if self.skipped:
-            yield "Skipped: activities that are no interesting moments"
+            yield "Skipped: activities that are not interesting moments"
             yield from (_counted(number, name) for name, number in self.skipped.most_common())
         if self.unreadable:
             yield "Could not be read"
@@ -94,12 +94,16 @@ class Tally:
         """What would otherwise be a feed that stays empty in silence."""
         if self.unowned:
             yield ""
-            yield f"{self.unowned:,} new leads have no owner: nobody sees them until someone owns or watches them."
+            leads, them = (
+                ("1 new lead has", "it") if self.unowned == 1 else (f"{self.unowned:,} new leads have", "them")
+            )
+            yield f"{leads} no owner: nobody sees {them} until someone owns or watches {them}."
         known = list(self.unknown_leads)
         if known:
             examples = ", ".join(known[:SHOWN]) + (", …" if len(known) > SHOWN else "")
             yield ""
-            yield f"{len(known):,} leads are unknown to this organisation, so their moments were left out: {examples}"
+            leads, their = ("1 lead is", "its") if len(known) == 1 else (f"{len(known):,} leads are", "their")
+            yield f"{leads} unknown to this organisation, so {their} moments were left out: {examples}"
             yield "Import or sync those leads (a lead's id must be Marketo's), or repeat with --create-missing-leads."
 
 

@@ -22,7 +22,7 @@ from leadfeed_api.organizations.identity import org_number
 
 @plain_errors
 def retier(org: Org, as_json: AsJson = False) -> None:
-    """Cuts stars and flames anew from all scores, as every night. Running it again changes nothing."""
+    """Recomputes stars and flames now, as the nightly run does. Running it again changes nothing."""
 
     async def work(url: str, watch: Watch) -> Retiered:
         async with opened(url) as database:
@@ -54,8 +54,9 @@ def _shown(org: str, done: Retiered) -> dict[str, Any]:
 
 def _text(shown: dict[str, Any]) -> str:
     cuts = {name: ", ".join("–" if cut is None else f"{cut:g}" for cut in shown[name]) for name in ("stars", "flames")}
+    leads = "1 lead" if shown["leads"] == 1 else f"{shown['leads']:,} leads"
     return (
-        f"{shown['org']}: {shown['leads']:,} leads, {shown['changed']:,} stand elsewhere now ({shown['seconds']} s).\n"
+        f"{shown['org']}: {leads}, {shown['changed']:,} changed tier ({shown['seconds']} s).\n"
         f"One, two, three stars from a score of {cuts['stars']}; flames from {cuts['flames']}.\n"
     )
 

@@ -29,9 +29,10 @@ GRACE_S = 10  # for requests under way when the service is told to stop
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; overrides LEADFEED_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; overrides LEADFEED_PORT.")] = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Number of worker processes.")] = 1,
     with_delivery: Annotated[
-        bool | None, typer.Option("--with-delivery", help="Send subscription mails too, instead of `leadfeed deliver`.")
+        bool | None,
+        typer.Option("--with-delivery", help="Also send subscription mails, instead of `leadfeed deliver`."),
     ] = None,
 ) -> None:
     """Serves the API, the live feed and the feeds for readers."""
