@@ -187,7 +187,7 @@ async def test_a_setting_that_is_not_valid_is_named(environment: pytest.MonkeyPa
     "words", [("serve", "--host", "192.0.2.1"), ("serve", "--host", ""), ("demo", "--port", "70000")]
 )
 async def test_an_unsafe_or_impossible_combination_does_not_start(words: tuple[str, ...]) -> None:
-    reason = "LEADFEED_PORT: Input should be less than or equal to 65535" if "demo" in words else "LEADFEED_JWT_SECRET"
+    reason = "LEADFEED_PORT: must be at most 65,535" if "demo" in words else "LEADFEED_JWT_SECRET"
     assert reason in await said(*words, code=2)
 
 

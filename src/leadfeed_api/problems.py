@@ -4,7 +4,6 @@ The one handler. Never echoes what the caller sent, never shows a stack trace, a
 """
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +17,7 @@ from starlette.routing import BaseRoute, Match
 
 from leadfeed_api import errors
 from leadfeed_api.errors import Fault, Problem
+from leadfeed_api.faults import why
 from leadfeed_api.telemetry import log, redact_path
 
 MEDIA_TYPE = "application/problem+json"
@@ -78,13 +78,13 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 
 
 def _fault(error: Any) -> Fault:
-    """Where and why; the location of an unknown field is its parent, because its name is the caller's text."""
+    """Where and why. An unknown field is located at its parent, an unknown parameter nowhere: names are theirs."""
     where, *path = error["loc"]
-    unknown = error["type"] == "extra_forbidden"
-    detail = "an unknown field" if unknown else str(error["msg"])
-    if unknown:
+    detail = why(error)
+    if error["type"] == "extra_forbidden":
         path = path[:-1]
-    detail = re.sub(r"^Value error, ", "", detail)
+        if where == "query":
+            return {"detail": "unknown query parameter"}
     if where == "body":
         return {"pointer": "".join(f"/{_escaped(part)}" for part in path), "detail": detail}
     name = str(path[0]) if path else ""

@@ -214,7 +214,7 @@ def _line(longest: int) -> Callable[[object], object]:
             return value
         text = clean(value)
         if len(text) > longest:
-            raise PydanticCustomError("too_long", "at most {longest} characters", {"longest": longest})
+            raise PydanticCustomError("long_line", "at most {longest} characters", {"longest": longest})
         return text
 
     return cleaned

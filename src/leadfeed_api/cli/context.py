@@ -26,6 +26,7 @@ from leadfeed_api.db.embedded import (
 from leadfeed_api.db.session import Database
 from leadfeed_api.db.statistics import first_statistics
 from leadfeed_api.errors import Problem
+from leadfeed_api.faults import why
 from leadfeed_api.settings import Settings
 
 P = ParamSpec("P")
@@ -75,8 +76,7 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         for one in error.errors(include_url=False, include_input=False):
             name = "".join(f"LEADFEED_{part}".upper() for part in one["loc"][:1])
-            reason = one["msg"].removeprefix("Value error, ")
-            print(f"leadfeed: {name + ': ' if name else ''}{reason}", file=sys.stderr)
+            print(f"leadfeed: {name + ': ' if name else ''}{why(one)}", file=sys.stderr)
         raise typer.Exit(2) from None
 
 

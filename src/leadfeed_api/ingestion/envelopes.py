@@ -92,7 +92,7 @@ def _own(document: Any, now: datetime) -> Batch:
     if not isinstance(document, dict) or "moments" not in document:
         raise Invalid(errors=[{"pointer": "/moments", "detail": 'expected {"moments": [...]}'}])
     if len(document) > 1:
-        raise Invalid(errors=[{"pointer": "", "detail": "an unknown field stands beside moments"}])
+        raise Invalid(errors=[{"pointer": "", "detail": "unknown field beside moments"}])
     return Batch(interpret_all(_items(document["moments"], "/moments"), now), "/moments", "/lead_id")
 
 

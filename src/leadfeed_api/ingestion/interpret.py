@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from pydantic import ValidationError
 
+from leadfeed_api.faults import why
 from leadfeed_api.wire import CrmId, Description, Incoming, Instant, Link, OptionalLine, SourceId, instant
 
 MomentType = Literal["web", "email", "milestone"]
@@ -192,7 +193,7 @@ def _judge(item: object, now: datetime, *, at: Mapping[str, str]) -> Candidate |
     try:
         moment = MomentIn.model_validate(item)
     except ValidationError as error:
-        return _rejection(error.errors(include_url=False, include_input=False, include_context=False)[0], at)
+        return _rejection(error.errors(include_url=False, include_input=False)[0], at)
     occurred_at = moment.occurred_at or now
     if occurred_at > now + EARLY:
         pointer = at.get("occurred_at", "/occurred_at")
@@ -214,8 +215,7 @@ def _rejection(error: Mapping[str, Any], at: Mapping[str, str]) -> Rejection:
     if not location:
         return Rejection("invalid-moment", "", "expected a JSON object")
     field = str(location[0])
-    if error["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+    if error["type"] == "extra_forbidden":
         # Intentional: the pointer stops at the item, because the unknown field's name is the caller's text.
-        return Rejection("unknown-field", "", "a field is not one of a moment's")
-    detail = "is required" if error["type"].startswith("missing") else str(error["msg"])
-    return Rejection(f"invalid-{field.replace('_', '-')}", at.get(field, f"/{field}"), detail)
+        return Rejection("unknown-field", "", why(error))
+    return Rejection(f"invalid-{field.replace('_', '-')}", at.get(field, f"/{field}"), why(error))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from leadfeed_api.errors import Invalid
+from leadfeed_api.faults import why
 from leadfeed_api.people.schemas import MAX_RECORDS, AccountIn, Kind, LeadIn, SyncResult, UserIn
 
 MODELS: Mapping[Kind, type[BaseModel]] = {"users": UserIn, "accounts": AccountIn, "leads": LeadIn}
@@ -46,13 +47,13 @@ def read_records(document: Any) -> list[Inbox]:
     if not isinstance(document, dict):
         raise Invalid(errors=[{"pointer": "", "detail": "expected a JSON object with users, accounts or leads"}])
     if not document.keys() <= MODELS.keys():
-        raise Invalid(errors=[{"pointer": "", "detail": "an unknown field stands beside users, accounts and leads"}])
+        raise Invalid(errors=[{"pointer": "", "detail": "unknown field beside users, accounts and leads"}])
     return [_read(kind, document.get(kind, [])) for kind in MODELS]
 
 
 def _read(kind: Kind, items: Any) -> Inbox:
     if not isinstance(items, list) or len(items) > MAX_RECORDS:
-        raise Invalid(errors=[{"pointer": f"/{kind}", "detail": f"expected an array of at most {MAX_RECORDS:,}"}])
+        raise Invalid(errors=[{"pointer": f"/{kind}", "detail": f"expected an array of at most {MAX_RECORDS:,} items"}])
     inbox = Inbox(kind)
     for index, item in enumerate(items):
         try:
@@ -63,15 +64,14 @@ def _read(kind: Kind, items: Any) -> Inbox:
 
 
 def _reject_unreadable(inbox: Inbox, index: int, error: ValidationError) -> None:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
-        inbox.reject(index, "unknown-field", "", "a field is not one of these records'")
+        inbox.reject(index, "unknown-field", "", why(first))
     elif not name:
         inbox.reject(index, "invalid-record", "", "expected a JSON object")
     else:
-        detail = "is required" if first["type"] == "missing" else str(first["msg"])
-        inbox.reject(index, f"invalid-{name.replace('_', '-')}", name, detail)
+        inbox.reject(index, f"invalid-{name.replace('_', '-')}", name, why(first))
 
 
 def merge(inbox: Inbox, stored: Mapping[str, Mapping[str, Any]], columns: Sequence[str]) -> dict[str, dict[str, Any]]:

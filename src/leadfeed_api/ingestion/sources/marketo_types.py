@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from leadfeed_api.faults import why
 from leadfeed_api.wire import clean
 
 LONGEST_DESCRIPTION = 1_000
@@ -157,7 +158,7 @@ def operator_types(path: Path) -> ActivityTypes:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise UnusableTypes(f"{path}: {where}: {first['msg']}") from None
+        raise UnusableTypes(f"{path}: {where}: {why(first)}") from None
     except (AttributeError, TypeError):
         raise UnusableTypes(f"{path}: expected [activity.ID] tables and [[scanner]] entries") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
