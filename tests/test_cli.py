@@ -154,7 +154,7 @@ async def test_openapi_prints_the_document_without_a_database(environment: pytes
 async def test_a_wrong_word_is_answered_in_one_line() -> None:
     org = new_org()
     await leadfeed("org", "create", org)
-    assert f"There is an organisation named {org} already" in await said("org", "create", org)
+    assert f"An organisation named {org} already exists" in await said("org", "create", org)
     for name in ("Acme", "-acme", "a_b", "a" * 64, "é", ""):
         assert "1-63 of a-z, 0-9 and inner hyphens" in await said("org", "create", "--", name)
         assert "1-63 of a-z, 0-9 and inner hyphens" in await said("token", "--", name, "ana")

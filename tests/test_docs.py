@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from leadfeed_api import errors
 from leadfeed_api.app import create_app
 from leadfeed_api.cli import app as commands
 from leadfeed_api.db.revision import NEWEST
+from leadfeed_api.errors import Problem
 from leadfeed_api.problems import catalogue
 from leadfeed_api.settings import Settings
 
@@ -116,6 +118,18 @@ def _has_example(media: dict[str, Any]) -> bool:
     schema = media["schema"]
     name = schema.get("$ref", "").rpartition("/")[2]
     return bool(OPENAPI["components"]["schemas"].get(name, schema).get("examples"))
+
+
+def test_the_tree_of_what_can_go_wrong_is_drawn_as_it_is() -> None:
+    drawing = re.search(r"Problem\n(.+?)\n\n", errors.__doc__ or "", re.DOTALL)
+    assert drawing is not None
+    assert sorted(re.findall(r"[A-Z]\w+", drawing[1])) == sorted(kind.__name__ for kind in _below(Problem))
+    statuses = {kind.__name__: str(kind.status) for kind in Problem.__subclasses__()}
+    assert dict(re.findall(r"── (\w+) (\d+)", drawing[1])) == statuses
+
+
+def _below(kind: type[Problem]) -> list[type[Problem]]:
+    return [one for child in kind.__subclasses__() for one in (child, *_below(child))]
 
 
 def test_every_problem_has_a_title_a_detail_and_a_code_of_its_own() -> None:

@@ -152,7 +152,7 @@ async def test_no_credential_and_another_scheme_are_asked_for_one(acme: World) -
 
 
 async def test_an_unknown_user_is_told_so_and_a_disabled_one_is_shut_out(acme: World) -> None:
-    problem(await ask(acme, acme.rep("stranger")), 403, "unknown-user")
+    assert "`sub`" in problem(await ask(acme, acme.rep("stranger")), 403, "unknown-user")["detail"]
     await acme.sync(users=[{"id": "ana", "active": False}])
     problem(await ask(acme, acme.rep("ana")), 403, "user-disabled")
     problem(await ask(acme, bearer(acme.token("ana", role="admin")), "/v1/settings"), 403, "user-disabled")
@@ -243,4 +243,6 @@ async def test_a_key_speaks_for_a_user_by_a_header_which_a_users_own_token_ignor
     assert await leads_of({**ana, b"Leadfeed-User": b"bob"}) == ["l1"]
     problem(await ask(acme, key), 403, "user-needed")
     for stranger in ("nobody", "", "x" * 200):
-        problem(await ask(acme, {**key, "Leadfeed-User": stranger}), 403, "unknown-user")
+        refusal = problem(await ask(acme, {**key, "Leadfeed-User": stranger}), 403, "unknown-user")
+        assert "check that `Leadfeed-User` is" in refusal["detail"]
+        assert "token" not in refusal["detail"]

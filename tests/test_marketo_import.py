@@ -196,7 +196,7 @@ async def test_rows_that_cannot_be_read_are_shown_with_file_and_line(
     rows = [opened_mail(1, "7"), *("yesterday,10,2,7,," for _ in range(7))]
     tally = await run(database, world, write(tmp_path, "opens.csv", FLAT, *rows))
     assert (tally.accepted, tally.unreadable, len(tally.unreadable_first)) == (1, 7, 5)
-    assert "opens.csv, line 3: the time is not one that can be read" in tally.as_text()
+    assert "opens.csv, line 3: the time cannot be read" in tally.as_text()
 
 
 def command(*arguments: str | Path) -> Result:

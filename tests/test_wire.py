@@ -109,14 +109,14 @@ def test_controls_and_unpaired_surrogates_become_one_blank(text: str, line: str)
 @pytest.mark.parametrize("kind", [Name, Description])
 @pytest.mark.parametrize("value", ["", "   ", "\x00\r\n", "\ud800", "\u3000"])
 def test_a_text_without_a_visible_character_is_refused(kind: Any, value: str) -> None:
-    assert refused(kind, value) == "must hold at least one visible character"
+    assert refused(kind, value) == "must contain at least one visible character"
 
 
 @pytest.mark.parametrize(("kind", "longest"), [(Name, 200), (Description, 1_000), (OptionalLine, 500)])
 def test_the_length_counts_after_cleaning(kind: Any, longest: int) -> None:
     fits = "é" * longest
     assert TypeAdapter(kind).validate_python(f"\r\n{fits}\x00") == fits
-    assert refused(kind, fits + "x") == f"at most {longest} characters"
+    assert refused(kind, fits + "x") == f"must have at most {longest} characters"
 
 
 def test_an_optional_line_without_content_is_none() -> None:
@@ -129,7 +129,7 @@ def test_an_id_is_taken_exactly_as_it_comes_or_not_at_all(text: str) -> None:
         assert TypeAdapter(CrmId).validate_python(text) == text
         text.encode("utf-8")
     else:
-        assert refused(CrmId, text) == "1-128 printable characters"
+        assert refused(CrmId, text) == "expected 1-128 printable characters"
 
 
 @pytest.mark.parametrize("value", [7, True, None, 1.5, b"x", ["x"]])

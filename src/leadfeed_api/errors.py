@@ -1,10 +1,12 @@
-"""What can go wrong, as one tree, and its single translation to ``application/problem+json`` (RFC 9457).
+"""What can go wrong, as one tree.
 
-Owns the codes, statuses and messages that callers meet. Knows nothing of who raises them.
+Owns the codes, statuses and messages that callers meet. Knows nothing of who raises them, nor of how ``problems`` puts
+them on the wire.
 
 ::
 
     Problem
+    ├── InternalError 500
     ├── BadRequest 400 ──────────── InvalidCursor · InvalidBody
     ├── NotAuthenticated 401 ────── InvalidToken · ExpiredToken
     ├── Forbidden 403 ───────────── InsufficientScope · UnknownUser · UserDisabled · NoUser · RssDisabled · NotTheOwner
@@ -12,11 +14,11 @@ Owns the codes, statuses and messages that callers meet. Knows nothing of who ra
     ├── NotFound 404 ────────────── LeadNotFound · AccountNotFound · KeyNotFound · FeedNotFound
     │                                SubscriptionNotFound · MailNotFound · MailLinkNotFound
     ├── MethodNotAllowed 405
-    ├── NotAcceptable 406
+    ├── BodyTooSlow 408
     ├── Conflict 409 ────────────── SubscriptionLimit
     ├── BodyTooLarge 413
     ├── UnsupportedMediaType 415
-    ├── Invalid 422 ─────────────── the body or query has the right shape but wrong values; see ``errors[]``
+    ├── Invalid 422 ─────────────── UnknownOwner
     ├── TooMany 429
     └── Unavailable 503
 
@@ -79,7 +81,7 @@ class BadRequest(Problem):
 
 
 class InvalidBody(BadRequest):
-    """The body is not what this address takes. It must be one JSON document in UTF-8 with unique keys."""
+    """The body is not what this address accepts. It must be one JSON document in UTF-8 with unique keys."""
 
     code = "invalid-body"
 
@@ -122,7 +124,7 @@ class Forbidden(Problem):
 
 
 class InsufficientScope(Forbidden):
-    """The credential does not reach this far.
+    """The credential lacks the required scope.
 
     It is valid, but lacks the scope or the role that this address asks for.
     """
@@ -132,24 +134,24 @@ class InsufficientScope(Forbidden):
 
 
 class UnknownUser(Forbidden):
-    """The token names a user whom this organisation does not know.
+    """The organisation has no such user.
 
-    Send the user by `POST /v1/sync` first, or check that the token's `sub` is the CRM's user id.
+    Send the user by `POST /v1/sync` first, or check that the token's `sub` is the user's id in the CRM.
     """
 
     code = "unknown-user"
 
 
 class UserDisabled(Forbidden):
-    """The user is switched off in this organisation. The CRM can switch them on again by `POST /v1/sync`."""
+    """The user is disabled in this organisation. The CRM can enable them again by `POST /v1/sync`."""
 
     code = "user-disabled"
 
 
 class NoUser(Forbidden):
-    """This address serves one user's own things.
+    """This address belongs to one user.
 
-    Use a user token, or name the user of an API key in the `Leadfeed-User` header.
+    Use a user token, or name the user in the `Leadfeed-User` header beside the API key.
     """
 
     code = "user-needed"
@@ -180,7 +182,7 @@ class NotTheOwner(Forbidden):
 
 
 class NotFound(Problem):
-    """There is nothing here."""
+    """No such resource."""
 
     status = 404
     code = "not-found"
@@ -217,19 +219,19 @@ class SubscriptionNotFound(NotFound):
 
 
 class MailNotFound(NotFound):
-    """There is no such mail among those that were set aside."""
+    """There is no such mail among those set aside."""
 
     code = "unknown-mail"
 
 
 class MailLinkNotFound(NotFound):
-    """This link leads nowhere. It was cut or changed on its way; copy it whole from the mail."""
+    """This link does not work. It was cut off or changed; copy the whole link from the mail."""
 
     code = "unknown-mail-link"
 
 
 class MethodNotAllowed(Problem):
-    """This address does not answer that method. The Allow header lists those it answers."""
+    """This address does not support that method. The Allow header lists those it does."""
 
     status = 405
     code = "method-not-allowed"
@@ -243,34 +245,34 @@ class BodyTooSlow(Problem):
 
 
 class Conflict(Problem):
-    """The request contradicts what is stored."""
+    """The request conflicts with what is stored."""
 
     status = 409
     code = "conflict"
 
 
 class SubscriptionLimit(Conflict):
-    """There are as many subscriptions as one user may have. Delete one that is no longer needed, then try again."""
+    """The user has reached the limit of subscriptions. Delete one that is no longer needed, then try again."""
 
     code = "subscription-limit"
 
 
 class BodyTooLarge(Problem):
-    """The body is too large. At most 4 MB are taken in one request: send smaller batches."""
+    """The body is too large. One request may hold at most 4 MB: send smaller batches."""
 
     status = 413
     code = "body-too-large"
 
 
 class UnsupportedMediaType(Problem):
-    """The content type is not one this address takes."""
+    """This address does not accept that content type."""
 
     status = 415
     code = "unsupported-media-type"
 
 
 class Invalid(Problem):
-    """The request holds values that are not valid. `errors` says which and why."""
+    """The request contains invalid values. `errors` says which, and why."""
 
     status = 422
     code = "invalid"

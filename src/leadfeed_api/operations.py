@@ -44,7 +44,7 @@ async def readyz(data: Data) -> Readiness:
     async with data.read() as connection:
         found = await current_revision(connection)
     if found != NEWEST:
-        raise Unavailable("The database's schema is not this version's. Run `leadfeed migrate`.")
+        raise Unavailable("The database's schema is not the one this version needs. Run `leadfeed migrate`.")
     return Readiness(schema_version=found)
 
 

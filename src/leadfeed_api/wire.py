@@ -108,7 +108,7 @@ def _media_type(content_type: str) -> str:
 def demand_json(headers: Mapping[str, str]) -> None:
     """Raises ``UnsupportedMediaType`` unless the body is said to be JSON."""
     if media_type(headers) != "application/json":
-        raise UnsupportedMediaType("The content type is not one this address takes: application/json.")
+        raise UnsupportedMediaType("This address accepts only application/json.")
 
 
 def announced_length(headers: Mapping[str, str]) -> int | None:
@@ -214,7 +214,7 @@ def _line(longest: int) -> Callable[[object], object]:
             return value
         text = clean(value)
         if len(text) > longest:
-            raise PydanticCustomError("long_line", "at most {longest} characters", {"longest": longest})
+            raise PydanticCustomError("long_line", "must have at most {longest} characters", {"longest": longest})
         return text
 
     return cleaned
@@ -222,7 +222,7 @@ def _line(longest: int) -> Callable[[object], object]:
 
 def _required(value: object) -> object:
     if value == "":
-        raise PydanticCustomError("empty", "must hold at least one visible character")
+        raise PydanticCustomError("empty", "must contain at least one visible character")
     return value
 
 
@@ -233,7 +233,7 @@ def _empty_is_none(value: object) -> object:
 def _identifier(longest: int) -> Callable[[object], object]:
     def checked(value: object) -> object:
         if isinstance(value, str) and not (1 <= len(value) <= longest and value.isprintable()):
-            raise PydanticCustomError("identifier", "1-{longest} printable characters", {"longest": longest})
+            raise PydanticCustomError("identifier", "expected 1-{longest} printable characters", {"longest": longest})
         return value
 
     return checked

@@ -64,7 +64,7 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
         except UNUSABLE as error:
             fail(f"the database cannot be used: {error}")
         except UNMIGRATED:
-            fail("the database's schema is not this version's. Run `leadfeed migrate`.")
+            fail("the database's schema is not the one this version needs. Run `leadfeed migrate`.")
 
     return spoken
 

@@ -56,7 +56,7 @@ def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Bat
     if kind == "application/json":
         return _plain(body, now) or _own(_document(body), now)
     raise UnsupportedMediaType(
-        "The content type is not one this address takes: application/json, application/cloudevents+json or "
+        "This address accepts only application/json, application/cloudevents+json and "
         "application/cloudevents-batch+json."
     )
 

@@ -28,6 +28,10 @@ from leadfeed_api.organizations.tokens import Claims, Tokens
 from leadfeed_api.settings import Settings
 
 ON_BEHALF_OF = "leadfeed-user"
+UNKNOWN_BY_KEY = (
+    "The organisation has no such user. Send the user by `POST /v1/sync` first, or check that `Leadfeed-User` is the "
+    "user's id in the CRM."
+)
 
 
 async def database(request: Request) -> Database:
@@ -99,7 +103,10 @@ async def caller_by_key(data: Database, key_hash: bytes, user_id: str | None) ->
         if user_id is not None:
             org = await queries.organization_name(connection, org_id) or ""
             # What is no id the database might not even take as a question.
-            _admit((await queries.standing(connection, org, user_id))[1] if is_user_id(user_id) else None)
+            active = (await queries.standing(connection, org, user_id))[1] if is_user_id(user_id) else None
+            if active is None:
+                raise UnknownUser(UNKNOWN_BY_KEY)
+            _admit(active)
     return Caller(org_id, org, user_id, frozenset(scopes), key_hash)
 
 

@@ -26,7 +26,7 @@ def _domain(value: object) -> object:
 
 def _with_lead_id(value: str) -> str:
     if value.count("{lead_id}") != 1 or re.search(r"[{}]", value.replace("{lead_id}", "")):
-        raise PydanticCustomError("lead_url", "expected a URL with {lead_id} in it once, and no other braces")
+        raise PydanticCustomError("lead_url", "expected a URL that contains {lead_id} once, and no other braces")
     return value
 
 

@@ -64,7 +64,7 @@ async def create_organization(connection: Connection, org: str, name: str, now: 
     """Makes an organisation and returns its number. Raises ``Conflict`` when the name, or its number, is taken."""
     org_id = org_number(org)
     if not affected(await connection.execute(INSERT_ORGANIZATION, org_id, org, name, now)):
-        raise Conflict(f"There is an organisation named {org} already.")
+        raise Conflict(f"An organisation named {org} already exists.")
     return org_id
 
 

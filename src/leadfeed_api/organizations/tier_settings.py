@@ -17,7 +17,7 @@ MAX_HIDE_DAYS = 365
 
 def _hundredths(value: float) -> float:
     if abs(value * 100 - round(value * 100)) > 1e-6:
-        raise PydanticCustomError("hundredths", "a percentage has at most two decimals")
+        raise PydanticCustomError("hundredths", "must have at most two decimals")
     return value
 
 
@@ -66,7 +66,7 @@ class StarredFrom(Incoming):
     @model_validator(mode="after")
     def _not_everyone(self) -> Self:
         if not self.flames and not self.stars:
-            raise PydanticCustomError("everyone", "at least one flame or one star must be asked for")
+            raise PydanticCustomError("everyone", "must require at least one flame or one star")
         return self
 
 

@@ -68,10 +68,10 @@ class Connections:
     def admit(self, connection: Connection) -> None:
         """Registers a stream. Raises ``TooMany`` when its user, or the process, has as many as it may."""
         if self._count >= self._per_process:
-            raise TooMany("This server has as many streams open as it may. Wait as long as Retry-After says.")
+            raise TooMany("This server has reached its limit of open streams. Wait as long as Retry-After says.")
         audience = self._audiences.get(connection.org_id) or Audience()
         if len(audience.of(connection.user_id)) >= self._per_user:
-            raise TooMany("This user has as many streams open as they may. Close one, or share one between tabs.")
+            raise TooMany("This user has reached the limit of open streams. Close one, or share one between tabs.")
         self._audiences[connection.org_id] = audience
         audience.add(connection)
         self.admitted += 1

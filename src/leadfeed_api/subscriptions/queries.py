@@ -149,7 +149,7 @@ async def delete(connection: Connection, org_id: int, user_id: str, subscription
 async def _demand_known(connection: Connection, org_id: int, rule: Rule) -> None:
     statement = {"lead": KEEP_LEAD, "account": ACCOUNT_EXISTS}.get(rule.kind)
     if statement is not None and not await connection.fetchval(statement, org_id, rule.value):
-        detail = f"is no {rule.kind} of this organisation"
+        detail = f"the organisation has no such {rule.kind}"
         raise Invalid(errors=[{"pointer": "/match/value", "code": f"unknown-{rule.kind}", "detail": detail}])
 
 

@@ -36,7 +36,7 @@ SubscriptionId = Annotated[UUID, Path(description="The subscription's id.")]
 Answers = dict[int | str, dict[str, Any]]
 _UNKNOWN: Answers = {404: {"description": "I have no such subscription (`unknown-subscription`)."}}
 _OFF: Answers = {403: {"description": "Mail is switched off in this organisation (`mail-disabled`)."}}
-_FULL: Answers = {409: {"description": "I have as many subscriptions as one user may (`subscription-limit`)."}}
+_FULL: Answers = {409: {"description": "I have reached the limit of subscriptions (`subscription-limit`)."}}
 
 
 @router.get("/subscriptions", summary="List my subscriptions", response_description="My subscriptions.")

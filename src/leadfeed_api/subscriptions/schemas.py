@@ -51,7 +51,7 @@ def _address(value: object) -> object:
 
 def _clock(value: object) -> object:
     if isinstance(value, str) and not _CLOCK.match(value):
-        raise PydanticCustomError("clock", "expected a quarter of an hour on the clock, like 20:00 or 06:45")
+        raise PydanticCustomError("clock", "expected a time on the quarter hour, like 20:00 or 06:45")
     return value
 
 
@@ -73,13 +73,13 @@ class Match(Incoming):
     def _of_its_kind(cls, value: str, about: ValidationInfo) -> str:
         kind = about.data.get("kind")
         if kind in {"lead", "account"} and (len(value) > 128 or not value.isprintable()):
-            raise PydanticCustomError("identifier", "1-128 printable characters")
+            raise PydanticCustomError("identifier", "expected 1-128 printable characters")
         if kind == "type" and value not in {"web", "email", "milestone"}:
-            raise PydanticCustomError("moment_type", "web, email or milestone")
+            raise PydanticCustomError("moment_type", "expected web, email or milestone")
         if kind == "description":
             value = clean(value)
             if not words_of(value):
-                raise PydanticCustomError("words", "at least one word: letters or digits")
+                raise PydanticCustomError("words", "must contain at least one word of letters or digits")
         return value
 
 
@@ -210,5 +210,5 @@ class MailPreferencesPatch(Incoming):
         if given and (len(given) == 1 or (self.quiet_from is None) != (self.quiet_until is None)):
             raise PydanticCustomError("quiet_hours", "give quiet_from and quiet_until together")
         if self.quiet_from is not None and self.quiet_from == self.quiet_until:
-            raise PydanticCustomError("quiet_hours", "quiet hours begin and end at different times")
+            raise PydanticCustomError("quiet_hours", "quiet hours must begin and end at different times")
         return self

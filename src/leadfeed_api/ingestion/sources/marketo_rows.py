@@ -72,7 +72,7 @@ def activity_number(row: Row) -> int:
     """The type of an activity. Raises :class:`UnreadableRow`."""
     number = row.get("activity_type_id", "")
     if not (number.isascii() and number.isdecimal() and len(number) <= 9):
-        raise UnreadableRow("the activity type is no number")
+        raise UnreadableRow("the activity type is not a number")
     return int(number)
 
 
@@ -88,7 +88,7 @@ def moment_from(row: Row, number: int, types: ActivityTypes, now: datetime) -> C
         raise UnreadableRow("the activity names no lead")
     moment = kind.moment_of(attributes)
     if moment is None:
-        raise UnreadableRow("the moment's type is none of web, email, milestone")
+        raise UnreadableRow("the moment's type is not web, email or milestone")
     judged = interpret(
         {
             "source": SOURCE,
@@ -150,7 +150,7 @@ def _occurred_at(kind: ActivityType, attributes: Row) -> str:
         read = timestamp(attributes.get(name, ""))
         if read:
             return read
-    raise UnreadableRow("the time is not one that can be read")
+    raise UnreadableRow("the time cannot be read")
 
 
 def _first_link(kind: ActivityType, attributes: Row) -> str | None:
@@ -183,7 +183,7 @@ def _attributes(cell: str | None) -> dict[str, str]:
         pairs = read.items() if isinstance(read, dict) else [(entry["name"], entry.get("value")) for entry in read]
         return {snake_case(str(name)): _text(value) for name, value in pairs if value not in (None, "", "null")}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise UnreadableRow("the attributes are no JSON object") from None
+        raise UnreadableRow("the attributes are not a JSON object") from None
 
 
 def _text(value: object) -> str:
@@ -201,7 +201,7 @@ def _name(row: Row) -> str:
 
 def _number(text: str) -> float:
     if not re.fullmatch(r"[+-]?\d{1,15}(?:\.\d{1,15})?", text):
-        raise UnreadableRow("the score is no number")
+        raise UnreadableRow("the score is not a number")
     return float(text)
 
 

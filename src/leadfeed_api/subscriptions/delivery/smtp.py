@@ -48,10 +48,10 @@ class MailServer:
             raise ValueError("expected smtp://host:25, smtp://user:password@host:587 or smtps://user:password@host:465")
         asked = parse_qs(parts.query).get("starttls", [None])[-1]
         if asked not in {None, "required", "optional", "never"} or (asked and parts.scheme == "smtps"):
-            raise ValueError("starttls is required, optional or never, and smtps needs none")
+            raise ValueError("starttls must be required, optional or never; smtps does not need it")
         exposed = parts.username is not None and not is_loopback(parts.hostname)
         if exposed and asked in {"optional", "never"}:
-            raise ValueError("a password to another machine travels encrypted only: smtps://, or starttls=required")
+            raise ValueError("a password goes to another machine only encrypted: use smtps://, or starttls=required")
         tls = "wrapped" if parts.scheme == "smtps" else asked or ("required" if exposed else "optional")
         return cls(
             host=parts.hostname,

@@ -196,7 +196,7 @@ def demand_usable(settings: Settings) -> None:
 
 def _demand_sender(settings: Settings) -> None:
     if mail_address(parseaddr(settings.mail_from)[1]) is None:
-        raise Misconfigured("LEADFEED_MAIL_FROM is no sender: expected Name <address@example.com>.")
+        raise Misconfigured("LEADFEED_MAIL_FROM is not a sender: expected Name <address@example.com>.")
 
 
 def carrier_for(settings: Settings) -> Carrier:
