@@ -158,7 +158,7 @@ async def test_the_feeds_address_is_copied_stripped_of_contacts_and_replaced(wor
 
     await panel.sheet.get_by_role("button", name="Replace the address").click()
     await expect(field).to_have_value(before["rss"])
-    await panel.sheet.get_by_role("button", name="Really?").click()
+    await panel.sheet.get_by_role("button", name="Replace it?").click()
     await expect(field).not_to_have_value(before["rss"])
     await expect(field).to_have_value((await link())["rss"])
 

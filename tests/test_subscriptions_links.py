@@ -138,7 +138,7 @@ async def test_a_person_is_told_by_a_page_that_a_link_was_cut(world: World, post
     french = await world.client.get(cut, headers={**browser, "Accept-Language": "fr-CA,en;q=0.5"})
 
     assert (english.status_code, english.headers["content-type"]) == (404, "text/html; charset=utf-8")
-    assert "Copy it whole from the mail." in english.text
+    assert "Copy the whole link from the mail." in english.text
     assert "Copiez-le en entier" in french.text
 
 
