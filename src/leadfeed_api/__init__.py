@@ -7,12 +7,12 @@ Writers on one side, readers on the other, the feed between them; nothing crosse
 
      writers                     the feed                      readers
      ingestion   people    ->    log  .  entries  .  queries   ->   feed pages   stream   syndication
-     watchlist   best_bets                                          subscriptions   panel
+     watchlist   best_bets   triage                                 subscriptions   panel
 
 Imports run one way, and ``lint-imports`` holds them to it::
 
-    cli -> app -> panel | stream | syndication | subscriptions | ingestion | people | watchlist
-        -> best_bets -> feed -> organizations -> db -> errors | settings | telemetry
+    cli -> app -> panel | stream | syndication | subscriptions | triage | ingestion | people | watchlist
+        -> best_bets -> feed -> organizations -> db -> wire -> errors | faults | settings | telemetry
 
 Where to start reading:
 

@@ -1,6 +1,6 @@
 """The addresses that are asked for most, answered before the framework has looked at the request.
 
-Matching thirty routes, a stack of contexts and three wrappers of ``send`` are a fifth of what a 304 costs. Owns who is
+Matching the routes, a stack of contexts and three wrappers of ``send`` are a fifth of what a 304 costs. Owns who is
 let through, and that an error becomes the same problem as elsewhere. What it does not know goes the usual way.
 """
 

@@ -1,6 +1,6 @@
 """The whole schema at a glance. Alembic compares the database with this; nothing else uses it at run time.
 
-Rules, so that the same SQL runs on one PostgreSQL and on a distributed one (docs/decisions/0003):
+Rules, so that the same SQL runs on one PostgreSQL and on a distributed one (docs/decisions/0002):
 
 * every table's key begins with ``org_id``; two small look-up tables (``api_key``, ``feed_link``) are found by hash;
 * ids and times are made by the application: no sequences, no ``now()``;

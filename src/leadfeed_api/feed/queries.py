@@ -1,4 +1,4 @@
-"""The only SELECTs of the feed: page, stream, feeds for readers and mail render these rows.
+"""The SELECTs of the feed: page, stream and feeds for readers render these rows. Mail has a statement of its own.
 
 One statement each. Returns wire items, never table rows. Changes nothing.
 """

@@ -1,6 +1,6 @@
 """The feed on the wire: what a moment looks like to everyone who reads one.
 
-Page, stream, RSS and mail render the same :class:`FeedItem`. Owns shapes only: knows neither where items come
+Page, stream and feeds for readers render the same :class:`FeedItem`. Owns shapes only: knows neither where items come
 from nor who asks.
 """
 

@@ -19,9 +19,9 @@ _ORG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 class Caller:
     """Who is asking, and how far they reach.
 
-    ``user_id`` is None for an API key that speaks for no user; ``org`` is empty then. ``credential`` names what they
-    came with, for limits and for ending streams: ``user``, ``stream`` or the key's hash. ``expires_at`` is a Unix time,
-    None for keys.
+    ``user_id`` is None for an API key that speaks for no user; ``org`` is empty then. ``key_hash`` is the SHA-256 of
+    the API key they came with, None for a token; when the key is revoked their streams end. ``expires_at`` is a Unix
+    time, None for keys.
     """
 
     org_id: int

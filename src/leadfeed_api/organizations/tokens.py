@@ -25,8 +25,8 @@ STREAM_AUDIENCE = "leadfeed-stream"
 STREAM_ISSUER = "leadfeed-stream"
 LEEWAY_S = 5
 ROLES = frozenset({"rep", "admin"})
-# What the library raises for a token that is not good, and for one that was made to break its reader.
 REMEMBERED = 20_000  # verified tokens, some 10 MB
+# What the library raises for a token that is not good, and for one that was made to break its reader.
 UNVERIFIABLE = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 
