@@ -68,7 +68,7 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
     asyncio.run(_people(world, scale))
     beside = Figure("mixed_page_vs_alone", "", f"median ms of a page in {about} ÷ the same pages and nothing else")
     figures = {
-        (kind, share): Figure(f"mixed_{kind}_p{share}_ms", "", f"{_named(share)} ms of {what} in {about} ÷ 1")
+        (kind, share): Figure(f"mixed_{kind}_p{share}_ms", "", f"{_named(share)} ms of {what} in {about}")
         for kind, what in KINDS.items()
         for share in (50, 99)
     }
