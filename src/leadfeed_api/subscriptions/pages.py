@@ -60,7 +60,6 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {404: {"description": "The link was 
     responses=_ANSWERS,
 )
 @router.api_route("/{token}/unsubscribe", methods=["GET", "HEAD"], include_in_schema=False)
-@router.api_route("/{token}/resubscribe", methods=["GET", "HEAD"], include_in_schema=False)  # a page loaded again
 async def show_unsubscribe(token: Token, data: Data) -> Response:
     """A page with a button to unsubscribe. Opening it changes nothing."""
     async with data.read() as connection:
@@ -98,6 +97,18 @@ async def resubscribe(token: Token, data: Data) -> Response:
         owner = await consent.owner_of(connection, token, "unsubscribe")
     name = "waits" if owner.recipient.standing == "pending" else "again"
     return _page(render.page(owner.recipient.addressee, name, None))
+
+
+@router.get(
+    "/{token}/resubscribe",
+    summary="Show the page after undoing, loaded again",
+    response_description="The page.",
+    responses=_ANSWERS,
+)
+@router.api_route("/{token}/resubscribe", methods=["GET", "HEAD"], include_in_schema=False)
+async def show_resubscribe(token: Token, data: Data) -> Response:
+    """What the link to unsubscribe shows. Opening it changes nothing."""
+    return await show_unsubscribe(token, data)
 
 
 @router.get(
