@@ -71,7 +71,7 @@ async def test_a_log_tells_of_start_and_end_and_every_request_and_of_no_secret_e
         await world.people("ana", leads={"l1": "ana"})
         ok(await world.client.patch("/v1/settings", headers=world.machine, json={"rss_enabled": True}))
         link = ok(await world.client.get("/v1/feed-link", headers=world.rep("ana")))["rss"].split("/")[-2]
-        user, stream = world.token("ana"), Tokens(settings).for_stream(world.org, "ana")[0]
+        user, stream = world.token("ana"), Tokens(settings).for_stream(world.org, "ana", None)[0]
     log = tmp_path / "log"
 
     async with (

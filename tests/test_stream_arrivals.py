@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from leadfeed_api.errors import Unavailable
-from leadfeed_api.stream.arrivals import ARRIVALS, STATEMENTS, Arrival
+from leadfeed_api.stream.arrivals import ARRIVALS, STATEMENTS, Arrival, Asked
 from leadfeed_api.stream.live import Live
 from statements import Statements
 from stream_client import following
@@ -31,9 +31,9 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, process: Live, happens: Callable[
     """Whoever is looked up next gets their answer when something has happened that was not in it."""
     find = process.arrivals.find
 
-    async def slow(org_id: int, user_id: str) -> Arrival:
+    async def slow(org_id: int, asked: Asked) -> Arrival:
         monkeypatch.setattr(process.arrivals, "find", find)
-        found = await find(org_id, user_id)
+        found = await find(org_id, asked)
         await happens()
         return found
 
@@ -49,13 +49,13 @@ async def test_those_who_come_together_are_looked_up_together(
     find, free = process.arrivals.find, asyncio.Event()
     came = 0
 
-    async def all_at_once(org_id: int, user_id: str) -> Arrival:
+    async def all_at_once(org_id: int, asked: Asked) -> Arrival:
         nonlocal came
         came += 1
         if came == CROWD:
             free.set()
         await free.wait()
-        return await find(org_id, user_id)
+        return await find(org_id, asked)
 
     monkeypatch.setattr(process.arrivals, "find", all_at_once)
     async with AsyncExitStack() as streams, asyncio.TaskGroup() as opening:

@@ -82,25 +82,37 @@ async def test_a_client_that_leaves_is_forgotten_at_once(settings: Settings) -> 
         await until(lambda: open_streams(world.service) == 0, within=1)
 
 
-async def test_a_revoked_key_ends_its_streams_within_five_seconds(settings: Settings) -> None:
+async def revoke(world: World) -> None:
+    """Ends the key that ``key_for`` made."""
+    (newest,) = [
+        one for one in ok(await world.client.get("/v1/api-keys", headers=world.machine))["items"]
+        if one["name"] == "of a test"
+    ]  # fmt: skip
+    await world.client.delete(f"/v1/api-keys/{newest['id']}", headers=world.machine)
+
+
+@pytest.mark.parametrize("by", ["the key", "a token that it asked for"])
+async def test_a_revoked_key_ends_its_streams_within_five_seconds(settings: Settings, by: str) -> None:
     async with world_on(settings) as world:
-        key = await world.key_for("read")
+        headers, params = {**await world.key_for("read"), "Leadfeed-User": "ana"}, {}
+        if by != "the key":
+            token = ok(await world.client.post("/v1/stream-tokens", headers=headers), 201)["token"]
+            headers, params = {}, {"token": token}
         async with (
-            following(world, "ana", headers={**key, "Leadfeed-User": "ana"}) as stream,
+            following(world, "ana", headers=headers, params=params) as stream,
             following(world, "ana") as other,
         ):
             await stream.ready()
             await other.ready()
-            (newest,) = [
-                one for one in ok(await world.client.get("/v1/api-keys", headers=world.machine))["items"]
-                if one["name"] == "of a test"
-            ]  # fmt: skip
-            await world.client.delete(f"/v1/api-keys/{newest['id']}", headers=world.machine)
+            await revoke(world)
             revoked_at = time.monotonic()
             events = await stream.rest()
             assert time.monotonic() - revoked_at < 5
             await world.report(world.moment("l1"))
             assert (await other.next()).name == "moment"
+        for method in ("GET", "HEAD"):
+            again = await world.client.request(method, "/v1/feed/stream", headers=headers, params=params)
+            assert again.status_code == 401
 
     assert [(one.name, one.data) for one in events] == [("expired", {"reason": "revoked"})]
 

@@ -69,7 +69,7 @@ async def caller(request: Request, data: Data, signer: Signer) -> Caller:
 
 
 def _claiming(claims: Claims, scopes: frozenset[Scope]) -> Caller:
-    return Caller(org_number(claims.org), claims.org, claims.user_id, scopes, None, claims.expires_at)
+    return Caller(org_number(claims.org), claims.org, claims.user_id, scopes, claims.key_hash, claims.expires_at)
 
 
 def admit(who: Caller, org: str | None, active: bool | None) -> None:

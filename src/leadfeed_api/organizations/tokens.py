@@ -8,7 +8,7 @@ neither passes for the other. Knows no table.
 import asyncio
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,12 +32,16 @@ UNVERIFIABLE = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionE
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says. ``expires_at`` is a Unix time."""
+    """What a verified token says. ``expires_at`` is a Unix time.
+
+    ``key_hash`` is that of the API key which asked for a stream token: with that key the token ends, too.
+    """
 
     org: str
     user_id: str
     role: str
     expires_at: int
+    key_hash: bytes | None = None
 
 
 class Tokens:
@@ -56,10 +60,11 @@ class Tokens:
         """A signed user token and when it ends. For development and tests: elsewhere the CRM signs its own."""
         return self._sign(org, user_id, role, self._issuer, self._audience, ttl)
 
-    def for_stream(self, org: str, user_id: str) -> tuple[str, datetime]:
-        """A token good for one user's stream only, and when it ends."""
+    def for_stream(self, org: str, user_id: str, key_hash: bytes | None) -> tuple[str, datetime]:
+        """A token good for one user's stream only, and when it ends; ``key_hash`` is that of the key that asked."""
         ttl = timedelta(seconds=self._stream_ttl)
-        return self._sign(org, user_id, "rep", STREAM_ISSUER, STREAM_AUDIENCE, ttl)
+        asked_by = {} if key_hash is None else {"key": key_hash.hex()}
+        return self._sign(org, user_id, "rep", STREAM_ISSUER, STREAM_AUDIENCE, ttl, **asked_by)
 
     async def verify_user(self, token: str) -> Claims:
         """The claims of a user token. Raises ``InvalidToken`` or ``ExpiredToken``."""
@@ -85,13 +90,14 @@ class Tokens:
 
     def verify_stream(self, token: str) -> Claims:
         """The claims of a stream token. Raises ``InvalidToken`` or ``ExpiredToken``."""
-        return _claims(_decode(token, self._secret, ["HS256"], STREAM_AUDIENCE, STREAM_ISSUER))
+        payload = _decode(token, self._secret, ["HS256"], STREAM_AUDIENCE, STREAM_ISSUER)
+        return replace(_claims(payload), key_hash=_key_hash(payload.get("key")))
 
     def _sign(
-        self, org: str, user_id: str, role: str, issuer: str, audience: str, ttl: timedelta
+        self, org: str, user_id: str, role: str, issuer: str, audience: str, ttl: timedelta, **more: str
     ) -> tuple[str, datetime]:
         issued = datetime.now(UTC).replace(microsecond=0)
-        claims = {"sub": user_id, "org": org, "role": role, "iss": issuer, "aud": audience}
+        claims = {"sub": user_id, "org": org, "role": role, "iss": issuer, "aud": audience, **more}
         payload = {**claims, "iat": issued, "exp": issued + ttl}
         return jwt.encode(payload, self._secret, algorithm="HS256"), issued + ttl
 
@@ -139,3 +145,12 @@ def _claims(payload: dict[str, Any]) -> Claims:
     if not (isinstance(user_id, str) and is_user_id(user_id)):
         raise InvalidToken
     return Claims(org, user_id, role, int(payload["exp"]))
+
+
+def _key_hash(claim: object) -> bytes | None:
+    if claim is None:
+        return None
+    try:
+        return bytes.fromhex(str(claim))
+    except ValueError as error:
+        raise InvalidToken from error

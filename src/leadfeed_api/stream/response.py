@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from leadfeed_api.errors import InvalidToken
 from leadfeed_api.organizations.auth import admit
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.stream import events
+from leadfeed_api.stream.arrivals import Arrival
 from leadfeed_api.stream.connection import Connection
 from leadfeed_api.stream.conversation import Conversation
 from leadfeed_api.stream.lent import Lent
@@ -74,8 +76,7 @@ async def open_stream(live: "Live", who: Caller, start: str | None) -> EventStre
     try:
         await live.tail.follow(stream.org_id)
         stream.collect()
-        here = await live.arrivals.find(stream.org_id, stream.user_id)
-        admit(who, here.org, here.active)
+        here = await _admitted(live, who)
     except BaseException:
         live.connections.dismiss(stream)
         raise
@@ -89,11 +90,18 @@ async def open_stream(live: "Live", who: Caller, start: str | None) -> EventStre
 
 async def promise_stream(live: "Live", who: Caller) -> Response:
     """What opening a stream would be answered with, and no stream."""
-    here = await live.arrivals.find(who.org_id, who.user_id or "")
-    admit(who, here.org, here.active)
+    await _admitted(live, who)
     answer = Response()
     answer.raw_headers = list(HEADERS)
     return answer
+
+
+async def _admitted(live: "Live", who: Caller) -> Arrival:
+    here = await live.arrivals.find(who.org_id, (who.user_id or "", who.key_hash))
+    if not here.trusted:
+        raise InvalidToken
+    admit(who, here.org, here.active)
+    return here
 
 
 class _Kept:
