@@ -16,7 +16,8 @@ from clients import figure
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream import rounds
-from leadfeed_api.stream.connection import Connection
+from leadfeed_api.stream.connection import BUFFER_BYTES, WRITE_BYTES, Connection
+from leadfeed_api.stream.protocol import StreamProtocol
 from leadfeed_api.stream.rounds import Rounds
 from stream_client import following, until
 from world import Service, World, ok, problem, served
@@ -38,13 +39,14 @@ def open_streams(service: Service) -> int:
 
 
 @asynccontextmanager
-async def stalled(world: World, user_id: str) -> AsyncIterator[socket.socket]:
-    """A client that opens a stream and never reads from it, with as little room for unread bytes as it can have."""
+async def stalled(world: World, user_id: str, at: str = "") -> AsyncIterator[socket.socket]:
+    """A client that opens a stream and does not read from it, with as little room for unread bytes as it can have."""
     address = urlsplit(world.service.base_url)
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         client.connect((address.hostname, address.port))
         lines = ["GET /v1/feed/stream HTTP/1.1", "Host: test", f"Authorization: {world.rep(user_id)['Authorization']}"]
+        lines += [f"Last-Event-ID: {at}"] * bool(at)
         before = open_streams(world.service)
         client.sendall("\r\n".join([*lines, "", ""]).encode())
         await until(lambda: open_streams(world.service) > before)
@@ -212,6 +214,50 @@ async def test_a_client_that_does_not_read_is_cut_and_harms_nobody(settings: Set
         assert await figure(world.client, "leadfeed_stream_slow_disconnects_total") == before + 1
 
     assert received == sent
+
+
+async def test_a_client_that_reads_slowly_but_steadily_is_not_cut(settings: Settings) -> None:
+    """What it missed is more than it can read in the time after which one that does not read is cut."""
+    async with world_on(settings, stream_send_timeout=1) as world:
+        at = (await world.page("ana"))["live_cursor"]
+        for count in (100, 10):  # one that does not read would be noticed when it is sent more
+            await world.report(*(world.moment("l1", description="\N{GRINNING FACE}" * 990) for _ in range(count)))
+        before = await figure(world.client, "leadfeed_stream_slow_disconnects_total")
+        read, began = b"", time.monotonic()
+        async with stalled(world, "ana", at=at) as client:
+            client.setblocking(False)
+            while read.count(b"event: moment") < 110:
+                piece = await asyncio.get_running_loop().sock_recv(client, 2_000)
+                assert piece, "the client was cut"
+                read += piece
+                await asyncio.sleep(0.01)
+        assert time.monotonic() - began > 1
+        assert await figure(world.client, "leadfeed_stream_slow_disconnects_total") == before
+
+
+async def test_what_waits_for_a_client_that_missed_much_is_little(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world_on(settings) as world:
+        at = (await world.page("ana"))["live_cursor"]
+        ids = await world.report(*(world.moment("l1", description="\N{GRINNING FACE}" * 990) for _ in range(60)))
+        live = world.service.app.state.live
+        stream = live.connect(Caller(world.org_id, world.org, "ana", frozenset()))
+        pieces = [piece async for piece in live.history(stream).since(stream.positions.read(at))]
+        assert sum(piece.events for piece in pieces) == len(ids)
+        assert all(len(piece.data) <= BUFFER_BYTES for piece in pieces)
+
+        written: list[int] = []
+        send = StreamProtocol.send
+
+        async def noted(wire: StreamProtocol, data: bytes) -> None:
+            written.append(len(data))
+            await send(wire, data)
+
+        monkeypatch.setattr(StreamProtocol, "send", noted)
+        async with following(world, "ana", at=at) as follower:
+            assert [one.data["id"] for one in await follower.take(len(ids))] == ids
+        assert max(written) <= WRITE_BYTES
 
 
 async def test_a_client_slower_than_the_feed_gets_everything_in_the_end(settings: Settings) -> None:

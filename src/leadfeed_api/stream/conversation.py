@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Protocol
 
 from leadfeed_api.errors import Unavailable
-from leadfeed_api.stream.connection import Connection
+from leadfeed_api.stream.connection import WRITE_BYTES, Connection
 from leadfeed_api.stream.lent import Lent
 from leadfeed_api.telemetry import log
 
@@ -30,8 +30,8 @@ class Wire(Protocol):
     direct: Lent | None
 
     @property
-    def unsent(self) -> bool:
-        """Whether the client has to read before all is sent."""
+    def unsent(self) -> int:
+        """How many bytes wait until the client has read what was sent before."""
 
     async def send(self, data: bytes) -> None:
         """Sends, once the client has read most of what was sent before."""
@@ -136,9 +136,17 @@ class Conversation:
         return self._stream.ended
 
     async def _send(self, data: bytes) -> None:
-        if data and self._wire is not None:
+        """Sends in slices, so that little waits below this. A client may read as slowly as it likes, but not stop."""
+        for begin in range(0, len(data), WRITE_BYTES):
+            await self._send_slice(data[begin : begin + WRITE_BYTES])
+
+    async def _send_slice(self, data: bytes) -> None:
+        while (wire := self._wire) is not None:
+            unsent = wire.unsent
             try:
                 async with asyncio.timeout(self._live.send_timeout):
-                    await self._wire.send(data)
+                    await wire.send(data)
+                break
             except TimeoutError as unread:
-                raise Stalled from unread
+                if wire is self._wire and wire.unsent >= unsent:
+                    raise Stalled from unread

@@ -103,9 +103,10 @@ class StreamProtocol(asyncio.Protocol):
         self._conversation.begin(self)
 
     @property
-    def unsent(self) -> bool:
-        """Whether the transport has something in its buffer."""
-        return bool(self._transport.get_write_buffer_size())
+    def unsent(self) -> int:
+        """What the transport has in its buffer."""
+        size: int = self._transport.get_write_buffer_size()
+        return size
 
     async def send(self, data: bytes) -> None:
         """Waits until all that was sent before is the kernel's, then sends."""

@@ -1,18 +1,20 @@
 """What one user missed, read from the log piece by piece, so that a long absence costs no more memory than a short one.
 
+A piece is as much as a stream may keep (``BUFFER_BYTES``): it waits here for as long as its client takes to read it.
+
 Owns the answer to a position that cannot be served: a ``reset``, with a position to go on from; never a part of the
 history. Holds a database connection for the reading of a piece, not for its sending.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
 from leadfeed_api.db import session
 from leadfeed_api.db.session import Database
 from leadfeed_api.feed import queries
 from leadfeed_api.stream import events, news
-from leadfeed_api.stream.connection import NOWHERE, Connection
+from leadfeed_api.stream.connection import BUFFER_BYTES, NOWHERE, Connection
 from leadfeed_api.stream.schemas import ResetReason
 
 EVENTS_PER_PIECE = 100
@@ -34,6 +36,7 @@ class History:
         self._database = database
         self._reading = reading
         self._stream = stream
+        self._at_once = EVENTS_PER_PIECE
         self._org_id, self._user_id = stream.org_id, stream.user_id
 
     async def since(self, after: int) -> AsyncGenerator[Piece, None]:
@@ -65,14 +68,28 @@ class History:
             _, horizon = await queries.reach(connection, self._org_id)
         if after < horizon:
             return None
-        data = b"".join(self._stream.event(one.position, one.body) for one in found)
-        return Piece(data, len(found), end)
+        return self._fitting(found, end)
+
+    def _fitting(self, found: Sequence[news.News], end: int) -> Piece:
+        """As many of the events as a piece has room for, one at least; the others are read again."""
+        kept: list[bytes] = []
+        room, up_to = BUFFER_BYTES, end
+        for one in found:
+            event = self._stream.event(one.position, one.body)
+            room -= len(event)
+            if kept and room < 0:
+                self._at_once = len(kept)
+                return Piece(b"".join(kept), len(kept), up_to)
+            kept.append(event)
+            up_to = one.position
+        self._at_once = min(2 * self._at_once, EVENTS_PER_PIECE)
+        return Piece(b"".join(kept), len(kept), end)
 
     async def _end(self, connection: session.Connection, after: int, up_to: int) -> int:
         """A user has at most one event at a position: only a longer stretch can hold more events than a piece."""
-        if up_to - after <= EVENTS_PER_PIECE:
+        if up_to - after <= self._at_once:
             return up_to
-        end = await queries.end_of_piece(connection, self._org_id, self._user_id, after, EVENTS_PER_PIECE)
+        end = await queries.end_of_piece(connection, self._org_id, self._user_id, after, self._at_once)
         return up_to if end is None else min(end, up_to)
 
 

@@ -108,7 +108,7 @@ class _Kept:
     """The wire of a stream that stays a response, as ASGI has it."""
 
     direct: Lent | None = None
-    unsent = False
+    unsent = 0  # as far as anybody here knows
 
     def __init__(self, send: Send) -> None:
         self._send = send
