@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from clients import figure
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.settings import Settings
-from leadfeed_api.stream import rounds
+from leadfeed_api.stream import protocol, rounds
 from leadfeed_api.stream.connection import BUFFER_BYTES, WRITE_BYTES, Connection
 from leadfeed_api.stream.protocol import StreamProtocol
 from leadfeed_api.stream.rounds import Rounds
@@ -91,6 +92,18 @@ async def revoke(world: World) -> None:
         if one["name"] == "of a test"
     ]  # fmt: skip
     await world.client.delete(f"/v1/api-keys/{newest['id']}", headers=world.machine)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel can be told how long to try")
+async def test_a_client_that_vanished_without_a_word_keeps_no_place(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one whose network is gone, one without room for another byte takes nothing, and the kernel gives both up."""
+    monkeypatch.setattr(protocol, "UNACKNOWLEDGED_MS", 300)
+    async with world_on(settings, stream_send_timeout=60) as world, stalled(world, "ana"):
+        async with asyncio.timeout(10):
+            while open_streams(world.service):
+                await world.report(*(world.moment("l1", description="x" * 900) for _ in range(20)))
 
 
 @pytest.mark.parametrize("by", ["the key", "a token that it asked for"])

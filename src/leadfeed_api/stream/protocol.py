@@ -11,6 +11,7 @@ packet and a waking of the client are a tenth of what a small answer costs.
 
 import asyncio
 import socket
+import sys
 from collections.abc import MutableSet
 from typing import Any
 
@@ -21,6 +22,8 @@ from leadfeed_api.stream.conversation import Conversation
 from leadfeed_api.stream.lent import lent
 
 EXTENSION = "leadfeed.protocol"
+# A client that is gone without a word acknowledges nothing: the kernel alone would try for a quarter of an hour.
+UNACKNOWLEDGED_MS = 30_000
 SOCKET_BUFFER_BYTES = 32 * 1024  # left to itself the kernel's grows to megabytes for a client that never reads
 
 
@@ -100,6 +103,8 @@ class StreamProtocol(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=0)
         own: socket.socket = self._transport.get_extra_info("socket")
         own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+        if sys.platform == "linux" and own.family != socket.AF_UNIX:
+            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
         self._conversation.begin(self)
 
     @property
