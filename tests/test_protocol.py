@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from leadfeed_api.stream.conversation import Conversation
 from leadfeed_api.stream.protocol import HandingOver
+from stream_client import until
 from world import Service, World
 
 pytestmark = pytest.mark.anyio
@@ -30,8 +32,7 @@ async def exchanged(service: Service, request: str, monkeypatch: pytest.MonkeyPa
 
     made = HandingOver.connection_made
     monkeypatch.setattr(HandingOver, "connection_made", lambda self, transport: made(self, Noting(transport)))  # type: ignore[arg-type]
-    port = int(service.base_url.rsplit(":", 1)[1])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(service))
     writer.write(request.encode())
     async with asyncio.timeout(10):
         received = await reader.read()
@@ -41,6 +42,10 @@ async def exchanged(service: Service, request: str, monkeypatch: pytest.MonkeyPa
 
 def asked(method: str, path: str, *headers: str) -> str:
     return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers, "", ""])
+
+
+def kept(request: str) -> str:
+    return request.replace("Connection: close\r\n", "")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +68,7 @@ async def test_an_answer_is_one_write_and_arrives_whole(
 async def test_answers_to_requests_sent_at_once_come_in_their_order(
     server: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both = asked("GET", "/healthz").replace("Connection: close\r\n", "") + asked("GET", "/nowhere")
+    both = kept(asked("GET", "/healthz")) + asked("GET", "/nowhere")
     pieces, received = await exchanged(server, both, monkeypatch)
 
     assert len(pieces) == 2
@@ -74,8 +79,7 @@ async def test_a_stream_begins_with_its_first_bytes(server: Service, monkeypatch
     world: World = await server.new_world()
     await world.people("ana", leads={})
     closing = asyncio.create_task(_leave_soon(server))
-    request = asked("GET", "/v1/feed/stream", f"Authorization: Bearer {world.token('ana')}")
-    pieces, received = await exchanged(server, request, monkeypatch)
+    pieces, received = await exchanged(server, stream_of(world), monkeypatch)
     await closing
 
     assert pieces[0].startswith(b"HTTP/1.1 200")
@@ -83,6 +87,47 @@ async def test_a_stream_begins_with_its_first_bytes(server: Service, monkeypatch
     assert not pieces[0].endswith(b"\r\n\r\n\r\n\r\n")
     assert len(pieces[0].partition(b"\r\n\r\n")[2]) > 0, "the head went alone"
     assert received.startswith(pieces[0])
+
+
+async def test_a_stream_goes_on_though_the_client_asked_for_more_on_its_connection(
+    server: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing comes after it: its head says that the connection ends with it."""
+    world: World = await server.new_world()
+    await world.people("ana", leads={})
+    closing = asyncio.create_task(_leave_soon(server))
+    _, received = await exchanged(server, kept(stream_of(world)) + asked("GET", "/healthz"), monkeypatch)
+    await closing
+
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert received.endswith(b"\r\n0\r\n\r\n")
+    assert caplog.messages == []
+
+
+async def test_a_client_that_leaves_while_its_stream_begins_is_no_error(
+    server: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world: World = await server.new_world()
+    await world.people("ana", leads={})
+    hand_over = HandingOver.hand_over
+
+    def left(connection: HandingOver, conversation: Conversation) -> None:
+        connection.transport.close()  # as when the client has closed it
+        hand_over(connection, conversation)
+
+    monkeypatch.setattr(HandingOver, "hand_over", left)
+    await exchanged(server, stream_of(world), monkeypatch)
+    await until(lambda: not len(server.app.state.live.connections))
+
+    assert caplog.messages == []
+
+
+def port_of(service: Service) -> int:
+    return int(service.base_url.rsplit(":", 1)[1])
+
+
+def stream_of(world: World, user_id: str = "ana") -> str:
+    return asked("GET", "/v1/feed/stream", f"Authorization: Bearer {world.token(user_id)}")
 
 
 async def _leave_soon(server: Service) -> None:

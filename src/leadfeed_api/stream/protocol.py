@@ -30,23 +30,27 @@ SOCKET_BUFFER_BYTES = 32 * 1024  # left to itself the kernel's grows to megabyte
 class HandingOver(HttpToolsProtocol):
     """For ``uvicorn.Config(http=HandingOver)``."""
 
+    _answering: RequestResponseCycle  # uvicorn's ``cycle`` is the request read last: of several at once, the last
+
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item] # ours, not ASGI's
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
         if cycle.scope["method"] != "HEAD":  # of whose answer there are no first bytes
             cycle.transport = HeadWithBody(cycle)  # type: ignore[assignment]  # all that a cycle asks of a transport
         super()._start_asgi_task(cycle, app)
 
     def hand_over(self, conversation: Conversation) -> None:
         """The connection, on which a response was begun, goes on as a conversation. The application may return."""
+        # Intentional: for HTTP it is lost. So the request ends without another byte, and its parser goes.
+        self._answering.disconnected = True
         if self.transport.is_closing():
             conversation.client_left()
             return
-        self.scope["extensions"] = {}  # was a circle
-        # Intentional: for HTTP it is lost. So the request ends without another byte, and its parser goes.
+        self._answering.scope["extensions"] = {}  # was a circle
         self.connection_lost(ConnectionAbortedError())
         StreamProtocol(self.transport, self.connections, conversation).begin()
 
