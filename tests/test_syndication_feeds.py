@@ -251,6 +251,30 @@ async def test_last_modified_is_never_in_the_future(world: World, database: Data
     assert parsedate_to_datetime(answer.headers["last-modified"]) <= datetime.now(UTC)
 
 
+async def test_date_of_an_earlier_state_is_never_good_for_a_later_one(world: World) -> None:
+    """Within one second, too, and for what is not in the log."""
+    await world.report(world.moment("ruiz"))
+    path = (await link_of(world))["json"]
+    dates = [(await read(world, path)).headers["last-modified"]]
+
+    async def after(change: Awaitable[Any]) -> str:
+        await change
+        answers = [await read(world, path, If_Modified_Since=date) for date in dates]
+        assert [answer.status_code for answer in answers] == [200] * len(dates)
+        dates.append(answers[-1].headers["last-modified"])
+        return answers[-1].text
+
+    def setting(path: str, who: dict[str, str], **values: object) -> Awaitable[httpx2.Response]:
+        return world.client.patch(path, headers=who, json=values)
+
+    assert "Asked for a demo" in await after(world.report(world.moment("ruiz", description="Asked for a demo")))
+    assert "Asked for two" in await after(world.report(world.moment("ruiz", description="Asked for two")))
+    assert "Rita Reed" in await after(world.sync(users=[{"id": "rita", "name": "Rita Reed"}]))
+    assert "crm.example" in await after(setting("/v1/settings", world.machine, panel_url="https://crm.example/leads"))
+    hidden = await after(setting("/v1/feed-link", world.rep("rita"), contact_details=False))
+    assert [detail for detail in CONTACTS if detail in hidden] == []
+
+
 async def test_new_address_is_the_same_feed_in_a_document_of_its_own(world: World) -> None:
     async def look(user_id: str) -> tuple[str, str]:
         answer = await read(world, (await link_of(world, user_id))["atom"])

@@ -4,7 +4,7 @@ import asyncpg
 
 from leadfeed_api.db.session import Connection
 
-NEWEST = "0007"  # the last of db/migrations/versions
+NEWEST = "0008"  # the last of db/migrations/versions
 
 
 async def current_revision(connection: Connection) -> str | None:

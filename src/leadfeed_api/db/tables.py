@@ -80,7 +80,10 @@ class ApiKey(Table):
 
 
 class FeedLink(Table):
-    """The secret URL of one user's feed: the token's SHA-256, and the nonce from which our key derives the token."""
+    """The secret URL of one user's feed: the token's SHA-256, and the nonce from which our key derives the token.
+
+    ``shown_state`` says what the feed was when it was last shown, ``shown_at`` the date it was shown under.
+    """
 
     __tablename__ = "feed_link"
     __table_args__ = (Index("feed_link_by_user", "org_id", "user_id", unique=True),)
@@ -91,6 +94,8 @@ class FeedLink(Table):
     nonce: Mapped[bytes] = mapped_column(LargeBinary)
     contact_details: Mapped[bool] = mapped_column(Boolean)
     created_at: Mapped[object] = mapped_column(TIME)
+    shown_state: Mapped[str | None] = mapped_column(Text)
+    shown_at: Mapped[object | None] = mapped_column(TIME)
 
 
 class User(Table):

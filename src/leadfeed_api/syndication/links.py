@@ -64,10 +64,19 @@ DO UPDATE SET token_hash = excluded.token_hash, nonce = excluded.nonce, created_
 RETURNING token_hash, nonce, contact_details, created_at
 """
 DELETE = "DELETE FROM feed_link WHERE org_id = $1 AND user_id = $2"
-CHANGED_AT = """
+LAST_MODIFIED = """
 SELECT greatest(
   (SELECT m.recorded_at FROM moment m WHERE m.org_id = $1 AND m.position = $3),
-  (SELECT c.changed_at FROM feed_change c WHERE c.org_id = $1 AND c.user_id = $2 AND c.position = $3))
+  (SELECT c.changed_at FROM feed_change c WHERE c.org_id = $1 AND c.user_id = $2 AND c.position = $3)) AS changed_at,
+  (SELECT k.shown_at FROM feed_link k WHERE k.org_id = $1 AND k.token_hash = $4 AND k.shown_state = $5) AS shown_at
+"""
+# Another state, another second, and a later one: the log's where it tells one, else now.
+SHOW = """
+UPDATE feed_link SET shown_state = $3, shown_at = CASE
+  WHEN shown_state = $3 THEN shown_at
+  WHEN shown_at IS NULL OR $4 >= shown_at + interval '1 second' THEN $4
+  ELSE greatest($5, shown_at + interval '1 second') END
+WHERE org_id = $1 AND token_hash = $2 RETURNING shown_at
 """
 
 
@@ -189,10 +198,21 @@ async def find_links(data: Database, org_id: int, asked: Sequence[Asked]) -> lis
     return found
 
 
-async def changed_at(connection: Connection, link: Link, position: int) -> datetime:
-    """When the feed came to ``position``, or the link was made, whichever was later: two index probes."""
-    moved: datetime | None = await connection.fetchval(CHANGED_AT, link.org_id, link.user_id, position)
-    return max(link.created_at, moved or link.created_at)
+async def last_modified(data: Database, link: Link, state: str, now: datetime) -> datetime:
+    """Since when the feed has been in this ``state``: to the second, no two states of it ever had the same date.
+
+    The log alone cannot say: two changes may be of one second, or stamped in another order than they came in by two
+    processes, and a new name is not in it at all. So the date that a state was first shown under is kept.
+    """
+    asked = link.org_id, link.user_id, link.position, link.token_hash, state
+    async with data.read() as connection:
+        ((changed_at, shown_at),) = await connection.fetch(LAST_MODIFIED, *asked)
+    if shown_at is None:
+        changed_at = max(link.created_at, changed_at or link.created_at)
+        async with data.write() as connection:
+            shown_at = await connection.fetchval(SHOW, link.org_id, link.token_hash, state, changed_at, now)
+    found: datetime = shown_at or changed_at  # a link that was ended meanwhile is shown once more
+    return found
 
 
 def _read(owner: Owner, row: asyncpg.Record) -> OwnLink | None:

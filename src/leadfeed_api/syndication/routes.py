@@ -245,17 +245,16 @@ async def _serve(token: str, form: Format, visit: Visit) -> Response:
     if tag_matches(if_none_match, tag):
         return _unchanged(tag)
     if_modified_since = visit.request.headers.getlist("if-modified-since")
-    async with visit.data.read() as connection:
-        changed_at = await links.changed_at(connection, link, link.position)
-        if not if_none_match and unmodified_since(if_modified_since, changed_at):
-            return _unchanged(tag)
-        document = visit.rendered.find((link.token_hash, form), tag)
-        if document is None:
-            items = await queries.newest_with_contacts(connection, link.org_id, link.user_id)
+    modified = await links.last_modified(visit.data, link, entity_tag(*_made_of(link, base_url)), datetime.now(UTC))
+    if not if_none_match and unmodified_since(if_modified_since, modified):
+        return _unchanged(tag)
+    document = visit.rendered.find((link.token_hash, form), tag)
     if document is None:
+        async with visit.data.read() as connection:
+            items = await queries.newest_with_contacts(connection, link.org_id, link.user_id)
         document = render(_feed(link, _urls(base_url, token), base_url), items, form)
         visit.rendered.keep((link.token_hash, form), tag, document)
-    return _document(document, form, tag, changed_at)
+    return _document(document, form, tag, modified)
 
 
 async def _find(token: str, visit: Visit) -> Link | None:
@@ -268,6 +267,10 @@ async def _find(token: str, visit: Visit) -> Link | None:
 
 
 def _tag(link: Link, form: Format, base_url: str) -> str:
+    return entity_tag(form, *_made_of(link, base_url))
+
+
+def _made_of(link: Link, base_url: str) -> tuple[object, ...]:
     """Everything that the document is made of, by name or by position.
 
     What lies before the horizon is no longer in the log, so there the position alone would not tell whether a reader
@@ -275,7 +278,7 @@ def _tag(link: Link, form: Format, base_url: str) -> str:
     """
     seen = max(link.position, link.horizon)
     about = (link.token_hash, link.contact_details, link.user_name, link.organization, link.panel_url)
-    return entity_tag(__version__, base_url, form, seen, *about)
+    return __version__, base_url, seen, *about
 
 
 def _feed(link: Link, urls: dict[Format, str], base_url: str) -> FeedDocument:
@@ -299,11 +302,11 @@ def _unchanged(tag: str) -> Response:
     return response
 
 
-def _document(document: bytes, form: Format, tag: str, changed_at: datetime) -> Response:
+def _document(document: bytes, form: Format, tag: str, modified: datetime) -> Response:
     """To HEAD the server sends the same, and keeps the body to itself."""
     headers = {
         "ETag": tag,
-        "Last-Modified": http_date(min(changed_at, datetime.now(UTC))),
+        "Last-Modified": http_date(min(modified, datetime.now(UTC))),
         "Content-Type": CONTENT_TYPES[form],
         "X-Content-Type-Options": "nosniff",
         **CACHING,
