@@ -104,6 +104,32 @@ async def test_a_stream_goes_on_though_the_client_asked_for_more_on_its_connecti
     assert caplog.messages == []
 
 
+async def test_a_stream_for_http_1_0_is_not_in_chunks_and_ends_with_its_connection(
+    server: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world: World = await server.new_world()
+    await world.people("ana", leads={"l1": "ana"})
+    live = server.app.state.live
+
+    async def tell_and_leave() -> None:
+        await until(lambda: len(live.connections))
+        await world.report(world.moment("l1", description="while it reads"))
+        await _leave_soon(server)
+
+    asking = asyncio.create_task(tell_and_leave())
+    _, received = await exchanged(server, stream_of(world).replace("HTTP/1.1", "HTTP/1.0"), monkeypatch)
+    await asking
+
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert body.startswith(b": connected\r\n\r\nretry: ")
+    events, _, farewell = body.partition(b"while it reads")[2].partition(b"\r\n\r\n")
+    assert events.startswith(b'"')
+    assert farewell.startswith(b": goodbye\r\nretry: ")
+    assert farewell.endswith(b"\r\n")
+    assert b"\r\n0\r\n" not in farewell
+
+
 async def test_a_client_that_leaves_while_its_stream_begins_is_no_error(
     server: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -43,6 +43,14 @@ class HandingOver(HttpToolsProtocol):
             cycle.transport = HeadWithBody(cycle)  # type: ignore[assignment]  # all that a cycle asks of a transport
         super()._start_asgi_task(cycle, app)
 
+    def open_end(self) -> None:
+        """The response that begins has no end in sight: what HTTP/1.1 sends in chunks, to HTTP/1.0 ends the connection.
+
+        uvicorn alone would send chunks to either (RFC 9112, section 6.1).
+        """
+        if self._answering.scope["http_version"] != "1.1":
+            self._answering.chunked_encoding, self._answering.expected_content_length = False, sys.maxsize
+
     def hand_over(self, conversation: Conversation) -> None:
         """The connection, on which a response was begun, goes on as a conversation. The application may return."""
         # Intentional: for HTTP it is lost. So the request ends without another byte, and its parser goes.
@@ -52,7 +60,8 @@ class HandingOver(HttpToolsProtocol):
             return
         self._answering.scope["extensions"] = {}  # was a circle
         self.connection_lost(ConnectionAbortedError())
-        StreamProtocol(self.transport, self.connections, conversation).begin()
+        chunked = bool(self._answering.chunked_encoding)
+        StreamProtocol(self.transport, self.connections, conversation, chunked=chunked).begin()
 
 
 class HeadWithBody:
@@ -87,16 +96,22 @@ class HeadWithBody:
 
 
 class StreamProtocol(asyncio.Protocol):
-    """The connection of a stream. What a client says on it is not listened to, but that it leaves."""
+    """The connection of a stream. What a client says on it is not listened to, but that it leaves.
 
-    __slots__ = ("_connections", "_conversation", "_drained", "_transport", "direct")
+    Only ``chunked`` ones are lent, because whoever has a socket writes chunks to it.
+    """
 
-    def __init__(self, transport: Any, connections: MutableSet[Any], conversation: Conversation) -> None:
+    __slots__ = ("_chunked", "_connections", "_conversation", "_drained", "_transport", "direct")
+
+    def __init__(
+        self, transport: Any, connections: MutableSet[Any], conversation: Conversation, *, chunked: bool
+    ) -> None:
         self._transport = transport
         self._connections = connections
         self._conversation = conversation
         self._drained: asyncio.Future[None] | None = None
-        self.direct = lent(transport)
+        self._chunked = chunked
+        self.direct = lent(transport) if chunked else None
 
     def begin(self) -> None:
         """Takes the connection over."""
@@ -123,12 +138,13 @@ class StreamProtocol(asyncio.Protocol):
             self._drained = asyncio.get_running_loop().create_future()
             await self._drained
         if not self._transport.is_closing():
-            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     async def finish(self) -> None:
         """The response is complete; the connection ends when that was read."""
         if not self._transport.is_closing():
-            self._transport.write(b"0\r\n\r\n")
+            if self._chunked:
+                self._transport.write(b"0\r\n\r\n")
             self._transport.close()
 
     def cut(self) -> None:

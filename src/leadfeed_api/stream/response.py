@@ -50,6 +50,8 @@ class EventStream(Response):
         """Sends the first bytes; whatever comes afterwards, the stream only ever ends."""
         server = handing_over(scope)
         headers = HEADERS if server is None else (*HEADERS, LAST_HERE)
+        if server is not None:
+            server.open_end()
         try:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": self.opening, "more_body": True})
