@@ -13,10 +13,11 @@ import structlog
 from feed_grammar import ATOM, text, texts, valid_atom, valid_json_feed, valid_rss
 from leadfeed_api.db.session import Database
 from leadfeed_api.feed import queries
+from leadfeed_api.settings import Settings
 from leadfeed_api.syndication import routes
 from leadfeed_api.syndication.rendered import Rendered
 from statements import BY_A_TEST, Statements
-from world import Service, World, ok, problem
+from world import Service, World, ok, problem, running_app
 
 pytestmark = pytest.mark.anyio
 
@@ -287,6 +288,17 @@ async def test_new_address_is_the_same_feed_in_a_document_of_its_own(world: Worl
     assert same_id == feed_id
     assert other_tag != tag, "it names other addresses"
     assert (await look("bob"))[0] != feed_id
+
+
+async def test_page_of_an_allowed_origin_may_poll_with_conditions(settings: Settings) -> None:
+    origin = "https://crm.example"
+    async with running_app(settings.model_copy(update={"cors_origins": [origin]})) as service:
+        world = await furnish(await service.new_world())
+        path = (await link_of(world))["json"]
+        asking = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+        for header in ("if-none-match", "if-modified-since"):
+            answer = await world.client.options(path, headers={**asking, "Access-Control-Request-Headers": header})
+            assert answer.status_code == 200, answer.text
 
 
 async def test_every_kind_of_change_is_seen_at_the_next_poll(world: World) -> None:

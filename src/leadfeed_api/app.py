@@ -44,6 +44,9 @@ from leadfeed_api.wire import BoundedBodies
 
 EXPRESS = [feed.address, stream.address, syndication.addresses, ingestion.address]  # what is asked for most
 
+CALLERS_HEADERS = ("authorization", "content-type", "leadfeed-user", "last-event-id")
+READERS_HEADERS = ("if-none-match", "if-modified-since")  # what a feed reader in a page polls with
+
 DESCRIPTION = """
 The lead feed for any CRM: an up-to-the-minute, newest-first list of the interesting moments of the leads a sales rep
 owns or watches. Moments and CRM records come in over HTTP; the feed goes out as JSON pages, live server-sent events,
@@ -121,7 +124,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["*"],
-            allow_headers=["authorization", "content-type", "leadfeed-user", "last-event-id"],
+            allow_headers=[*CALLERS_HEADERS, *READERS_HEADERS],
             expose_headers=["link", "x-request-id", "retry-after", "date", "etag", "last-modified"],
             max_age=7_200,
         )
