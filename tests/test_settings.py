@@ -159,6 +159,10 @@ def test_a_service_that_others_can_reach_refuses_the_development_secret(reachabl
         ({"public_url": "ftp://leads.example"}, "expected an absolute URL"),
         ({"jwks_url": "file:///etc/keys.json"}, "expected an absolute URL"),
         ({"jwks_url": "id.example/keys"}, "expected an absolute URL"),
+        ({"nats_url": "nats://"}, "expected URLs like nats://"),
+        ({"nats_url": "nats://127.0.0.1:99999"}, "expected URLs like nats://"),
+        ({"nats_url": "http://127.0.0.1:4222"}, "expected URLs like nats://"),
+        ({"nats_url": "nats://a:4222,nats://b:port"}, "expected URLs like nats://"),
         ({"port": 65_536}, "less than or equal to 65535"),
         ({"port": -1}, "greater than or equal to 0"),
         ({"pool_size": 0}, "greater than or equal to 1"),
@@ -168,6 +172,18 @@ def test_a_service_that_others_can_reach_refuses_the_development_secret(reachabl
 )
 def test_settings_that_make_no_sense_are_refused_with_the_reason(values: dict[str, object], said: str) -> None:
     assert said in reason(**values)
+
+
+@pytest.mark.parametrize(
+    ("pasted", "meant"),
+    [
+        ("nats://a:4222", "nats://a:4222"),
+        ("nats://user:pass@a, tls://b:4222", "nats://user:pass@a,tls://b:4222"),
+        ("a:4222,b", "nats://a:4222,nats://b"),
+    ],
+)
+def test_several_nats_servers_may_be_named(pasted: str, meant: str) -> None:
+    assert Settings(nats_url=pasted).nats_url == meant
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,22 @@ async def test_wake_ups_travel_by_nats_where_its_url_is_set(settings: Settings) 
             assert deaf.heard == []
 
 
+async def test_any_of_several_nats_servers_will_do(settings: Settings) -> None:
+    async with nats_server() as url:
+        several = settings.model_copy(update={"nats_url": f"nats://127.0.0.1:{free_port()},{url}"})
+        async with process(several) as (writing, _), process(several) as (_, other):
+            writing.announce(7, 42)
+            await until(lambda: (7, 42) in other.from_others)
+
+
+async def test_a_command_that_has_nothing_to_say_ends_well_without_the_nats_server(
+    settings: Settings, database: Database
+) -> None:
+    by_nats = settings.model_copy(update={"nats_url": f"nats://127.0.0.1:{free_port()}"})
+    async with announcing(database, channel_for(by_nats, database)):
+        pass
+
+
 async def test_a_nats_server_that_comes_late_or_again_is_heard_and_says_so(settings: Settings) -> None:
     port = free_port()
     by_nats = settings.model_copy(update={"nats_url": f"nats://127.0.0.1:{port}"})

@@ -54,6 +54,20 @@ def _own_parameters(query: str) -> Iterator[str]:
             yield f"{name}={value}"
 
 
+def nats_urls(pasted: str) -> str:
+    """The servers' URLs with commas between. Raises ``ValueError`` with what is expected where one is no such URL."""
+    urls = [url if "://" in url else f"nats://{url}" for url in re.split(r"[\s,]+", pasted.strip(" ,"))]
+    for url in urls:
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in {"nats", "tls"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is none
+            usable = False
+        if not usable:
+            raise ValueError("expected URLs like nats://nats.example.com:4222, with commas between several")
+    return ",".join(urls)
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine itself, by name alone."""
     if host == "localhost":
@@ -116,7 +130,7 @@ class Settings(BaseSettings):
         False, description="Whether serving processes also send subscription mails, like `serve --with-delivery`."
     )
     nats_url: str | None = Field(
-        None, description="URL of a NATS server for wake-ups between processes. Unset: PostgreSQL's LISTEN and NOTIFY."
+        None, description="URLs of NATS servers for wake-ups between processes, separated by commas. Unset: PostgreSQL's LISTEN."
     )
     stream_token_ttl: int = Field(3600, ge=30, le=86_400, description="Seconds a stream token is valid.")
     streams_per_user: int = Field(20, ge=1, description="Maximum open streams of one user on one process.")
@@ -141,6 +155,11 @@ class Settings(BaseSettings):
     @classmethod
     def _normalised(cls, value: str | None) -> str | None:
         return None if value is None else postgres_url(value)
+
+    @field_validator("nats_url")
+    @classmethod
+    def _servers(cls, value: str | None) -> str | None:
+        return None if value is None else nats_urls(value)
 
     @field_validator("public_url", "jwks_url")
     @classmethod

@@ -21,8 +21,9 @@ PAUSE_S = 1.0
 class NatsChannel:
     """One connection for sending and hearing, opened when it is first needed."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, urls: str) -> None:
+        """``urls`` as ``settings.nats_urls`` makes them: the servers', with commas between."""
+        self._urls = urls.split(",")
         self._client = Client()
         self._connecting = asyncio.Lock()
         self._resumed: Callable[[], None] = _nobody_listens
@@ -57,14 +58,15 @@ class NatsChannel:
         await asyncio.Event().wait()
 
     async def close(self) -> None:
-        """Ends the connection, if there is one."""
-        await self._client.close()
+        """Ends the connection, if there is one, or is to be. The client cannot close what was never opened."""
+        if self._client.is_connected or self._client.is_reconnecting or self._client.is_connecting:
+            await self._client.close()
 
     async def _connect(self) -> None:
         async with self._connecting:
             if not self._client.is_connected and not self._client.is_reconnecting:
                 await self._client.connect(
-                    self._url,
+                    self._urls,
                     name="leadfeed",
                     connect_timeout=2,
                     max_reconnect_attempts=-1,
