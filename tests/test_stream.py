@@ -218,3 +218,20 @@ async def test_many_followers_get_what_few_get(live: World, monkeypatch: pytest.
     assert watching == [seen] * len(watchers)
     assert pages["rep0"]["because"] == ["owned"]
     assert pages["rep1"]["because"] == ["watched"]
+
+
+async def test_a_muted_persons_moments_come_on_the_stream_and_to_readers_though_no_page_shows_them(
+    live: World,
+) -> None:
+    rep = live.rep("ana")
+    ok(await live.client.patch("/v1/settings", headers=live.machine, json={"rss_enabled": True}))
+    reader = ok(await live.client.get("/v1/feed-link", headers=rep))["json"].split("/feeds/")[1]
+    await live.client.put("/v1/mutes/leads/l1", headers=rep, json={})
+    async with following(live, "ana") as stream:
+        await stream.ready()
+        (muted,) = await live.report(live.moment("l1"))
+        assert (await stream.next()).data["id"] == muted
+
+    assert [item["id"] for item in ok(await live.client.get(f"/feeds/{reader}"))["items"]] == [f"urn:uuid:{muted}"]
+    assert await live.feed("ana") == []
+    assert [item["id"] for item in await live.feed("ana", muted="show")] == [muted]

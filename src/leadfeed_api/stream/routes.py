@@ -72,7 +72,8 @@ async def stream_feed(
     """Everything that happens in my feed after a position, as it happens: each event once, by its id, in order.
 
     The position is the header `Last-Event-ID`, else the parameter `last_event_id`, else now. One that cannot be served
-    is answered by a `reset` event, with an id to continue from. docs/streaming.md has all a client needs to know.
+    is answered by a `reset` event, with an id to continue from. Muted moments come, too: `GET /v1/mutes` lists what I
+    muted. docs/streaming.md has all a client needs to know.
     """
     return await _stream(request, who, last_event_id or position)
 

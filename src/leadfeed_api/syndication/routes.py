@@ -201,7 +201,7 @@ def _documented(form: Format, name: str) -> dict[str, Any]:
 # an encoded slash where a token should be.
 @router.get("/feeds/{token}/rss.xml", **_documented("rss", "RSS 2.0"))
 async def read_rss(token: Token, visit: Reading) -> Response:
-    """The newest 50 moments of one user's feed. Needs no sign-in: the address is the secret.
+    """The newest 50 moments of one user's feed, muted ones too. Needs no sign-in: the address is the secret.
 
     Poll it with `If-None-Match`: while nothing has changed, the answer is 304. HEAD answers like GET, without the body.
     """
