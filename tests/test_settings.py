@@ -151,6 +151,11 @@ def test_a_service_that_others_can_reach_refuses_the_development_secret(reachabl
     assert Settings(**reachable, jwt_secret=SECRET).jwt_secret == SECRET  # type: ignore[arg-type]
 
 
+def test_the_refusal_names_what_makes_the_service_reachable() -> None:
+    assert "LEADFEED_PUBLIC_URL is https://leads.example)" in reason(public_url="https://leads.example")
+    assert "LEADFEED_HOST is crm.example)" in reason(host="crm.example", public_url="https://leads.example")
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

@@ -62,6 +62,8 @@ async def test_a_user_may_have_so_many_streams_and_is_told_when_there_is_no_more
             refused = await world.client.get("/v1/feed/stream", headers=world.rep("ana"))
             problem(refused, 429, "too-many")
             assert int(refused.headers["retry-after"]) > 0
+            head = await world.client.head("/v1/feed/stream", headers=world.rep("ana"))
+            assert (head.status_code, head.headers["retry-after"]) == (429, refused.headers["retry-after"])
             async with following(world, "bob") as other:
                 await other.ready()
         await until(lambda: open_streams(world.service) == 0)

@@ -41,9 +41,20 @@ async def test_a_malformed_position_is_reset(live: World, position: str) -> None
     await assert_reset(live, position, "unknown-position")
 
 
-async def test_an_empty_position_in_the_query_is_reset(live: World) -> None:
-    async with following(live, "ana", params={"last_event_id": ""}) as stream:
-        assert (await stream.next()).data == {"reason": "unknown-position"}
+@pytest.mark.parametrize("empty", ["", "  "])
+async def test_an_empty_position_is_none(live: World, empty: str) -> None:
+    async with following(live, "ana", at="", params={"last_event_id": empty}) as stream:
+        (told,) = await live.report(live.moment("l1"))
+        event = await stream.next()
+        assert (event.name, event.data["id"]) == ("moment", told)
+
+
+async def test_blanks_around_a_position_are_not_its_own(live: World) -> None:
+    at = (await live.page("ana"))["live_cursor"]
+    (missed,) = await live.report(live.moment("l1"))
+    for spaced in (f"{at} ", f" {at}"):
+        async with following(live, "ana", params={"last_event_id": spaced}) as stream:
+            assert (await stream.next()).data["id"] == missed
 
 
 async def test_another_users_position_is_reset(live: World) -> None:

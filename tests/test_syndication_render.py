@@ -270,6 +270,8 @@ def test_texts_that_are_nothing_but_refuse_leave_no_hole() -> None:
     )
 
     assert title_of(item) == "A lead without a name: Web moment"
+    unseen = LeadCard.model_construct(id="lead-1", name="\u200b", title=None, starred=False)
+    assert title_of(moment(lead=unseen)).startswith("A lead without a name")
     assert text(valid_rss(render(feed, [item], "rss")), "title") == "Lead feed"
     assert text(valid_atom(render(feed, [item], "atom")), f"{ATOM}author/{ATOM}name") == "Lead feed"
 

@@ -173,9 +173,10 @@ class Settings(BaseSettings):
         """A service that others can reach must not be signed by a secret that everybody knows."""
         public = not is_loopback(self.host) or not is_loopback(urlsplit(self.base_url).hostname or "")
         if public and self.jwt_secret == DEVELOPMENT_SECRET:
+            reason = f"PUBLIC_URL is {self.public_url}" if is_loopback(self.host) else f"HOST is {self.host}"
             raise ValueError(
                 "LEADFEED_JWT_SECRET is the development default, but the service would be reachable from outside "
-                f"(host {self.host}): anyone could sign tokens. Set it to 32 or more random characters."
+                f"(LEADFEED_{reason}): anyone could sign tokens. Set it to 32 or more random characters."
             )
         if public and len(self.jwt_secret) < 32:
             raise ValueError("LEADFEED_JWT_SECRET is too short for a public host: set 32 or more random characters.")

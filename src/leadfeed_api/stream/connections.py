@@ -66,16 +66,18 @@ class Connections:
         self.admitted = 0  # since the process began
 
     def admit(self, connection: Connection) -> None:
-        """Registers a stream. Raises ``TooMany`` when its user, or the process, has as many as it may."""
-        if self._count >= self._per_process:
-            raise TooMany("This server has reached its limit of open streams. Wait as long as Retry-After says.")
-        audience = self._audiences.get(connection.org_id) or Audience()
-        if len(audience.of(connection.user_id)) >= self._per_user:
-            raise TooMany("This user has reached the limit of open streams. Close one, or share one between tabs.")
-        self._audiences[connection.org_id] = audience
-        audience.add(connection)
+        """Registers a stream. Raises ``TooMany`` as :meth:`demand_room` does."""
+        self.demand_room(connection.org_id, connection.user_id)
+        self._audiences.setdefault(connection.org_id, Audience()).add(connection)
         self.admitted += 1
         self._counted(+1)
+
+    def demand_room(self, org_id: int, user_id: str) -> None:
+        """Raises ``TooMany`` when a user, or the process, has as many streams as it may."""
+        if self._count >= self._per_process:
+            raise TooMany("This server has reached its limit of open streams. Wait as long as Retry-After says.")
+        if len(self.audience(org_id).of(user_id)) >= self._per_user:
+            raise TooMany("This user has reached the limit of open streams. Close one, or share one between tabs.")
 
     def dismiss(self, connection: Connection) -> None:
         """Forgets a stream; one that is not registered is no error."""

@@ -92,6 +92,7 @@ async def open_stream(live: "Live", who: Caller, start: str | None) -> EventStre
 
 async def promise_stream(live: "Live", who: Caller) -> Response:
     """What opening a stream would be answered with, and no stream."""
+    live.connections.demand_room(who.org_id, who.user_id or "")
     await _admitted(live, who)
     answer = Response()
     answer.raw_headers = list(HEADERS)

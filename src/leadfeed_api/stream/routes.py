@@ -75,7 +75,7 @@ async def stream_feed(
     is answered by a `reset` event, with an id to continue from. Muted moments come, too: `GET /v1/mutes` lists what I
     muted. docs/streaming.md has all a client needs to know.
     """
-    return await _stream(request, who, last_event_id or position)
+    return await _stream(request, who, last_event_id, position)
 
 
 async def serve_stream(request: Request) -> Response:
@@ -83,14 +83,15 @@ async def serve_stream(request: Request) -> Response:
     request.scope["route"] = address  # for the metrics, as the framework does for its own
     state, query = request.app.state, request.query_params
     who = await stream_claimant(request, state.database, state.tokens, query.get("token"))
-    return await _stream(request, who, request.headers.get("last-event-id") or query.get("last_event_id"))
+    return await _stream(request, who, request.headers.get("last-event-id"), query.get("last_event_id"))
 
 
 address = Route("/v1/feed/stream", serve_stream, include_in_schema=False)
 
 
-async def _stream(request: Request, who: Caller, start: str | None) -> Response:
+async def _stream(request: Request, who: Caller, *positions: str | None) -> Response:
     live: Live = request.app.state.live
     if request.method == "HEAD":
         return await promise_stream(live, who)
-    return await open_stream(live, who, start)
+    said = (position.strip() for position in positions if position)  # an empty one says no more than none
+    return await open_stream(live, who, next(filter(None, said), None))

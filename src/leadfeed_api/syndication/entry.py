@@ -70,8 +70,12 @@ def entry_of(moment: ContactItem, *, contact_details: bool) -> Entry:
 
 
 def line(text: str | None) -> str:
-    """One line of plain text that XML and JSON both carry; what they cannot is a blank, and runs of blanks are one."""
-    return " ".join(_CONTROLS.sub(" ", without_turns(text or "")).split())
+    """One line of plain text that XML and JSON both carry; what they cannot is a blank, and runs of blanks are one.
+
+    Empty when nothing in it would be seen.
+    """
+    written = " ".join(_CONTROLS.sub(" ", without_turns(text or "")).split())
+    return written if any(map(str.isprintable, written)) else ""
 
 
 def web_address(text: str | None) -> str | None:
