@@ -148,11 +148,11 @@ async def test_any_of_several_nats_servers_will_do(settings: Settings) -> None:
             await until(lambda: (7, 42) in other.from_others)
 
 
-async def test_a_command_that_has_nothing_to_say_ends_well_without_the_nats_server(
+async def test_a_process_that_said_nothing_ends_well_without_the_nats_server(
     settings: Settings, database: Database
 ) -> None:
     by_nats = settings.model_copy(update={"nats_url": f"nats://127.0.0.1:{free_port()}"})
-    async with announcing(database, channel_for(by_nats, database)):
+    async with Wakeups(database, channel_for(by_nats, database)):
         pass
 
 

@@ -130,7 +130,8 @@ class Settings(BaseSettings):
         False, description="Whether serving processes also send subscription mails, like `serve --with-delivery`."
     )
     nats_url: str | None = Field(
-        None, description="URLs of NATS servers for wake-ups, separated by commas. Unset: PostgreSQL's LISTEN and NOTIFY."
+        None,
+        description="URLs of NATS servers for wake-ups, separated by commas. Unset: PostgreSQL's LISTEN and NOTIFY.",
     )
     stream_token_ttl: int = Field(3600, ge=30, le=86_400, description="Seconds a stream token is valid.")
     streams_per_user: int = Field(20, ge=1, description="Maximum open streams of one user on one process.")

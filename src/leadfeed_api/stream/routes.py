@@ -44,8 +44,8 @@ Position = Annotated[
 async def create_stream_token(who: Reader, signer: Signer, response: Response) -> StreamToken:
     """A credential for `GET /v1/feed/stream?token=…`, because EventSource cannot set headers.
 
-    It opens my stream and nothing else, as often as needed until `expires_at`, or until the API key that asked for it is
-    revoked.
+    It opens my stream and nothing else, as often as needed until `expires_at`, or until the API key that asked for it
+    is revoked.
     """
     response.headers["Cache-Control"] = "no-store"
     token, expires_at = signer.for_stream(who.org, who.user_id or "", who.key_hash)
