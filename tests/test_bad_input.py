@@ -224,6 +224,15 @@ async def test_a_parameter_may_be_anything_and_harms_nothing(acme: World, subtes
                     refused(answer)
 
 
+@pytest.mark.parametrize("cursor", ["", "A", "A" * 201, "A" * 1_001, "A" * 20_000])
+async def test_a_cursor_that_nobody_was_given_is_invalid_however_long_it_is(acme: World, cursor: str) -> None:
+    for path in ("/v1/feed", "/v1/best-bets"):
+        answer = await acme.client.get(path, headers=everything(acme), params={"cursor": cursor})
+        assert refused(answer)["type"] == "/problems/invalid-cursor", path
+    answer = await acme.client.post("/v1/feed/read", headers=everything(acme), json={"up_to": cursor})
+    assert refused(answer)["type"] == "/problems/invalid-cursor"
+
+
 async def test_an_unknown_parameter_of_the_feed_is_refused_without_its_name(acme: World) -> None:
     document = refused(await acme.client.get("/v1/feed", headers=everything(acme), params={MARK: "1"}))
     assert document["errors"] == [{"detail": "unknown query parameter"}]

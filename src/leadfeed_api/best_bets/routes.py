@@ -12,6 +12,7 @@ from leadfeed_api.best_bets.cursor import read_place, write_place
 from leadfeed_api.best_bets.cutoffs import window_opens
 from leadfeed_api.best_bets.queries import Choice
 from leadfeed_api.best_bets.schemas import BestBets, Hidden, HideIn, LeadScore, ScoreIn, Tiering, TiersPreview
+from leadfeed_api.feed.cursor import Cursor
 from leadfeed_api.organizations.auth import Administrator, Configured, Data, Reader, Rep, Syncer
 from leadfeed_api.organizations.tier_settings import TiersPatch
 from leadfeed_api.wire import CrmId, StrictRoute
@@ -33,9 +34,7 @@ class BestBetsQuery(BaseModel):
     starred: bool = Field(False, description="Only best bets: leads at or above the organisation's cut-off.")
     hidden: bool = Field(False, description="`true`: only the leads I hid; `false`: all others.")
     limit: int = Field(50, ge=1, le=200, description="Leads on the page.")
-    cursor: Annotated[str, Field(max_length=1_000)] | None = Field(
-        None, description="`next_cursor` of the page before, with the same filters."
-    )
+    cursor: Cursor | None = Field(None, description="`next_cursor` of the page before, with the same filters.")
 
 
 @router.get(

@@ -9,8 +9,10 @@ import base64
 import hmac
 import struct
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID
+
+from pydantic import AfterValidator
 
 from leadfeed_api.errors import InvalidCursor
 
@@ -21,6 +23,17 @@ _TAG_BYTES = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _POSITION_DIGITS = 18  # below 2^63
+_LONGEST = 1_000  # characters; one that names a lead of 128 takes 714
+
+
+def _not_too_long(text: str) -> str:
+    if len(text) > _LONGEST:
+        raise InvalidCursor
+    return text
+
+
+# Intentional: no limit that the schema states. One that is too long is forged like any other, and refused as such.
+Cursor = Annotated[str, AfterValidator(_not_too_long)]
 
 
 class Place(NamedTuple):

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 from starlette.routing import Route
 
-from leadfeed_api.feed.cursor import Positions, page_cursor, read_place
+from leadfeed_api.feed.cursor import Cursor, Positions, page_cursor, read_place
 from leadfeed_api.feed.encoding import page_json
 from leadfeed_api.feed.narrowing import FeedFilters, cursor_binding
 from leadfeed_api.feed.paging import Page, Pages
@@ -25,9 +25,7 @@ class FeedQuery(FeedFilters):
     """Which page of which part of my feed."""
 
     limit: int = Field(50, ge=1, le=200, description="Items on the page.")
-    cursor: Annotated[str, Field(max_length=200)] | None = Field(
-        None, description="`next_cursor` of the page before, with the same filters."
-    )
+    cursor: Cursor | None = Field(None, description="`next_cursor` of the page before, with the same filters.")
 
 
 @router.get(

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
+from leadfeed_api.feed.cursor import Cursor
 from leadfeed_api.feed.schemas import AccountCard, LeadCard, MomentType, Wire
 from leadfeed_api.wire import Incoming, Instant, example
 
@@ -19,7 +20,7 @@ class ReadIn(Incoming):
     model_config = example(ids=["019ab1de-8c3e-7d4b-9f0a-2b6f2f1f8a01"])
 
     ids: MomentIds | None = Field(None, description="Ids of moments; any that are not in my feed are ignored.")
-    up_to: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+    up_to: Cursor | None = Field(
         None,
         description="A page's `next_cursor`: all pages so far. A page's `live_cursor`: the whole feed as of that page.",
     )
