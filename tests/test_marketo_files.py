@@ -51,6 +51,27 @@ def test_nul_bytes_are_dropped_and_windows_text_is_understood(tmp_path: Path) ->
     assert only_moment(read_text(tmp_path, FLAT.encode() + b"\r\n" + row)).description == "Opened “Café – demo”"
 
 
+@pytest.mark.parametrize(("encoding", "mark"), [("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")])
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_an_export_saved_as_unicode_text_holds_the_same_moments(
+    tmp_path: Path, encoding: str, mark: bytes, delimiter: str
+) -> None:
+    lead = "id,email,firstName\r\n100,ana@initech.example,Ána\U0001f600 上\r\n"
+    guid = (
+        "marketoGUID,leadId,activityDate,activityTypeId,primaryAttributeValue\r\nmg-1,10,2026-11-20 10:00:00,7,Café\r\n"
+    )
+    for commas in (lead, guid, f"{FLAT}\r\n2026-11-20 10:00:00,10,1,7,Café ਊ,,\r\n"):
+        text = commas.replace(",", delimiter)
+        plain = read_text(tmp_path, text)
+        assert not isinstance(plain[0], Unreadable)
+        assert read_text(tmp_path, mark + text.encode(encoding)) == plain
+
+
+def test_unicode_text_that_was_cut_is_read_up_to_the_cut(tmp_path: Path) -> None:
+    text = f"{FLAT}\n2026-11-20 10:00:00,10,1,7,Demo,,\n2026-11-20 10:00:00,10,2,7,Demo,,".encode("utf-16")
+    assert len(read_text(tmp_path, text[:-1])) == 2
+
+
 @pytest.mark.parametrize("content", ["", "\n\n", "name,age\nAna,3\n", "leadId,activityDate\n1,2\n", "\x00\x01PK\xff"])
 def test_a_file_of_another_shape_is_one_clear_error(tmp_path: Path, content: str) -> None:
     with pytest.raises(UnknownShape) as error:

@@ -12,11 +12,13 @@ activities count is ``marketo_types``'s. Memory does not grow with the file. Kno
 """
 
 import csv
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, Literal, Self
+from typing import Literal, Self
 
 from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.sources.marketo_rows import (
@@ -89,7 +91,7 @@ class MarketoExport:
         self.bytes_read = 0
         self._types = types
         self._now = now
-        self._file: BinaryIO = path.open("rb")
+        self._file: BufferedReader = path.open("rb")
         try:
             self.bytes_total = path.stat().st_size
             self._lines = self._decoded()
@@ -163,7 +165,13 @@ class MarketoExport:
         raise UnknownShape(path, [name.strip() for name in header[:1_000].split(",")])
 
     def _decoded(self) -> Iterator[str]:
-        """Line by line: UTF-8, or Windows-1252 for what Excel saved; without NUL bytes and stray carriage returns."""
+        """Line by line, without NULs and stray carriage returns.
+
+        UTF-16 where a byte-order mark says so (Excel's "Unicode text"), else UTF-8, or Windows-1252 (Excel's "CSV").
+        """
+        if self._file.peek(2)[:2] in {BOM_UTF16_LE, BOM_UTF16_BE}:
+            yield from self._decoded_from_utf16()
+            return
         while line := self._file.readline(LONGEST_LINE):
             self.bytes_read += len(line)
             line = line.replace(b"\0", b"")
@@ -171,7 +179,17 @@ class MarketoExport:
                 text = line.decode("utf-8")
             except UnicodeDecodeError:
                 text = line.decode("cp1252", "replace")
-            yield text.lstrip("\ufeff").rstrip("\r\n").replace("\r", " ") + "\n"
+            yield _one_line(text)
+
+    def _decoded_from_utf16(self) -> Iterator[str]:
+        with TextIOWrapper(self._file, "utf-16", "replace", newline="\n") as text:
+            while line := text.readline(LONGEST_LINE):
+                self.bytes_read += 2 * len(line)
+                yield _one_line(line.replace("\0", ""))
+
+
+def _one_line(text: str) -> str:
+    return text.lstrip("\ufeff").rstrip("\r\n").replace("\r", " ") + "\n"
 
 
 def _shape(columns: set[str]) -> Shape | None:
