@@ -229,6 +229,13 @@ def test_leads_are_read_with_their_company(tmp_path: Path) -> None:
     )
 
 
+def test_blanks_around_an_id_make_nobody_and_nothing_new(tmp_path: Path) -> None:
+    leads = "id,email,externalCompanyId\n{0}100{0},ana@initech.example,{0}a-3{0}\n"
+    activities = "marketoGUID,leadId,activityDate,activityTypeId\n{0}mg-1{0},{0}100{0},2026-11-20 10:00:00,7\n"
+    for text in (leads, activities):
+        assert read_text(tmp_path, text.format(" ")) == read_text(tmp_path, text.format(""))
+
+
 def test_leads_of_a_warehouse_bring_only_what_they_have(tmp_path: Path) -> None:
     text = "id,created_at,email,first_name,last_name\r\n7,2019-12-29 08:15:15.000,x@y.example,,null\r\n8,,,,\r\n"
     first, second = read_text(tmp_path, text)

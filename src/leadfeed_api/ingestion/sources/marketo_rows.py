@@ -83,8 +83,8 @@ def moment_from(row: Row, number: int, types: ActivityTypes, now: datetime) -> C
     """
     kind = types.by_id[number]
     attributes = {**_attributes(row.get("attributes")), **row}
-    lead_id = row.get("lead_id")
-    if lead_id is None:
+    lead_id = _id(row, "lead_id")
+    if not lead_id:
         raise UnreadableRow("the activity names no lead")
     moment = kind.moment_of(attributes)
     if moment is None:
@@ -109,7 +109,7 @@ def moment_from(row: Row, number: int, types: ActivityTypes, now: datetime) -> C
 
 def lead_from(row: Row) -> LeadRecord:
     """The lead of a row. Raises :class:`UnreadableRow`."""
-    lead_id = row.get("id", "")
+    lead_id = _id(row, "id")
     if not lead_id:
         raise UnreadableRow("the lead has no id")
     lead: dict[str, str | float] = {"id": lead_id}
@@ -168,7 +168,7 @@ def _identity(row: Row) -> str:
     Intentional: GUID and id share one space. Where both exist and a GUID is a number, it is the same number as the
     id, so an activity keeps its identity whether it came by bulk extract or by a warehouse.
     """
-    known = row.get("marketo_guid") or row.get("id")
+    known = _id(row, "marketo_guid") or _id(row, "id")
     if known:
         return known
     return "row-" + hashlib.sha256(json.dumps(sorted(row.items())).encode()).hexdigest()[:40]
@@ -190,6 +190,11 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def _id(row: Row, name: str) -> str:
+    """An id, without the blanks that some exports pad their cells with; empty for none."""
+    return row.get(name, "").strip()
+
+
 def _first(row: Row, names: tuple[str, ...]) -> str:
     return next((clean(row[name]) for name in names if clean(row.get(name, ""))), "")
 
@@ -208,7 +213,7 @@ def _number(text: str) -> float:
 def _account(row: Row) -> dict[str, str] | None:
     """The company; without ``externalCompanyId`` its id is made of its name, so that colleagues share one account."""
     name = _first(row, _COMPANY)
-    account_id = row.get("external_company_id", "")
+    account_id = _id(row, "external_company_id")
     if not name and not account_id:
         return None
     digest = hashlib.sha256(name.casefold().encode()).hexdigest()[:24]
