@@ -14,6 +14,7 @@ from leadfeed_api.app import create_app
 from leadfeed_api.ingestion import routes as ingestion_routes
 from leadfeed_api.ingestion.envelopes import open_envelope
 from leadfeed_api.settings import Settings
+from statements import Statements
 from world import Service, World, listening, ok
 
 pytestmark = pytest.mark.anyio
@@ -233,9 +234,51 @@ async def test_a_cursor_that_nobody_was_given_is_invalid_however_long_it_is(acme
     assert refused(answer)["type"] == "/problems/invalid-cursor"
 
 
-async def test_an_unknown_parameter_of_the_feed_is_refused_without_its_name(acme: World) -> None:
-    document = refused(await acme.client.get("/v1/feed", headers=everything(acme), params={MARK: "1"}))
-    assert document["errors"] == [{"detail": "unknown query parameter"}]
+async def test_a_stranger_hears_of_their_credential_alone_and_nobody_reads_what_they_send(
+    acme: World, subtests: pytest.Subtests
+) -> None:
+    read: list[bytes] = []
+
+    async def sent(body: bytes) -> AsyncIterator[bytes]:
+        read.append(body)
+        yield body
+
+    for operation in WITH_BODY:
+        with subtests.test(str(operation)):
+            bodies = ((JSON, b"{"), ("text/plain", b"x"), (JSON, b" " * (wire.MAX_BODY_BYTES + 1)))
+            for content_type, body in bodies if operation.path != "/v1/moments" else ():
+                answer = await acme.client.request(
+                    operation.method, operation.address(), headers={"Content-Type": content_type},
+                    params={"zq": "1"}, content=sent(body),
+                )  # fmt: skip
+                assert refused(answer)["type"] == "/problems/not-authenticated", content_type
+    assert not read
+
+
+async def test_a_key_is_looked_up_once_though_it_is_asked_for_before_the_body(
+    acme: World, statements: Statements
+) -> None:
+    before = len(statements.of_tables())
+    await acme.client.post("/v1/watchlist", headers=everything(acme), json={"lead_ids": ["l1"]})
+    assert ["api_key" in text for text in statements.of_tables()[before:]].count(True) == 1
+
+
+async def test_a_parameter_that_no_operation_declares_is_refused_without_its_name(
+    acme: World, subtests: pytest.Subtests
+) -> None:
+    for operation in operations():
+        if not operation.needs_credential or operation.path in {"/v1/moments", "/v1/feed/stream"}:
+            continue
+        with subtests.test(str(operation)):
+            headers = {**everything(acme), "Content-Type": JSON}
+            answer = await acme.client.request(
+                operation.method,
+                operation.address(),
+                headers=headers,
+                params={MARK: "1"},
+                content=empty_body(operation),
+            )
+            assert {"detail": "unknown query parameter"} in refused(answer)["errors"]
 
 
 async def test_a_header_may_be_anything_and_harms_nothing(acme: World) -> None:

@@ -22,7 +22,8 @@ from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 from zoneinfo import available_timezones
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -31,7 +32,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from leadfeed_api.errors import InvalidBody, UnsupportedMediaType
+from leadfeed_api.errors import Invalid, InvalidBody, UnsupportedMediaType
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 BODY_SECONDS = 30.0  # for a whole body to arrive: 4 MB at 1.1 Mbit/s
@@ -173,19 +174,34 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that reads its body the strict way, and ids in its path as they are: ``APIRouter(route_class=…)``."""
+    """A route that reads its body the strict way, and ids in its path as they are: ``APIRouter(route_class=…)``.
+
+    Who is asking is asked first: nobody reads a stranger's body, nor tells them what is wrong with it.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The usual handler, given a :class:`StrictRequest`."""
         handle = super().get_route_handler()
+        enter = self._dependencies_alone()
+        known = _query_names(self.dependant) if self.path.startswith("/v1/") else None
 
         async def strictly(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
+            unknown = known is not None and not known.issuperset(strict.query_params)
+            if unknown or self.body_field is not None:
+                await enter(strict)
+            if unknown:
+                raise Invalid(errors=[{"detail": "unknown query parameter"}])
             if self.body_field is not None and await strict.body():
                 demand_json(strict.headers)
             return await handle(strict)
 
         return strictly
+
+    def _dependencies_alone(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """A handler that solves what the route depends on and no more; the framework itself reads the body first."""
+        asked = [Depends(one.call) for one in self.dependant.dependencies]
+        return APIRoute(self.path, _nothing, dependencies=asked).get_route_handler()
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As usual, except that an encoded slash belongs to the id it stands in and not to the path around it."""
@@ -196,6 +212,22 @@ class StrictRoute(APIRoute):
         if match is not Match.NONE:
             found["path_params"] = {name: unquote(value) for name, value in found["path_params"].items()}
         return match, found
+
+
+async def _nothing() -> Response:
+    return Response()
+
+
+def _query_names(dependant: Dependant) -> frozenset[str] | None:
+    """What a query may name; None where a model reads it, which refuses the rest by itself."""
+    names: set[str] = set()
+    for one in (dependant, *dependant.dependencies):
+        for parameter in one.query_params:
+            kind = parameter.field_info.annotation
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                return None
+            names.add(parameter.alias)
+    return frozenset(names)
 
 
 def clean(text: str) -> str:

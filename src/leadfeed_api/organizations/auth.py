@@ -129,7 +129,15 @@ def _admit(active: bool | None) -> None:
         raise UserDisabled
 
 
-Anyone = Annotated[Caller, Depends(caller)]
+async def anyone(request: Request, data: Data, signer: Signer) -> Caller:
+    """As :func:`caller`, found once for a request: a route with a body asks before reading it, and again after."""
+    if "caller" not in request.scope:
+        request.scope["caller"] = await caller(request, data, signer)
+    found: Caller = request.scope["caller"]
+    return found
+
+
+Anyone = Annotated[Caller, Depends(anyone)]
 
 
 async def _claimant(need: Need, request: Request, data: Data, signer: Signer) -> Caller:

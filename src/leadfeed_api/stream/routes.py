@@ -10,8 +10,9 @@ from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.stream.live import Live
 from leadfeed_api.stream.response import EventStream, open_stream, promise_stream
 from leadfeed_api.stream.schemas import StreamToken
+from leadfeed_api.wire import StrictRoute
 
-router = APIRouter(prefix="/v1", tags=["Feed"])
+router = APIRouter(prefix="/v1", tags=["Feed"], route_class=StrictRoute)
 
 EXAMPLE = """\
 : connected
