@@ -74,8 +74,6 @@ UNREADABLE = {
     "duplicate keys": b'{"zq-offending-value-zq": 1, "zq-offending-value-zq": 2}',
     "NaN": b'{"x": NaN}',
     "Infinity": b'{"x": -Infinity}',
-    "1e999": b'{"x": 1e999}',
-    "endless digits": b'{"x": ' + b"9" * 5_000 + b"}",
     "deep": b'{"x": ' + b"[" * 50_000 + b"]" * 50_000 + b"}",
     "UTF-16": '{"x": "zq-offending-value-zq"}'.encode("utf-16"),
     "byte-order mark": b"\xef\xbb\xbf{}",
@@ -85,9 +83,10 @@ UNREADABLE = {
     "only NUL": b"\x00",
     "blank": b"   ",
 }
+BEYOND = "a number that is JSON, and beyond all that a machine counts with"
 OF_ANOTHER_SHAPE: list[object] = [[], MARK, 5, None, True, [{}], {MARK: 1}, {"\ud800": "\ud800"}, {"a\x00": {}}]
 OF_A_WRONG_KIND: list[object] = [
-    MARK, "\ud800", "a\x00b", 2**63, -(2**70), 1.5, {MARK: 1}, [MARK], [[]], [None], [True], "",
+    BEYOND, MARK, "\ud800", "a\x00b", 2**63, -(2**70), 1.5, {MARK: 1}, [MARK], [[]], [None], [True], "",
 ]  # fmt: skip
 NO_JSON = [
     "text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp",
@@ -133,11 +132,25 @@ async def test_every_field_refuses_every_wrong_kind_of_value(acme: World, subtes
             schema = operation.body_schema() or {}
             for name in schema["properties"]:
                 for value in OF_A_WRONG_KIND:
-                    answer = await send(acme, operation, json.dumps({name: value}).encode())
+                    body = json.dumps({name: value}).replace(f'"{BEYOND}"', "1e400").encode()
+                    answer = await send(acme, operation, body)
                     if answer.is_success:
+                        assert value is not BEYOND, f"{operation} took 1e400 as {name}"
                         assert _takes(schema["properties"][name], value), f"{operation} took {value!r} as {name}"
                     else:
                         refused(answer)
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 5_000])
+async def test_a_number_out_of_range_spoils_its_own_item_alone(acme: World, number: str) -> None:
+    batches = {
+        "/v1/moments": {"moments": [acme.moment("l1", url=BEYOND), acme.moment("l1")]},
+        "/v1/sync": {"leads": [{"id": "l1", "score": BEYOND}, {"id": "l1", "score": 7}]},
+    }
+    for path, batch in batches.items():
+        body = json.dumps(batch).replace(f'"{BEYOND}"', number)
+        answer = ok(await acme.client.post(path, headers={**acme.machine, "Content-Type": JSON}, content=body))
+        assert [result["status"] for result in answer["results"]] == ["rejected", "accepted"], path
 
 
 def _takes(schema: Any, value: object) -> bool:

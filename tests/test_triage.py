@@ -207,6 +207,7 @@ async def test_organisations_do_not_see_each_others_people_moments_or_cursors(wo
         ("POST", "/v1/feed/read", {"ids": [str(uuid4())], "up_to": "x"}),
         ("POST", "/v1/feed/read", {"ids": [str(uuid4())], "extra": 1}),
         ("POST", "/v1/feed/unread", {"up_to": "x"}),
+        ("PUT", "/v1/mutes/leads/mia", {"until": "9999-12-31T23:59:59.999999Z"}),
         ("PUT", "/v1/mutes/leads/mia", {"until": "2020-01-01T00:00:00Z"}),
         ("PUT", "/v1/mutes/leads/mia", {"until": "tomorrow"}),
         ("PUT", "/v1/mutes/leads/mia", {"for": 3}),

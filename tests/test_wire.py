@@ -38,10 +38,15 @@ def test_a_number_beyond_64_bits_is_left_to_its_field_to_refuse() -> None:
     assert strict_json(b'{"score": 100000000000000000000000}') == {"score": 1e23}
 
 
+@pytest.mark.parametrize("number", [b"1e400", b"-1e999", b"9" * 100_000])
+def test_so_is_a_number_beyond_all_bounds(number: bytes) -> None:
+    assert abs(strict_json(number)) == math.inf
+
+
 @given(st.binary(max_size=80))
 def test_any_bytes_are_read_or_refused_and_nothing_else(body: bytes) -> None:
     with suppress(json.JSONDecodeError):
-        json.dumps(strict_json(body), allow_nan=False)
+        json.dumps(strict_json(body))
 
 
 @pytest.mark.parametrize(
@@ -54,9 +59,6 @@ def test_any_bytes_are_read_or_refused_and_nothing_else(body: bytes) -> None:
         (b'{"a": NaN}', "NaN and Infinity are not JSON"),
         (b"[Infinity]", "NaN and Infinity are not JSON"),
         (b"-Infinity", "NaN and Infinity are not JSON"),
-        (b"1e999", "a number is too large"),
-        (b"-1e999", "a number is too large"),
-        (b"9" * 100_000, "a number is too large"),
         (b"[" * 100_000, "the body is nested too deeply"),
         (b'{"a":' * 100_000, "the body is nested too deeply"),
         (b"\xef\xbb\xbf{}", "the body starts with a byte-order mark"),
@@ -107,7 +109,10 @@ def test_controls_and_unpaired_surrogates_become_one_blank(text: str, line: str)
 
 
 @pytest.mark.parametrize("kind", [Name, Description])
-@pytest.mark.parametrize("value", ["", "   ", "\x00\r\n", "\ud800", "\u3000"])
+@pytest.mark.parametrize(
+    "value",
+    ["", "   ", "\x00\r\n", "\ud800", "\u3000", "\u200b", "\u200b\u2060\ufeff", "\u200e \u00ad", "\u2066\u2069"],
+)
 def test_a_text_without_a_visible_character_is_refused(kind: Any, value: str) -> None:
     assert refused(kind, value) == "must contain at least one visible character"
 
@@ -119,8 +124,14 @@ def test_the_length_counts_after_cleaning(kind: Any, longest: int) -> None:
     assert refused(kind, fits + "x") == f"must have at most {longest} characters"
 
 
-def test_an_optional_line_without_content_is_none() -> None:
-    assert TypeAdapter(OptionalLine).validate_python(" \x00 ") is None
+@pytest.mark.parametrize("text", ["\U0001f469\u200d\U0001f4bb", "می\u200cخواهم", "a\u200bb", "\u202eabc"])
+def test_what_joins_and_directs_visible_characters_stays(text: str) -> None:
+    assert TypeAdapter(Name).validate_python(text) == text
+
+
+@pytest.mark.parametrize("text", [" \x00 ", "\u200b\u2060"])
+def test_an_optional_line_without_content_is_none(text: str) -> None:
+    assert TypeAdapter(OptionalLine).validate_python(text) is None
 
 
 @given(any_text)
@@ -156,7 +167,9 @@ def test_an_instant_of_any_offset_is_the_same_instant_in_utc(when: datetime, off
         ("2026-11-23T09:12:00.5-01:30", datetime(2026, 11, 23, 10, 42, 0, 500_000, tzinfo=UTC)),
         ("2026-11-23T09:12:00.123456789Z", datetime(2026, 11, 23, 9, 12, 0, 123_456, tzinfo=UTC)),
         ("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)),
-        ("9999-12-31T23:59:59.999999Z", datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)),
+        ("9999-12-31T23:59:59.999998Z", datetime(9999, 12, 31, 23, 59, 59, 999_998, tzinfo=UTC)),
+        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("2016-12-31T15:59:60.25-08:00", datetime(2017, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC)),
     ],
 )
 def test_the_spellings_of_rfc_3339_are_understood(text: str, when: datetime) -> None:
@@ -168,7 +181,9 @@ def test_the_spellings_of_rfc_3339_are_understood(text: str, when: datetime) -> 
     [
         1_790_000_000, 1_790_000_000.5, "1790000000", True, "", "now", "2026-11-23", "2026-11-23T09:12:00",
         "2026-11-23T09:12Z", "2026-11-23T09:12:00Z\n", "2026-02-30T00:00:00Z", "2026-11-23T24:00:00Z",
-        "2026-11-23T23:59:60Z", "2026-11-23T09:12:00+24:00", "1969-12-31T23:59:59Z", "0000-01-01T00:00:00Z",
+        "2026-11-23T23:59:61Z", "2026-11-23T09:12:60Z", "2016-12-31T23:59:60-08:00", "2026-11-23T09:60:00Z",
+        "9999-12-31T23:59:60Z", "9999-12-31T23:59:59.999999Z",
+        "2026-11-23T09:12:00+24:00", "1969-12-31T23:59:59Z", "0000-01-01T00:00:00Z",
         "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "२०२६-११-२३T०९:१२:००Z", "infinity", "-infinity",
         "P1D", "2026-W47-1T09:12:00Z", math.inf, math.nan,
     ],

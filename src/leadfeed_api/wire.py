@@ -2,7 +2,7 @@
 
 Owns the rules every request body shares, so that each feature states only its own fields:
 
-* a body is one JSON document in UTF-8 without a byte-order mark, keys unique, no NaN or Infinity;
+* a body is one JSON document in UTF-8 without a byte-order mark, keys unique, no NaN or Infinity by name;
 * text is cleaned, not refused: control characters and unpaired surrogates become blanks, runs of blanks become one;
 * ids are 1-128 printable characters, taken exactly as they come;
 * an instant is RFC 3339 with an offset, between 1970 and 9999; a link is http or https.
@@ -12,10 +12,10 @@ Knows no table and no route.
 
 import asyncio
 import json
-import math
 import re
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from email.message import Message as EmailMessage
 from functools import cache, lru_cache
 from typing import Annotated, Any
@@ -40,6 +40,7 @@ _CONTROLS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\ufff
 _TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime.max.replace(tzinfo=UTC)
 
 
 def example(**values: Any) -> ConfigDict:
@@ -65,7 +66,7 @@ def strict_json(body: bytes) -> Any:
     if text.startswith("\ufeff"):
         raise json.JSONDecodeError("the body starts with a byte-order mark", "", 0)
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite, parse_int=_int)
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_int)
     except RecursionError:
         raise json.JSONDecodeError("the body is nested too deeply", "", 0) from None
 
@@ -81,16 +82,12 @@ def _refuse(_: str) -> float:
     raise json.JSONDecodeError("NaN and Infinity are not JSON", "", 0)
 
 
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise json.JSONDecodeError("a number is too large", "", 0)
-    return number
-
-
 def _int(digits: str) -> int | float:
-    """Intentional: digits beyond 64 bits are read like any large number, so that its field can refuse it by itself."""
-    return int(digits) if len(digits) <= 20 else _finite(digits)
+    """Intentional: digits beyond 64 bits are read like any large number, so that its field can refuse it by itself.
+
+    So is 1e400, which is JSON: it becomes an infinity, which no field takes.
+    """
+    return int(digits) if len(digits) <= 20 else float(digits)
 
 
 def media_type(headers: Mapping[str, str]) -> str:
@@ -252,14 +249,22 @@ def _line(longest: int) -> Callable[[object], object]:
     return cleaned
 
 
+def _shows(text: str) -> bool:
+    """Whether a cleaned text has a character to see: not only joiners, marks of direction and the like.
+
+    These stay where they stand between others: emoji are joined by them, and Persian is written with them.
+    """
+    return any(character.isprintable() and character != " " for character in text)
+
+
 def _required(value: object) -> object:
-    if value == "":
+    if isinstance(value, str) and not _shows(value):
         raise PydanticCustomError("empty", "must contain at least one visible character")
     return value
 
 
 def _empty_is_none(value: object) -> object:
-    return None if value == "" else value
+    return None if isinstance(value, str) and not _shows(value) else value
 
 
 def _identifier(longest: int) -> Callable[[object], object]:
@@ -275,19 +280,37 @@ def instant(text: str) -> datetime:
     """The moment in UTC that an RFC 3339 text names. Raises ``ValueError``."""
     if not _RFC3339.match(text):
         raise ValueError("not RFC 3339")
-    when = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper())).astimezone(UTC)
+    try:
+        when = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper())).astimezone(UTC)
+    except ValueError:
+        when = _leap_second(text)
     if when < _EPOCH:
         raise ValueError("before 1970")
     return when
 
 
+def _leap_second(text: str) -> datetime:
+    """A day's second 60 in UTC is the next day's first, as it is to every clock that counts like POSIX.
+
+    Raises ``ValueError`` for any other time.
+    """
+    if text[16:19] != ":60":
+        raise ValueError("no such time")
+    when = instant(f"{text[:16]}:59{text[19:]}") + timedelta(seconds=1)
+    if (when.hour, when.minute, when.second) != (0, 0, 0):
+        raise ValueError("no leap second")
+    return when
+
+
 def _instant(value: object) -> object:
+    """Intentional: without the last microsecond there is, which the database's driver takes for infinity."""
     if isinstance(value, str):
-        try:
-            return instant(value)
-        except (ValueError, OverflowError):
-            pass
-    raise PydanticCustomError("instant", "expected RFC 3339 with an offset, from 1970 on, like 2026-11-23T09:12:00Z")
+        with suppress(ValueError, OverflowError):
+            if (when := instant(value)) < _END:
+                return when
+    raise PydanticCustomError(
+        "instant", "expected RFC 3339 with an offset, from 1970 to the end of 9999, like 2026-11-23T09:12:00Z"
+    )
 
 
 def _link(value: object) -> object:
