@@ -353,22 +353,69 @@ async def test_a_binary_cloud_event_has_its_attributes_in_headers_percent_encode
 
 
 @pytest.mark.parametrize(
-    ("headers", "pointer"),
+    ("headers", "at_fault"),
     [
-        ({"ce-id": "%00"}, "/id"),
-        ({"ce-specversion": "2.0"}, "/specversion"),
-        ({"ce-time": "noon"}, "/time"),
-        ({"ce-type": "leadfeed.moment.sms"}, "/type"),
-        ({"ce-subject": ""}, "/subject"),
+        ({"ce-id": "%00"}, "ce-id"),
+        ({"ce-id": "%FF"}, "ce-id"),
+        ({"ce-id": "%C0%A0"}, "ce-id"),
+        ({"ce-id": "100%"}, "ce-id"),
+        ({"ce-source": "%ED%A0%80"}, "ce-source"),
+        ({"ce-specversion": "2.0"}, "ce-specversion"),
+        ({"ce-time": "noon"}, "ce-time"),
+        ({"ce-type": "leadfeed.moment.sms"}, "ce-type"),
+        ({"ce-subject": ""}, "ce-subject"),
+        ({"ce-subject": "nobody"}, "ce-subject"),
     ],
 )
-async def test_a_binary_cloud_event_that_is_not_valid_is_rejected(
-    acme: World, headers: Mapping[str, str], pointer: str
+async def test_a_header_of_a_binary_cloud_event_that_is_not_valid_is_named(
+    acme: World, headers: Mapping[str, str], at_fault: str
 ) -> None:
     answer = await acme.client.post(
         "/v1/moments", headers={**acme.machine, **binary(), **headers}, json={"description": "Visited"}
     )
-    assert [(one["status"], one["pointer"]) for one in ok(answer)["results"]] == [("rejected", pointer)]
+    (result,) = ok(answer)["results"]
+    assert (result["status"], result["header"], "pointer" in result) == ("rejected", at_fault, False)
+    assert BatchResult.model_validate_json(answer.content).results[0].header == at_fault
+
+
+@pytest.mark.parametrize(
+    ("data", "pointer"),
+    [
+        ({"description": ""}, "/description"),
+        ({}, "/description"),
+        ({"description": "x", "url": "y"}, "/url"),
+        ("x", ""),
+    ],
+)
+async def test_data_of_a_binary_cloud_event_that_is_not_valid_is_pointed_at_in_the_body(
+    acme: World, data: object, pointer: str
+) -> None:
+    answer = await acme.client.post("/v1/moments", headers={**acme.machine, **binary()}, json=data)
+    (result,) = ok(answer)["results"]
+    assert (result["status"], result["pointer"], "header" in result) == ("rejected", pointer, False)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("a", "a"), ('"a b"', "a b"), (r'"a\"b\\"', 'a"b\\'), ('"a%20b"', "a b"), ('a"b', 'a"b')]
+)
+async def test_a_quoted_header_of_a_binary_cloud_event_is_unquoted(acme: World, written: str, meant: str) -> None:
+    answer = await acme.client.post(
+        "/v1/moments", headers={**acme.machine, **binary(id=written)}, json={"description": "Visited"}
+    )
+    assert ok(answer)["accepted"] == 1
+    assert ok(await send_events(acme, event(id=meant)))["duplicates"] == 1
+
+
+@pytest.mark.parametrize("name", ["id", "source", "subject"])
+async def test_an_attribute_that_is_missing_or_null_is_required(acme: World, name: str) -> None:
+    lacking = event()
+    del lacking[name]
+    answer = await acme.client.post(
+        "/v1/moments", headers={**acme.machine, "Content-Type": EVENT_BATCH},
+        content=json.dumps([lacking, {**event(), name: None}]),
+    )  # fmt: skip
+    told = [(one["pointer"], one["detail"]) for one in ok(answer)["results"]]
+    assert told == [(f"/0/{name}", "is required"), (f"/1/{name}", "is required")]
 
 
 @pytest.mark.parametrize(

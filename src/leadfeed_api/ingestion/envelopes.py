@@ -3,6 +3,7 @@
 Owns which items a body holds and where in the body each stands. What an item means is ``interpret``'s.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,10 +36,14 @@ class Batch:
     items: Sequence[Candidate | Rejection]
     above: str | None
     lead_pointer: str  # of the lead's id in an item
+    in_headers: bool = False  # of the one item, all but its data
 
-    def pointer(self, index: int) -> str:
-        """Of an item in the body."""
-        return "" if self.above is None else f"{self.above}/{index}"
+    def place(self, index: int, pointer: str) -> dict[str, str]:
+        """Where in the request a part of an item stands: a JSON pointer into the body, or a header's name."""
+        if self.in_headers:
+            inside = pointer.removeprefix("/data")
+            return {"header": f"ce-{pointer[1:]}"} if inside == pointer else {"pointer": inside}
+        return {"pointer": pointer if self.above is None else f"{self.above}/{index}{pointer}"}
 
 
 def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Batch:
@@ -52,7 +57,7 @@ def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Bat
     if kind == "application/cloudevents-batch+json":
         return _events(_items(_document(body), ""), "", now)
     if kind == "application/json" and "ce-specversion" in headers:
-        return _events([_binary(headers, _document(body))], None, now)
+        return _events([_binary(headers, _document(body))], None, now, in_headers=True)
     if kind == "application/json":
         return _plain(body, now) or _own(_document(body), now)
     raise UnsupportedMediaType(
@@ -96,8 +101,8 @@ def _own(document: Any, now: datetime) -> Batch:
     return Batch(interpret_all(_items(document["moments"], "/moments"), now), "/moments", "/lead_id")
 
 
-def _events(events: Sequence[Any], above: str | None, now: datetime) -> Batch:
-    return Batch([interpret_cloud_event(event, now) for event in events], above, "/subject")
+def _events(events: Sequence[Any], above: str | None, now: datetime, *, in_headers: bool = False) -> Batch:
+    return Batch([interpret_cloud_event(event, now) for event in events], above, "/subject", in_headers)
 
 
 def _event(document: Any) -> Any:
@@ -120,8 +125,16 @@ def _document(body: bytes) -> Any:
 
 
 def _binary(headers: Mapping[str, str], data: Any) -> dict[str, Any]:
-    """The event whose attributes are ``ce-`` headers, percent-encoded, and whose data is the body."""
-    attributes = {
-        name.removeprefix("ce-"): unquote(value.strip('"')) for name, value in headers.items() if name.startswith("ce-")
-    }
+    """The event whose attributes are ``ce-`` headers, and whose data is the body."""
+    attributes = {name.removeprefix("ce-"): _attribute(value) for name, value in headers.items() if name[:3] == "ce-"}
     return {**attributes, "data": data}
+
+
+def _attribute(value: str) -> str:
+    """A header's value, unquoted and percent-decoded once (CloudEvents' HTTP binding 1.0.2, section 3.1.3.2).
+
+    What is no percent-encoded UTF-8 becomes half a character, which no attribute may hold: two such ids are not one.
+    """
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = re.sub(r"\\(.)", r"\1", value[1:-1])
+    return unquote(re.sub("%(?![0-9A-Fa-f]{2})", "%ff", value), errors="surrogateescape")

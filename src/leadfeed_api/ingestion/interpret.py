@@ -167,25 +167,21 @@ def interpret_cloud_event(event: object, now: datetime) -> Candidate | Rejection
     data = event.get("data")
     if not isinstance(data, Mapping):
         return Rejection("invalid-description", "/data", "expected a JSON object with a description")
+    attributes = {field: event.get(name) for field, name in _ATTRIBUTES.items()}
     item = {
-        "source": event.get("source"),
-        "external_id": event.get("id"),
-        "lead_id": event.get("subject"),
+        **{field: value for field, value in attributes.items() if value is not None},  # null is as good as left out
         "type": kind.removeprefix(CLOUD_EVENT_TYPE),
-        "occurred_at": event.get("time"),
-        **{field: data[field] for field in ("description", "url", "bot") if field in data},
+        **{field: data[field] for field in _DATA if field in data},
     }
     return _judge(item, now, at=_CLOUD_EVENT)
 
 
 _OWN: Mapping[str, str] = {}
+_ATTRIBUTES = {"source": "source", "external_id": "id", "lead_id": "subject", "occurred_at": "time"}
+_DATA = ("description", "url", "bot")
 _CLOUD_EVENT: Mapping[str, str] = {
-    "external_id": "/id",
-    "lead_id": "/subject",
-    "occurred_at": "/time",
-    "description": "/data/description",
-    "url": "/data/url",
-    "bot": "/data/bot",
+    **{field: f"/{name}" for field, name in _ATTRIBUTES.items()},
+    **{field: f"/data/{field}" for field in _DATA},
 }
 
 

@@ -6,7 +6,7 @@ the batch. The schema stays what is documented; a test holds the two equal, byte
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -112,16 +112,16 @@ def _results(batch: Batch, verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = []
     for index, item in enumerate(batch.items):
         if isinstance(item, Rejection):
-            results.append(_rejected(index, item.problem, batch.pointer(index) + item.pointer, item.detail))
+            results.append(_rejected(index, item.problem, batch.place(index, item.pointer), item.detail))
             continue
         status, moment_id, problem = next(recorded)
         if problem is None:
             results.append({"index": index, "status": status, "id": moment_id})
         else:
-            pointer = batch.pointer(index) + batch.lead_pointer
-            results.append(_rejected(index, problem, pointer, "no lead has this id"))
+            place = batch.place(index, batch.lead_pointer)
+            results.append(_rejected(index, problem, place, "no lead has this id"))
     return results
 
 
-def _rejected(index: int, problem: str, pointer: str, detail: str) -> dict[str, Any]:
-    return {"index": index, "status": "rejected", "problem": problem, "pointer": pointer, "detail": detail}
+def _rejected(index: int, problem: str, place: Mapping[str, str], detail: str) -> dict[str, Any]:
+    return {"index": index, "status": "rejected", "problem": problem, **place, "detail": detail}

@@ -16,6 +16,9 @@ class Result(BaseModel):
     id: UUID | None = Field(None, description="The moment's id; for a duplicate, the id stored first.")
     problem: str | None = Field(None, description="A stable code, such as `unknown-lead` or `invalid-type`.")
     pointer: str | None = Field(None, description="JSON pointer to the fault in the body.")
+    header: str | None = Field(
+        None, description="In place of a pointer, for a CloudEvent in binary mode: such as `ce-id`."
+    )
     detail: str | None = None
 
 
