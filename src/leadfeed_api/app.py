@@ -27,7 +27,7 @@ from leadfeed_api.organizations import routes as organizations
 from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.panel import routes as panel
 from leadfeed_api.people import routes as people
-from leadfeed_api.problems import speak_problems
+from leadfeed_api.problems import Failures, speak_problems
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream import routes as stream
 from leadfeed_api.stream.live import Live
@@ -117,6 +117,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Outermost last: telemetry sees everything, also what CORS answers by itself."""
+    app.add_middleware(Failures)
     app.add_middleware(Express, owner=app, routes=EXPRESS)
     app.add_middleware(BoundedBodies)
     if settings.cors_origins:

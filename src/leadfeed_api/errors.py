@@ -69,7 +69,7 @@ class Problem(Exception):
 class InternalError(Problem):
     """The service failed. The request id identifies the failure in the operator's log."""
 
-    # uvicorn ends the connection of a request that failed; a client that is not told would send its next one into it.
+    # Nobody knows in what state the failure left it, the request's body half read perhaps.
     headers: ClassVar[Mapping[str, str]] = {"Connection": "close"}
 
 

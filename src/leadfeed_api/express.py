@@ -48,10 +48,8 @@ class Express:
         return False
 
     async def _explained(self, request: Request, error: Exception) -> Response:
-        """The answer of whoever handles such errors in the application. Raises what nobody does: the outermost will."""
+        """The answer of whoever handles such errors in the application; there is somebody for each."""
         handlers: Mapping[Any, Any] = self._owner.exception_handlers
-        for kind in type(error).__mro__:
-            if kind in handlers and kind is not Exception:
-                response: Response = await handlers[kind](request, error)
-                return response
-        raise error
+        kind = next(kind for kind in type(error).__mro__ if kind in handlers)
+        response: Response = await handlers[kind](request, error)
+        return response

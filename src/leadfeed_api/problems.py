@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leadfeed_api import errors
 from leadfeed_api.errors import Fault, Problem
@@ -119,6 +120,35 @@ def _allowed(request: Request) -> str:
         for method in methods
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     )
+
+
+class Failures:
+    """Pure ASGI middleware: a failure is answered here, so that what is around it sees that answer like any other.
+
+    The framework's own answer comes from outside everything: without a request id in its header, and without what CORS
+    adds, so that a page would see a broken network. One in the middle of an answer is left to the server, which can
+    but end the connection.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on."""
+        began = False
+
+        async def noted(message: Message) -> None:
+            nonlocal began
+            began = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        except Exception as error:
+            if scope["type"] != "http" or began:
+                raise
+            answer = await _on_failure(Request(scope), error)
+            await answer(scope, receive, send)
 
 
 async def _on_failure(request: Request, error: Exception) -> Response:
