@@ -268,6 +268,13 @@ async def test_a_stranger_hears_of_their_credential_alone_and_nobody_reads_what_
     assert not read
 
 
+async def test_an_id_that_is_none_is_refused_without_a_letter_of_it(acme: World) -> None:
+    by_path = await acme.client.delete("/v1/api-keys/zqx", headers=everything(acme))
+    by_body = await acme.client.post("/v1/feed/read", headers=everything(acme), json={"ids": ["zqx"]})
+    for answer in (by_path, by_body):
+        assert refused(answer)["errors"][0]["detail"] == "expected a UUID"
+
+
 async def test_a_key_is_looked_up_once_though_it_is_asked_for_before_the_body(
     acme: World, statements: Statements
 ) -> None:

@@ -100,6 +100,13 @@ async def test_each_record_gets_a_verdict_with_its_place_and_spoils_no_other(wor
     assert all(one["detail"] for one in results if one["status"] == "rejected")
 
 
+async def test_a_rejected_record_is_named_by_its_id_where_that_can_be_read(world: World) -> None:
+    unreadable: list[Any] = [{"id": 7, "name": "x"}, {"id": "\x00", "score": "x"}, {"name": "x"}, "l9"]
+    records = [{"id": "l1", "score": "x"}, {"id": "l2", "fax_number": "1"}, {"id": "l3"}, *unreadable]
+    answer = ok(await world.client.post("/v1/sync", headers=world.machine, json={"leads": records}))
+    assert [one.get("id") for one in answer["results"]] == ["l1", "l2", "l3", *[None] * len(unreadable)]
+
+
 async def test_a_field_left_out_keeps_its_value_and_null_clears_it(world: World) -> None:
     full = {"id": "l1", "name": "Ana", "title": "CTO", "account_id": "a1", "owner_id": "u1", "phone": "+1 512 555 0142"}
     await sync(world, users=[{"id": "u1", "name": "Nora"}], accounts=[{"id": "a1", "name": "Initech"}], leads=[full])

@@ -61,25 +61,34 @@ def strict_json(body: bytes) -> Any:
     """
     try:
         text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise json.JSONDecodeError("the body is not UTF-8", "", error.start) from None
+    except UnicodeDecodeError:
+        raise _NotStrict("the body is not UTF-8") from None
     if text.startswith("\ufeff"):
-        raise json.JSONDecodeError("the body starts with a byte-order mark", "", 0)
+        raise _NotStrict("the body starts with a byte-order mark")
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_int)
     except RecursionError:
-        raise json.JSONDecodeError("the body is nested too deeply", "", 0) from None
+        raise _NotStrict("the body is nested too deeply") from None
+    except _NotStrict:
+        raise
+    except json.JSONDecodeError as error:
+        raise _NotStrict(f"it is not JSON at line {error.lineno}, column {error.colno}") from None
+
+
+class _NotStrict(json.JSONDecodeError):
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, "", 0)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        raise json.JSONDecodeError("an object names one key twice", "", 0)
+        raise _NotStrict("an object names one key twice")
     return document
 
 
 def _refuse(_: str) -> float:
-    raise json.JSONDecodeError("NaN and Infinity are not JSON", "", 0)
+    raise _NotStrict("NaN and Infinity are not JSON")
 
 
 def _int(digits: str) -> int | float:

@@ -59,12 +59,15 @@ def _read(kind: Kind, items: Any) -> Inbox:
         try:
             inbox.given[index] = MODELS[kind].model_validate(item).model_dump(exclude_unset=True)
         except ValidationError as error:
-            _reject_unreadable(inbox, index, error)
+            _reject_unreadable(inbox, index, item, error)
     return inbox
 
 
-def _reject_unreadable(inbox: Inbox, index: int, error: ValidationError) -> None:
-    first = error.errors(include_url=False, include_input=False)[0]
+def _reject_unreadable(inbox: Inbox, index: int, item: Any, error: ValidationError) -> None:
+    found = error.errors(include_url=False, include_input=False)
+    first = found[0]
+    if isinstance(item, dict) and ("id",) not in [fault["loc"][:1] for fault in found]:
+        inbox.given[index] = {"id": item["id"]}  # until it is set aside, a few lines below
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
         inbox.reject(index, "unknown-field", "", why(first))
