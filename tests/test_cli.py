@@ -155,9 +155,14 @@ async def test_a_wrong_word_is_answered_in_one_line() -> None:
     org = new_org()
     await leadfeed("org", "create", org)
     assert f"An organisation named {org} already exists" in await said("org", "create", org)
-    for name in ("Acme", "-acme", "a_b", "a" * 64, "é", ""):
+    for name in ("Acme", "-acme", "a_b", "a" * 64, "é", "", "nl\n", "\udcff"):
         assert "1-63 of a-z, 0-9 and inner hyphens" in await said("org", "create", "--", name)
         assert "1-63 of a-z, 0-9 and inner hyphens" in await said("token", "--", name, "ana")
+        assert "1-63 of a-z, 0-9 and inner hyphens" in await said("check", "--", name)
+    for making in (("org", "create", new_org()), ("key", "create", org, "--scope=read")):
+        for label in ("", " ", "\udcff", "\u200b"):
+            assert "must contain at least one visible character" in await said(*making, f"--name={label}")
+        assert "must have at most 200 characters" in await said(*making, f"--name={'x' * 201}")
     assert "no such scope: root" in await said("key", "create", org, "--scope", "root")
     for words in (("key", "create", "nobody", "--scope", "read"), ("check", "nobody")):
         assert "There is no organisation named nobody. Create it with `leadfeed org create nobody`" in await said(

@@ -308,7 +308,8 @@ async def test_mail_preferences_begin_with_what_the_crm_says_and_end_with_what_i
 @pytest.mark.parametrize(
     "fields",
     [{"quiet_from": "20:00"}, {"quiet_from": "20:00", "quiet_until": None}, {"quiet_from": "8", "quiet_until": "9:00"},
-     {"quiet_from": "20:10", "quiet_until": "07:00"}, {"quiet_from": "07:00", "quiet_until": "07:00"},
+     {"quiet_from": "20:10", "quiet_until": "07:00"}, {"quiet_from": "20:00\n", "quiet_until": "07:00"},
+     {"quiet_from": "07:00", "quiet_until": "07:00"},
      {"daily_hour": 24}, {"daily_cap": 0}, {"daily_hour": True}, {"time_zone": "Mars/Olympus"}, {"language": "de"}],
 )  # fmt: skip
 async def test_preferences_that_make_no_sense_are_refused(world: World, fields: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SECRET = re.compile(r"(/+(?:feeds|mail)/+)[^/?#\s]+", re.IGNORECASE)
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 log = structlog.stdlib.get_logger("leadfeed")
 
@@ -213,6 +213,6 @@ def _request_id(scope: Scope) -> str:
     """The caller's, when it is harmless to log; else our own."""
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     for name, value in headers:
-        if name == b"x-request-id" and _REQUEST_ID.match(text := value.decode("latin-1")):
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(text := value.decode("latin-1")):
             return text
     return os.urandom(16).hex()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from leadfeed_api.cli.context import (
     bring_up_to_date,
@@ -21,14 +22,17 @@ from leadfeed_api.cli.context import (
 from leadfeed_api.db.revision import NEWEST
 from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import NotFound
+from leadfeed_api.faults import why
 from leadfeed_api.feed import audit
 from leadfeed_api.organizations import queries
 from leadfeed_api.organizations.identity import SCOPES, is_org_name, is_user_id, org_number
 from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.settings import DEVELOPMENT_SECRET
+from leadfeed_api.wire import Name
 
 Org = Annotated[str, typer.Argument(metavar="ORG", help="The organisation's name: a-z, 0-9 and inner hyphens.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -48,11 +52,12 @@ def create_organization(
 ) -> None:
     """Creates an organisation and prints its admin API key, once."""
     _demand_name(org)
+    label = org if name is None else _label(name)
 
     async def create(url: str) -> str:
         async with opened(url) as database, database.write() as connection:
             now = datetime.now(UTC)
-            org_id = await queries.create_organization(connection, org, name or org, now)
+            org_id = await queries.create_organization(connection, org, label, now)
             return (await queries.create_key(connection, org_id, ["admin"], "first administrator", now))[1]
 
     with database_url(load_settings()) as url:
@@ -71,11 +76,12 @@ def create_key(
     unknown = set(scope) - SCOPES
     if unknown:
         fail(f"no such scope: {', '.join(sorted(unknown))}. There are {', '.join(sorted(SCOPES))}.")
+    label = _label(name)
 
     async def create(url: str) -> tuple[str, str]:
         async with opened(url) as database, database.write() as connection:
             await demand_organization(connection, org)
-            key, secret = await queries.create_key(connection, org_number(org), scope, name, datetime.now(UTC))
+            key, secret = await queries.create_key(connection, org_number(org), scope, label, datetime.now(UTC))
             return str(key.id), secret
 
     with database_url(load_settings()) as url:
@@ -154,8 +160,17 @@ def _demand_name(org: str) -> None:
         fail("an organisation's name is 1-63 of a-z, 0-9 and inner hyphens, such as acme or acme-eu.")
 
 
+def _label(name: str) -> str:
+    """A name as people read it, by the rule that names have over HTTP; ends the command where it is none."""
+    try:
+        return _NAME.validate_python(name)
+    except ValidationError as error:
+        fail(f"the name: {why(error.errors(include_url=False)[0])}.")
+
+
 async def demand_organization(connection: Connection, org: str) -> None:
     """Raises ``NotFound``, saying how to make one, when there is no such organisation."""
+    _demand_name(org)
     if not await queries.organization_exists(connection, org):
         raise NotFound(f"There is no organisation named {org}. Create it with `leadfeed org create {org}`.")
 

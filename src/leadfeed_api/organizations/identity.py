@@ -12,7 +12,7 @@ from typing import Literal, get_args
 Scope = Literal["ingest", "sync", "read", "admin"]
 SCOPES: frozenset[str] = frozenset(get_args(Scope))
 KEY_PREFIX = "lfk_"
-_ORG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
+_ORG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Caller:
 
 def is_org_name(name: str) -> bool:
     """Whether ``name`` can name an organisation: 1-63 of a-z, 0-9 and inner hyphens; it fits URLs and shells."""
-    return bool(_ORG.match(name))
+    return bool(_ORG.fullmatch(name))
 
 
 def is_user_id(text: str) -> bool:

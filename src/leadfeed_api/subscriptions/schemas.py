@@ -50,7 +50,7 @@ def _address(value: object) -> object:
 
 
 def _clock(value: object) -> object:
-    if isinstance(value, str) and not _CLOCK.match(value):
+    if isinstance(value, str) and not _CLOCK.fullmatch(value):
         raise PydanticCustomError("clock", "expected a time on the quarter hour, like 20:00 or 06:45")
     return value
 
