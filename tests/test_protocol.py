@@ -50,7 +50,14 @@ def kept(request: str) -> str:
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/healthz", 200), ("HEAD", "/panel", 200), ("GET", "/nowhere", 404), ("GET", "/metrics", 200)],
+    [
+        ("GET", "/healthz", 200),
+        ("HEAD", "/panel", 200),
+        ("HEAD", "/healthz", 200),
+        ("HEAD", "/readyz", 200),
+        ("GET", "/nowhere", 404),
+        ("GET", "/metrics", 200),
+    ],
 )
 async def test_an_answer_is_one_write_and_arrives_whole(
     server: Service, monkeypatch: pytest.MonkeyPatch, method: str, path: str, status: int
