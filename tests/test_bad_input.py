@@ -1,6 +1,7 @@
 """Whatever a caller sends is answered as a problem of theirs: 4xx, one shape, no echo, and never our failure."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -165,6 +166,17 @@ async def test_another_content_type_is_415(acme: World, subtests: pytest.Subtest
             for content_type in NO_JSON:
                 document = refused(await send(acme, operation, b"{}", content_type))
                 assert (document["status"], content_type) == (415, content_type)
+
+
+async def test_a_compressed_body_is_415_and_says_what_is_taken(acme: World, subtests: pytest.Subtests) -> None:
+    for operation in WITH_BODY:
+        with subtests.test(str(operation)):
+            for coding, body in (("gzip", gzip.compress(b"{}")), ("gzip", b"{}"), ("br, gzip", b"{}")):
+                headers = {**everything(acme), "Content-Type": JSON, "Content-Encoding": coding}
+                answer = await acme.client.request(operation.method, operation.address(), headers=headers, content=body)
+                assert (refused(answer)["status"], answer.headers["accept-encoding"]) == (415, "identity")
+    headers = {**acme.machine, "Content-Encoding": "identity"}
+    assert ok(await acme.client.post("/v1/moments", headers=headers, json={"moments": [acme.moment("l1")]}))["accepted"]
 
 
 async def test_a_body_without_a_content_type_is_415(acme: World, subtests: pytest.Subtests) -> None:

@@ -112,8 +112,17 @@ def _media_type(content_type: str) -> str:
     return message.get_content_type() if message["content-type"] and charset in {"utf-8", "utf8", "us-ascii"} else ""
 
 
+def demand_unencoded(headers: Mapping[str, str]) -> None:
+    """Raises ``UnsupportedMediaType`` for a body that is said to be compressed (RFC 9110, section 8.4)."""
+    if "content-encoding" in headers and headers["content-encoding"].strip().lower() not in {"identity", ""}:
+        raise UnsupportedMediaType(
+            "The body is compressed, which no address takes: send it as it is.", headers={"Accept-Encoding": "identity"}
+        )
+
+
 def demand_json(headers: Mapping[str, str]) -> None:
-    """Raises ``UnsupportedMediaType`` unless the body is said to be JSON."""
+    """Raises ``UnsupportedMediaType`` unless the body is said to be JSON, and not compressed."""
+    demand_unencoded(headers)
     if media_type(headers) != "application/json":
         raise UnsupportedMediaType("This address accepts only application/json.")
 

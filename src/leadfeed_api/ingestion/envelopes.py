@@ -23,7 +23,7 @@ from leadfeed_api.ingestion.interpret import (
     interpret_cloud_event,
     read_plain,
 )
-from leadfeed_api.wire import media_type, strict_json
+from leadfeed_api.wire import demand_unencoded, media_type, strict_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Bat
 
     Raises ``UnsupportedMediaType``, ``InvalidBody`` (no JSON) or ``Invalid`` (JSON, but no batch).
     """
+    demand_unencoded(headers)
     kind = media_type(headers)
     if kind == "application/cloudevents+json":
         return _events([_event(_document(body))], None, now)
