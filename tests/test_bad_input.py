@@ -452,4 +452,9 @@ async def test_a_caller_who_leaves_in_the_middle_of_a_body_harms_nobody(wired: W
 async def test_what_is_hardly_http_is_refused_by_whoever_reads_it_first(wired: World, head: bytes) -> None:
     said = await exchange(wired, head)
     assert said.startswith(b"HTTP/1.1 4"), said
+    about, _, body = said.partition(b"\r\n\r\n")
+    document = json.loads(body)
+    assert b"\r\ncontent-type: application/problem+json" in about.lower()
+    assert f"\r\nx-request-id: {document['request_id']}".encode() in about
+    assert (document["status"], set(document) >= {"type", "title", "detail", "instance"}) == (int(said[9:12]), True)
     await wired.report(wired.moment("l1"))

@@ -25,9 +25,10 @@ them on the wire.
 The docstring of a class is its message: the title is the first sentence, ``detail`` is the whole.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 
 class Fault(TypedDict, total=False):
@@ -64,6 +65,20 @@ class Problem(Exception):
         """The first sentence of the class's docstring, without its full stop."""
         text = " ".join((cls.__doc__ or "").split())
         return re.split(r"(?<=[^.])[.:](?:\s|$)", text, maxsplit=1)[0]
+
+    def document(self, *, instance: str, request_id: str | None) -> bytes:
+        """What leaves as ``application/problem+json``: always valid ASCII. ``instance`` is the address, as a URI."""
+        said: dict[str, Any] = {
+            "type": f"/problems/{self.code}",
+            "title": self.title(),
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "request_id": request_id,
+        }
+        if self.errors:
+            said["errors"] = self.errors
+        return json.dumps(said).encode("ascii")
 
 
 class InternalError(Problem):

@@ -1,9 +1,8 @@
 """Errors to the wire: every failure leaves as ``application/problem+json`` (RFC 9457).
 
-The one handler. Never echoes what the caller sent, never shows a stack trace, always valid ASCII JSON.
+The one handler. Never echoes what the caller sent, never shows a stack trace.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -50,18 +49,8 @@ def speak_problems(app: FastAPI) -> None:
 
 def respond(request: Request, problem: Problem) -> Response:
     """The problem as a response to this request."""
-    request_id = getattr(request.state, "request_id", None)
-    document: dict[str, Any] = {
-        "type": f"/problems/{problem.code}",
-        "title": problem.title(),
-        "status": problem.status,
-        "detail": problem.detail,
-        "instance": quote(redact_path(request.scope["path"]), safe=_IN_A_PATH),
-        "request_id": request_id,
-    }
-    if problem.errors:
-        document["errors"] = problem.errors
-    body = json.dumps(document).encode("ascii")
+    instance = quote(redact_path(request.scope["path"]), safe=_IN_A_PATH)
+    body = problem.document(instance=instance, request_id=getattr(request.state, "request_id", None))
     headers = {**problem.response_headers, "Cache-Control": "no-store", "Content-Length": str(len(body))}
     return Response(b"" if request.method == "HEAD" else body, problem.status, headers, MEDIA_TYPE)
 

@@ -6,22 +6,27 @@ transport and the conversation: 3 KiB instead of 14, and no task while nothing i
 ``leadfeed serve`` runs uvicorn with ``HandingOver``. On another server a stream stays a response (``response``).
 
 It also writes the head of every answer together with its first bytes, as ASGI asks of servers: a write of its own, a
-packet and a waking of the client are a tenth of what a small answer costs.
+packet and a waking of the client are a tenth of what a small answer costs. What is no HTTP it answers with a problem,
+like everything else.
 """
 
 import asyncio
+import secrets
 import socket
 import sys
 from collections.abc import MutableSet
 from typing import Any
 
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from leadfeed_api.errors import BadRequest
 from leadfeed_api.stream.conversation import Conversation
 from leadfeed_api.stream.lent import lent
+from leadfeed_api.telemetry import log
 
 EXTENSION = "leadfeed.protocol"
+_UNREADABLE = BadRequest("What arrived is no HTTP request. Text outside ASCII is percent-encoded in an address.")
 # A client that is gone without a word acknowledges nothing: the kernel alone would try for a quarter of an hour.
 UNACKNOWLEDGED_MS = 30_000
 SOCKET_BUFFER_BYTES = 32 * 1024  # left to itself the kernel's grows to megabytes for a client that never reads
@@ -36,6 +41,23 @@ class HandingOver(HttpToolsProtocol):
         """A request begins."""
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item] # ours, not ASGI's
+
+    def send_400_response(self, msg: str) -> None:
+        """What cannot be parsed never reaches the application: it is refused here, and the connection ends."""
+        request_id = secrets.token_hex(16)
+        log.warning("no request", reason=msg, request_id=request_id)
+        body = _UNREADABLE.document(instance="", request_id=request_id)
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"cache-control", b"no-store"),
+            (b"x-request-id", request_id.encode("ascii")),
+            (b"connection", b"close"),
+        ]
+        head = b"".join([b"%b: %b\r\n" % header for header in headers])
+        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[400], head, body))
+        self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
