@@ -180,6 +180,7 @@ def _complete(operation: dict[str, Any]) -> None:
 def _possible(operation: Mapping[str, Any]) -> Iterable[type[Problem]]:
     if operation.get("security"):
         yield from _OF_A_CREDENTIAL
+        yield errors.Invalid  # for a query parameter that nobody knows
     if "requestBody" in operation:
         yield from _OF_A_BODY
     if any(parameter["in"] in {"query", "path"} for parameter in operation.get("parameters", ())):
