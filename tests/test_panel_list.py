@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from playwright.async_api import BrowserContext, Route, expect
+from playwright.async_api import BrowserContext, Locator, Route, expect
 
 from browser import Panel, panel_url
 from world import Service, World
@@ -80,3 +80,54 @@ async def test_the_list_is_asked_for_before_what_stands_beside_it(world: World, 
     beside = {"mutes", "feed/unread", "subscriptions", "stream-tokens", "feed/stream"}
     assert next(path for path in asked if path == "feed" or path in beside) == "feed"
     assert beside <= set(asked)
+
+
+LONG = "Compared the plans for teams and for whole companies, then read how single sign-on is set up, " * 3
+
+
+async def place(target: Locator) -> tuple[float, float, float]:
+    """Left and top edge and height on the screen, in pixels."""
+    box = await target.bounding_box()
+    assert box is not None
+    return box["x"], box["y"], box["height"]
+
+
+async def test_nothing_moves_between_a_press_and_its_click(world: World, context: BrowserContext) -> None:
+    await world.people("ana", leads=dict.fromkeys(("mia", "leo", "zoe"), "ana"))
+    ids = await world.report(*(world.moment(lead, description=f"{lead}: {LONG}") for lead in ("zoe", "leo", "mia")))
+    await world.client.post("/v1/feed/read", headers=world.rep("ana"), json={"ids": ids})
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await panel.page.evaluate(
+        "globalThis.opened = []; addEventListener('leadfeed:open', ({detail}) => opened.push(detail.lead.id))"
+    )
+
+    async def press(row: str, what: str) -> None:
+        """A hand's press: some time passes before it lets go."""
+        await panel.row(row).hover()
+        target = panel.row(row).locator(what)
+        left, top, _ = await place(target)
+        await panel.page.mouse.move(left + 6, top + 6)
+        await panel.page.mouse.down()
+        await panel.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        assert (await place(target))[1] == top
+        await panel.page.mouse.up()
+
+    async def height(row: str) -> float:
+        return (await place(panel.row(row)))[2]
+
+    small = await height("mia:")
+    await press("mia:", "[data-do=watch]")
+    await expect(panel.row("mia:")).to_contain_text("you own and watch")
+
+    await press("mia:", ".what")
+    assert await height("mia:") > small, "a click on the text shows all of it"
+    await press("leo:", ".name")
+    await panel.until("opened.join()", "leo")
+    await press("mia:", ".what")
+    assert await height("mia:") == small
+
+    await panel.page.keyboard.press("j")  # whoever moves by keys reads all of it as well
+    await expect(panel.focused).to_contain_text("leo:")
+    assert await height("leo:") > small
+    await press("zoe:", ".name")
+    await panel.until("opened.join()", "leo,zoe")

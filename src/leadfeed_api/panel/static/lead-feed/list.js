@@ -18,6 +18,8 @@ export class List {
   #drawn = "";
   #folds = 0;
   #pointed = -Infinity;
+  #pressed = false;
+  #whole = null;
   #slid = 0;
   #numbering = 0;
   #today;
@@ -32,6 +34,11 @@ export class List {
     this.element = h("div", { class: "scroller", part: "scroller", onscroll: () => this.#scrolled() }, this.feed, this.after);
     this.feed.addEventListener("click", (event) => this.#clicked(event));
     this.feed.addEventListener("focusin", (event) => this.#focused(event));
+    // A press gives the focus in the task it is told in. No row may grow then: what is pressed would move from under the click.
+    this.feed.addEventListener("mousedown", () => {
+      this.#pressed = true;
+      setTimeout(() => (this.#pressed = false));
+    });
     this.feed.addEventListener("pointermove", () => (this.#pointed = performance.now()));
     this.feed.addEventListener("pointerover", (event) => this.rowAt(event.target)?.arm());
     this.feed.addEventListener("focusout", () => requestAnimationFrame(() => this.#scrolled()));
@@ -177,7 +184,13 @@ export class List {
 
   #focused(event) {
     const row = this.rowAt(event.target);
-    if (row) this.#makeCurrent(row.id);
+    if (!row) return;
+    this.#makeCurrent(row.id);
+    if (this.#pressed) return;
+    // The row that a key or a script leads to shows all its text; one that a hand presses shows it when the text is clicked.
+    this.#whole?.removeAttribute("data-whole");
+    this.#whole = row.element;
+    set(this.#whole, "data-whole", true);
   }
 
   #makeCurrent(id) {
@@ -191,6 +204,7 @@ export class List {
     const row = this.rowAt(event.target);
     const action = event.target.closest("[data-do]")?.dataset.do;
     if (row && action) this.panel.act(action, row, event);
+    else if (row && event.target === row.what && !String(getSelection())) row.element.toggleAttribute("data-whole");
   }
 
   #scrolled() {

@@ -87,8 +87,8 @@ article:focus-visible { outline-offset: -2px; border-radius: 8px; }
 .account { flex: 1 1 0; min-inline-size: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--faint); text-align: -webkit-match-parent; text-align: match-parent; }
 time { flex: none; margin-inline-start: auto; color: var(--faint); font-size: .89em; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .what { overflow: hidden; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow-wrap: anywhere; text-wrap: pretty; text-align: -webkit-match-parent; text-align: match-parent; }
-.read:not(:focus-within) .what { display: block; white-space: nowrap; text-overflow: ellipsis; }
-article:focus .what, article:focus-within .what { -webkit-line-clamp: none; }
+.read:not([data-whole]) .what { display: block; white-space: nowrap; text-overflow: ellipsis; }
+[data-whole] .what { -webkit-line-clamp: none; }
 .read .name, .read .what { color: var(--soft); }
 .foot { display: flex; align-items: center; flex-wrap: wrap; gap: 1px 8px; min-block-size: 19px; min-inline-size: 0; color: var(--faint); font-size: .89em; }
 .why { display: contents; }
