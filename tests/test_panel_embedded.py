@@ -122,6 +122,43 @@ async def test_the_host_hears_what_is_opened_unread_and_live_and_may_keep_the_li
         assert await panel.element.evaluate("element => [element.unread, element.live]") == [0, "live"]
 
 
+async def test_a_host_may_set_everything_before_the_module_is_there_or_soon_after(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        service, token = world.service.base_url, world.token("ana")
+        crm.pages["/early"] = (
+            f"""<!doctype html><html lang="en"><script type="module" src="{service}/panel/lead-feed.js"></script>
+            <lead-feed id="asked" src="{service}"></lead-feed><lead-feed id="given" src="{service}"></lead-feed>
+            <script>globalThis.token = {token!r};
+            document.getElementById("asked").getToken = async () => token;
+            document.getElementById("given").token = token;</script>""",
+            {},
+        )
+        panel = await Panel.open(context, f"{crm.origin}/early")
+        for name in ("asked", "given"):
+            await expect(panel.page.locator(f"#{name}")).to_contain_text("from afar")
+
+        await panel.page.evaluate(
+            """src => {
+              const late = document.createElement("lead-feed");
+              late.id = "late";
+              late.setAttribute("src", src);
+              document.body.append(late);
+              late.lang = "fr";
+              globalThis.alarms = [];
+              new MutationObserver(() => alarms.push(late.shadowRoot.querySelector("[role=alert]")?.textContent))
+                .observe(late.shadowRoot, {childList: true, subtree: true});
+              setTimeout(() => { late.getToken = async () => token; }, 50);
+            }""",
+            service,
+        )
+        await expect(panel.page.locator("#late")).to_contain_text("from afar")
+        await expect(panel.page.locator("#late")).to_contain_text("Fil des leads")
+        assert await panel.page.evaluate("alarms.filter(Boolean)") == [], "who signs in at once was never signed out"
+        assert panel.complaints == []
+
+
 async def test_a_host_may_move_the_element_and_take_it_out(
     settings: Settings, crm: Site, context: BrowserContext
 ) -> None:
@@ -182,6 +219,35 @@ async def test_it_speaks_the_hosts_language(
         panel = await (await Panel.open(context, url)).live()
         for words in expected:
             await expect(panel.element).to_contain_text(words)
+
+
+async def test_it_understands_the_languages_that_pages_write(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        panel = await Panel.open(context, crm.embed(world.service.base_url, world.token("ana"), attributes='lang="de"'))
+        title = panel.element.locator("h2")
+        for tag, expected in {
+            "fr-": "Fil des leads",
+            "en-": "Lead feed",
+            "fr-x": "Fil des leads",
+            "": "Lead feed",
+            "fr_FR": "Fil des leads",
+            "-": "Lead feed",
+        }.items():
+            await panel.element.evaluate("(element, tag) => { element.lang = tag; }", tag)
+            await expect(title).to_have_text(expected)
+        await panel.page.evaluate(
+            """() => {
+              const around = Object.assign(document.createElement("div"), {lang: "de"});
+              const panel = document.querySelector("lead-feed");
+              document.body.append(around);
+              around.attachShadow({mode: "open"}).append(panel);
+              panel.removeAttribute("lang");
+            }"""
+        )
+        await expect(title).to_have_text("Lead-Feed")
+        assert panel.complaints == []
 
 
 async def test_the_host_restyles_it_by_properties_parts_and_its_colour_scheme(

@@ -9,6 +9,8 @@ import { Panel } from "./panel.js";
 import { sheet, styled } from "./style.js";
 import { LANGUAGES, addWords, wordsFor } from "./words.js";
 
+const GRACE_MS = 500; // a host's own script sets the token soon after the element is there
+
 export class LeadFeed extends HTMLElement {
   /** Dictionaries by language; a host may add its own. */
   static words = LANGUAGES;
@@ -21,24 +23,30 @@ export class LeadFeed extends HTMLElement {
   #who = null;
   #getToken = null;
   #turn = 0;
-  #leaving = null;
+  #started = false;
+  #waited = false;
+  #leaving = 0;
 
   connectedCallback() {
+    // What a host set before the module was there lies in front of what the module would do with it.
+    for (const name of ["getToken", "token"]) {
+      if (!Object.hasOwn(this, name)) continue;
+      const value = this[name];
+      delete this[name];
+      this[name] = value;
+    }
     // A host that moves the element takes it out and puts it in again: the panel stays as it is.
-    if (this.#leaving) this.#leaving = void clearTimeout(this.#leaving);
-    else this.#start();
+    clearTimeout(this.#leaving);
+    if (!this.#started) this.#start();
   }
 
   disconnectedCallback() {
-    this.#leaving = setTimeout(() => {
-      this.#leaving = null;
-      this.#stop();
-    });
+    this.#leaving = setTimeout(() => this.#stop());
   }
 
   attributeChangedCallback(name, before, now) {
-    if (before === now || !this.#panel) return;
-    if (name === "token" && identity(now) === this.#who) this.#renew();
+    if (before === now || !this.#started) return;
+    if (name === "token" && this.#panel && identity(now) === this.#who) this.#renew();
     else this.refresh();
   }
 
@@ -50,7 +58,7 @@ export class LeadFeed extends HTMLElement {
   set getToken(ask) {
     this.#getToken = ask;
     if (this.#panel) this.#renew();
-    else if (this.isConnected) this.#start();
+    else if (this.#started) this.refresh();
   }
 
   get token() {
@@ -85,12 +93,16 @@ export class LeadFeed extends HTMLElement {
 
   async #start() {
     const turn = ++this.#turn;
+    this.#started = true;
     const root = this.shadowRoot ?? this.attachShadow({ mode: "open", delegatesFocus: false });
     root.adoptedStyleSheets = [sheet()];
-    const words = await wordsFor(this.closest("[lang]")?.lang || navigator.language);
+    const words = await wordsFor(languageAt(this));
+    if (turn !== this.#turn) return;
     this.#credential = new Credential((refused) => this.#ask(refused));
     const token = await this.#credential.token().catch(() => null);
+    if (!token && !this.#waited) await new Promise((resume) => setTimeout(resume, GRACE_MS));
     if (turn !== this.#turn) return;
+    this.#waited = true;
     const clock = new Clock();
     const base = (this.getAttribute("src") || new URL("..", import.meta.url).href).replace(/\/+$/, "");
     const client = new Client(base, this.#credential, clock);
@@ -105,6 +117,7 @@ export class LeadFeed extends HTMLElement {
 
   #stop() {
     this.#turn += 1;
+    this.#started = false;
     this.#panel?.stop();
     this.#panel = null;
     this.#feed = null;
@@ -121,6 +134,15 @@ export class LeadFeed extends HTMLElement {
     if (refused) this.tell("token", { refused });
     return this.getAttribute("token");
   }
+}
+
+/** The language said at an element or nearest around it, shadow roots included, else the browser's. */
+function languageAt(element) {
+  for (let at = element; at; at = at.getRootNode().host) {
+    const language = at.closest("[lang]")?.getAttribute("lang");
+    if (language) return language;
+  }
+  return navigator.language;
 }
 
 /** The language as the reader's own country writes it, where the browser says so: "en" alone would mean American dates. */

@@ -46,15 +46,24 @@ export function addWords(entries) {
 
 /** The words of the best language there is for a tag such as "fr-CA"; loads a file for others, else English. */
 export async function wordsFor(tag) {
-  const primary = tag.toLowerCase().split("-")[0];
-  if (LANGUAGES[primary] === undefined && /^[a-z]{2,3}$/.test(primary)) {
+  const primary = /^[a-z]{2,3}(?![a-z])|/.exec(tag.toLowerCase())[0];
+  if (primary && LANGUAGES[primary] === undefined) {
     try {
       LANGUAGES[primary] = (await import(new URL(`lead-feed.${primary}.js`, import.meta.url).href)).default;
     } catch {
       LANGUAGES[primary] = null;
     }
   }
-  return speaker(LANGUAGES[primary] ? tag : "en", LANGUAGES[primary] ?? LANGUAGES.en);
+  return LANGUAGES[primary] ? speaker(written(tag) ?? primary, LANGUAGES[primary]) : speaker("en", LANGUAGES.en);
+}
+
+/** A tag as browsers take it: pages write "fr_FR" as well. Null for what is none. */
+function written(tag) {
+  try {
+    return Intl.getCanonicalLocales(tag.replaceAll("_", "-"))[0];
+  } catch {
+    return null;
+  }
 }
 
 /** A function from a key and its values to a sentence; `language` says which one. What is missing is said in English. */
