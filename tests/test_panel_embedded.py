@@ -269,6 +269,28 @@ async def test_the_host_restyles_it_by_properties_parts_and_its_colour_scheme(
         await expect(panel.element.locator("footer")).to_be_hidden()
 
 
+HOSTILE = """
+  * { font: italic 18px/2 serif; letter-spacing: 3px; text-transform: uppercase; }
+  body { text-indent: 40px; word-spacing: 9px; text-shadow: 2px 2px red; word-break: break-all; text-align: right;
+         -webkit-text-stroke: 1px red; font-variant: small-caps; white-space: pre; }
+"""
+LOOKS = """element => [".panel", "h2", ".chip", ".name", ".what"].map((name) => {
+  const {style, ...all} = getComputedStyle(element.shadowRoot.querySelector(name));
+  return Object.entries(all).filter(([key]) => /^(font|text|word|line|letter|white|webkitText|height)/.test(key)).join();
+})"""
+
+
+async def test_the_hosts_rules_for_its_own_text_do_not_reach_in(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        panel = await Panel.open(context, crm.embed(world.service.base_url, world.token("ana")))
+        await panel.shows("from afar")
+        before = await panel.element.evaluate(LOOKS)
+        await panel.page.add_style_tag(content=HOSTILE)
+        assert await panel.element.evaluate(LOOKS) == before
+
+
 NOTIFICATIONS = """
   globalThis.notes = [];
   globalThis.Notification = class {

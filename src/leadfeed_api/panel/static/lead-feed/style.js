@@ -1,5 +1,6 @@
 // How the panel looks. One constructed sheet for all panels of a page: no style element, no inline style, and nothing
-// of it reaches the host. The host's say: its color-scheme, the custom properties --leadfeed-*, and ::part().
+// of it reaches the host. The host's say: its color-scheme, its direction, the custom properties --leadfeed-*, and ::part();
+// its other rules would win over :host, and be inherited, so everything starts afresh at .panel.
 
 const CSS = `
 :host {
@@ -17,8 +18,6 @@ const CSS = `
   --radius: var(--leadfeed-radius, 12px);
   display: flex; flex-direction: column; box-sizing: border-box;
   inline-size: 100%; min-inline-size: 240px; block-size: 100%; min-block-size: 260px; max-block-size: 100dvh;
-  font: 400 var(--leadfeed-size, 13.5px)/1.38 var(--leadfeed-font, -apple-system, "Segoe UI", Roboto, "Noto Sans", system-ui, sans-serif);
-  text-align: start; letter-spacing: normal; text-transform: none; white-space: normal; cursor: default; -webkit-text-size-adjust: none;
 }
 :host([hidden]) { display: none; }
 :host([theme=light]) { color-scheme: light; }
@@ -37,7 +36,12 @@ p, h2, dl, dd, ul, fieldset { margin: 0; padding: 0; border: 0; }
 .unseen { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 kbd { font: 500 .82em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "Noto Sans Mono", monospace; color: var(--soft); padding: 0 .4em; border: 1px solid var(--line); border-block-end-width: 2px; border-radius: 4px; }
 
-.panel { container: panel / inline-size; position: relative; display: flex; flex-direction: column; flex: 1; min-block-size: 0; color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: var(--radius); overflow: clip; }
+.panel {
+  all: initial; -webkit-locale: revert-layer; color-scheme: inherit; visibility: inherit; pointer-events: inherit;
+  font: 400 var(--leadfeed-size, 13.5px)/1.38 var(--leadfeed-font, -apple-system, "Segoe UI", Roboto, "Noto Sans", system-ui, sans-serif);
+  cursor: default; -webkit-text-size-adjust: none; box-sizing: border-box;
+  container: panel / inline-size; position: relative; display: flex; flex-direction: column; flex: 1; min-block-size: 0; color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: var(--radius); overflow: clip;
+}
 header { display: flex; align-items: center; gap: 8px; padding-block: 8px 4px; padding-inline: 16px 8px; min-inline-size: 0; }
 h2 { font-size: 1.08em; font-weight: 650; letter-spacing: -.005em; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .live { display: flex; align-items: center; gap: 6px; padding: 3px; color: var(--faint); font-size: .89em; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; min-inline-size: 0; }
