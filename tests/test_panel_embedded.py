@@ -198,6 +198,12 @@ async def test_filters_are_remembered_where_the_host_says(
         assert "other=kept" in panel.page.url
         await panel.page.goto(f"{in_address}#feed=q%3Dafar")
         await panel.shows("from afar")
+        for theirs in ("#/leads/4?tab=notes", "#contacts", ""):
+            await panel.page.goto(in_address + theirs)
+            await panel.button("E-mail").click()
+            await panel.until("location.hash", f"{theirs or '#'}{theirs and '&'}feed=type%3Demail")
+            await panel.button("All").click()
+            await panel.until("location.hash", theirs)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ export class Memory {
 
   read() {
     try {
-      if (this.fragment) return readFilters(new URLSearchParams(location.hash.slice(1)).get(this.fragment));
+      if (this.fragment) return readFilters(new URLSearchParams(this.#pieces(true)[0]).get(this.fragment));
       if (this.key) return readFilters(localStorage.getItem(this.key));
     } catch {
       // A browser may forbid storage in another site's frame: nothing is remembered then.
@@ -83,14 +83,18 @@ export class Memory {
     const text = writeFilters(filters);
     try {
       if (this.fragment) {
-        const pairs = new URLSearchParams(location.hash.slice(1));
-        if (text) pairs.set(this.fragment, text);
-        else pairs.delete(this.fragment);
-        history.replaceState(history.state, "", `#${pairs}`);
+        const address = new URL(location.href);
+        address.hash = [...this.#pieces(false), ...(text ? [new URLSearchParams([[this.fragment, text]])] : [])].join("&");
+        history.replaceState(history.state, "", address);
       } else if (this.key) localStorage.setItem(this.key, text);
     } catch {
       // As above.
     }
+  }
+
+  /** What the fragment holds: the panel's own piece, or those of the page, which stay to the letter. */
+  #pieces(own) {
+    return location.hash.slice(1).split("&").filter((piece) => piece && new URLSearchParams(piece).has(this.fragment) === own);
   }
 }
 
