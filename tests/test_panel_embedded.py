@@ -282,7 +282,8 @@ HOSTILE = """
 """
 LOOKS = """element => [".panel", "h2", ".chip", ".name", ".what"].map((name) => {
   const {style, ...all} = getComputedStyle(element.shadowRoot.querySelector(name));
-  return Object.entries(all).filter(([key]) => /^(font|text|word|line|letter|white|webkitText|height)/.test(key)).join();
+  const kinds = /^(font|text|word|line|letter|white|webkitText|height)/;
+  return Object.entries(all).filter(([key]) => kinds.test(key)).join();
 })"""
 
 
@@ -319,6 +320,7 @@ async def test_desktop_notifications_are_for_who_wants_them_when_away_and_come_o
         async def noted(away: bool, description: str) -> list[list[str]]:
             for tab in tabs:
                 await tab.page.evaluate("away => { globalThis.away = away; }", away)
+                await tab.page.mouse.move(5, 5)
             await world.report(world.moment("leo", type="email", description=description))
             for tab in tabs:
                 await expect(tab.row(description)).to_have_count(1)
@@ -333,6 +335,11 @@ async def test_desktop_notifications_are_for_who_wants_them_when_away_and_come_o
         assert await noted(False, "is seen anyway.") == []
         await tabs[1].menu("Desktop notifications")
         assert await noted(True, "no longer wanted.") == []
+
+        await tabs[0].menu("Desktop notifications")
+        for tab in tabs:
+            await tab.page.evaluate("() => { notes.push = () => { throw new TypeError('Illegal constructor'); }; }")
+        assert await noted(True, "is shown on a phone too, which throws.") == []
 
 
 async def test_the_title_counts_if_the_host_wants_it(settings: Settings, crm: Site, context: BrowserContext) -> None:

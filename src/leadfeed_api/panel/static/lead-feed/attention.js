@@ -5,6 +5,7 @@ const WANTED = "leadfeed notifications";
 export class Attention {
   #title = null;
   #shown = "";
+  #able = "Notification" in globalThis;
 
   /** `host` is the custom element: it says whether the title may be touched. */
   constructor(host, panel) {
@@ -14,7 +15,7 @@ export class Attention {
 
   /** Whether notifications can be offered at all. */
   get possible() {
-    return "Notification" in globalThis && Notification.permission !== "denied";
+    return this.#able && Notification.permission !== "denied";
   }
 
   get notifies() {
@@ -31,11 +32,15 @@ export class Attention {
   arrived({ id, lead, account, description }) {
     if (!document.hidden || !this.notifies || !this.panel.feed.stream?.leads) return;
     const who = [lead.name, account?.name].filter(Boolean).join(" · ");
-    const note = new Notification(who, { body: description, tag: `leadfeed ${id}` });
-    note.onclick = () => {
-      window.focus();
-      this.panel.list.focus(id);
-    };
+    try {
+      const note = new Notification(who, { body: description, tag: `leadfeed ${id}` });
+      note.onclick = () => {
+        window.focus();
+        this.panel.list.focus(id);
+      };
+    } catch {
+      this.#able = false; // phones let only service workers notify, and say so no sooner
+    }
   }
 
   /** Keeps "(3) " before the host's title. A title that the host changes meanwhile is respected. */

@@ -192,18 +192,17 @@ export class Feed {
 
   #arrive(item, first) {
     const muted = this.mutes.holds(item);
+    const news = first && !muted && !item.read && !this.items.get(item.id);
     if (muted && first) this.hidden += 1;
-    if (!muted && first && !item.read && !this.items.get(item.id)) {
-      this.unread += 1;
-      this.view.arrived(item);
-    }
+    if (news) this.unread += 1;
+    const wanted = (this.filters.muted === "only" ? muted : !muted || this.filters.muted === "show") && matches(item, this.query());
+    if (wanted === null) this.#dirty.add(item.lead.id);
+    else if (wanted && this.items.loaded) this.items.admit(item, this.view.reading);
     if (first) {
       this.view.counted();
       this.#countSoon();
     }
-    const wanted = (this.filters.muted === "only" ? muted : !muted || this.filters.muted === "show") && matches(item, this.query());
-    if (wanted === null) this.#dirty.add(item.lead.id);
-    else if (wanted && this.items.loaded) this.items.admit(item, this.view.reading);
+    if (news) this.view.arrived(item);
   }
 
   #dress(card) {
