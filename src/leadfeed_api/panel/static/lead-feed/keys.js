@@ -21,7 +21,9 @@ const LETTERS = {
 /** Listens for the panel's keys, as long as the panel exists. */
 export function listenForKeys(panel) {
   panel.section.addEventListener("keydown", (event) => {
-    const { target, key } = event;
+    const { target, shiftKey } = event;
+    // Caps Lock makes capitals as well, and means nothing by them.
+    const key = event.key.length > 1 ? event.key : shiftKey ? event.key.toUpperCase() : event.key.toLowerCase();
     if (event.altKey || event.metaKey || target.closest("dialog, [popover], input, select, textarea")) return;
     if (event.ctrlKey) {
       if (key === "Home" || key === "End") leave(panel, key, event);
