@@ -109,6 +109,37 @@ async def test_new_moments_wait_behind_a_pill_while_somebody_reads(world: World,
     await expect(panel.pill).to_be_hidden()
 
 
+async def test_rows_stay_where_they_are_under_a_hand_however_still(world: World, context: BrowserContext) -> None:
+    await world.people("ana", leads={"mia": "ana", "leo": "ana", "zoe": "ana"})
+    await world.report(world.moment("leo", description="of leo"), world.moment("mia", description="of mia"))
+    await context.clock.install()
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await panel.row("of leo").hover()
+    await context.clock.fast_forward(60_000)
+
+    await world.report(world.moment("mia", description="comes on top"))
+    await expect(panel.pill).to_have_text("1 new")
+    await panel.shows("of mia", "of leo")
+    await panel.pill.click()
+    await panel.shows("comes on top", "of mia", "of leo")
+
+    await world.report(world.moment("zoe", description="waits"))
+    await expect(panel.pill).to_have_text("1 new")
+    await panel.button("Menu").hover()
+    await panel.shows("waits", "comes on top", "of mia", "of leo")
+
+
+async def test_where_nothing_hovers_every_row_has_its_buttons(world: World, desk: Desk) -> None:
+    await world.people("ana", leads={"mia": "ana"})
+    await world.report(world.moment("mia", type="email", description="was there"))
+    async with desk(has_touch=True, is_mobile=True) as phone:
+        panel = await (await Panel.open(phone, panel_url(world, "ana"))).live()
+        await panel.shows("was there")
+        await world.report(world.moment("mia", description="has just come"))
+        for row in ("has just come", "was there"):
+            await expect(panel.row(row).get_by_role("button", name="Watch")).to_be_visible()
+
+
 async def test_a_live_update_never_takes_the_focus_away(world: World, context: BrowserContext) -> None:
     await world.people("ana", "bob", leads={"mia": "ana", "leo": "ana", "zoe": "ana"})
     await world.report(*(world.moment(lead, description=f"of {lead}") for lead in ("zoe", "leo", "mia")))
@@ -221,15 +252,26 @@ async def test_opening_a_person_tells_the_host_and_marks_the_moment_read(world: 
     await world.report(world.moment("mia", description="worth a call"))
     panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
     await panel.page.evaluate(
-        "addEventListener('leadfeed:open', (event) => { globalThis.opened = event.detail.lead.id; })"
+        "globalThis.opened = []; addEventListener('leadfeed:open', ({detail}) => opened.push(detail.lead.id))"
     )
 
     async with panel.page.expect_response("**/v1/feed/read"):
         await panel.row("worth a call").locator(".name").click()
 
-    await panel.until("globalThis.opened", "mia")
+    await panel.until("opened.join()", "mia")
     await expect(panel.row("worth a call")).to_have_class("read")
     assert ok(await world.client.get("/v1/feed/unread", headers=world.rep("ana")))["unread"] == 0
+
+    await world.sync(leads=[{"id": "mia", "name": "🦊 Mia", "owner_id": "ana"}])
+    await panel.row("worth a call").get_by_role("button", name="🦊 Mia").click()
+    await expect(panel.page.locator(".avatar")).to_have_text("🦊M")
+
+    await panel.element.evaluate("element => element.setAttribute('lead-href', '#of-{id}')")
+    await expect(panel.row("worth a call").locator("a.name")).to_be_visible()
+    await panel.row("worth a call").focus()
+    await panel.page.keyboard.press("Enter")
+    await panel.until("location.hash", "#of-mia")
+    assert await panel.page.evaluate("opened.join()") == "mia,mia,mia", "told once for each"
 
 
 async def test_the_page_makes_a_moment_happen_only_with_a_key_for_it(world: World, context: BrowserContext) -> None:

@@ -21,7 +21,7 @@ panel.addEventListener("leadfeed:open", ({ detail: { lead, account, item } }) =>
   tell({ type: "leadfeed:open", lead: { id: lead.id, name: lead.name } });
   find("record-name").textContent = lead.name;
   find("record-about").textContent = [lead.title, account?.name, item.description].filter(Boolean).join(" · ");
-  document.querySelector(".avatar").textContent = lead.name.split(/\s+/).map((word) => word[0]).join("").slice(0, 2);
+  document.querySelector(".avatar").textContent = lead.name.split(/\s+/).map((word) => [...word][0]).slice(0, 2).join("");
 });
 panel.addEventListener("leadfeed:token", () => tell({ type: "leadfeed:token" }));
 

@@ -7,7 +7,6 @@ import { Row } from "./row.js";
 
 const SLIDE = { duration: 240, easing: "cubic-bezier(.2,.8,.2,1)" };
 const REST_MS = 400; // what comes sooner after the last neither slides nor is numbered yet: numbering touches every row
-const STILL_MS = 2_500; // a pointer that moved over the list this recently is about to click
 
 export class List {
   #rows = new Map(); // id -> Row
@@ -17,8 +16,8 @@ export class List {
   #current = null;
   #drawn = "";
   #folds = 0;
-  #pointed = -Infinity;
   #pressed = false;
+  #touched = matchMedia("(hover: none)").matches; // where no hand can come near, rows have their buttons from the start
   #whole = null;
   #slid = 0;
   #numbering = 0;
@@ -39,16 +38,13 @@ export class List {
       this.#pressed = true;
       setTimeout(() => (this.#pressed = false));
     });
-    this.feed.addEventListener("pointermove", () => (this.#pointed = performance.now()));
     this.feed.addEventListener("pointerover", (event) => this.rowAt(event.target)?.arm());
-    this.feed.addEventListener("focusout", () => requestAnimationFrame(() => this.#scrolled()));
-    // Where there is no hovering, rows get their buttons as they come near the screen.
-    if (matchMedia("(hover: none)").matches) this.feed.addEventListener("contentvisibilityautostatechange", ({ target }) => this.#armAll(target), true);
+    for (const type of ["focusout", "pointerleave"]) this.feed.addEventListener(type, () => this.left());
   }
 
-  /** Whether somebody is reading: scrolled down, standing on a row, or about to click one. */
+  /** Whether somebody is reading: scrolled down, standing on a row, or with a hand over one, or on the way to the pill. */
   get reading() {
-    return this.element.scrollTop > 4 || this.holdsFocus || performance.now() - this.#pointed < STILL_MS;
+    return this.element.scrollTop > 4 || this.holdsFocus || this.panel.section.querySelector(".feed:hover, .pill:hover") !== null;
   }
 
   get holdsFocus() {
@@ -102,7 +98,7 @@ export class List {
       row.tick();
       if (!ended && times.daysAgo(row.at) > 0) break;
     }
-    if (ended) this.panel.draw();
+    if (ended) this.panel.dayEnded();
   }
 
   /** Moves the focus by rows; false at either end. */
@@ -143,6 +139,7 @@ export class List {
       const { id } = entry.item;
       const row = this.#rows.get(id) ?? new Row(entry.item, this.panel);
       row.show(entry);
+      if (this.#touched) row.arm();
       rows.set(id, row);
       if (row.midnight !== day && !entry.member) {
         day = row.midnight;
@@ -173,10 +170,6 @@ export class List {
     return [...before.slice(place), ...before.slice(0, place).reverse()].find((row) => stays.has(row)) ?? rows[0];
   }
 
-  #armAll(chunk) {
-    for (const element of chunk.children) this.rowAt(element)?.arm();
-  }
-
   #move(element, still) {
     element.focus({ preventScroll: still });
     if (!still) element.scrollIntoView({ block: "nearest" });
@@ -205,6 +198,11 @@ export class List {
     const action = event.target.closest("[data-do]")?.dataset.do;
     if (row && action) this.panel.act(action, row, event);
     else if (row && event.target === row.what && !String(getSelection())) row.element.toggleAttribute("data-whole");
+  }
+
+  /** The focus or the hand has gone elsewhere: perhaps nobody reads any more. */
+  left() {
+    requestAnimationFrame(() => this.#scrolled());
   }
 
   #scrolled() {

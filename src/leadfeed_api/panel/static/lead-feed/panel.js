@@ -19,7 +19,6 @@ export class Panel {
   #calm = 0;
   #ticking = 0;
   #gone = new AbortController();
-  #settling = 0;
   #telling = 0;
   #announced = -Infinity;
   #actions = null;
@@ -35,7 +34,7 @@ export class Panel {
     this.live = h("span", { class: "live", part: "live" });
     this.menuButton = iconButton("more", words("menu"), { "aria-haspopup": "menu", onclick: () => this.use("openMainMenu") });
     this.header = h("header", { part: "header" }, h("h2", null, words("title")), this.live, h("div", { class: "tools" }, this.searchButton, iconButton("rss", words("rss.open"), { onclick: () => this.use("openFeedLink") }), this.menuButton));
-    this.pill = h("button", { type: "button", class: "pill", hidden: true, part: "pill", onclick: (event) => this.showNew(event.detail === 0) }, icon("up"), h("span"));
+    this.pill = h("button", { type: "button", class: "pill", hidden: true, part: "pill", onclick: (event) => this.showNew(event.detail === 0), onpointerleave: () => this.list.left() }, icon("up"), h("span"));
     this.toast = h("div", { class: "toast", part: "toast", hidden: true });
     this.speaker = h("div", { class: "unseen", role: "status" });
     this.notice = h("div", { role: "alert" });
@@ -47,7 +46,10 @@ export class Panel {
 
   start(feed) {
     this.feed = feed;
-    this.#ticking = setInterval(() => this.list.tick(), TICK_MS);
+    this.#ticking = setInterval(() => {
+      this.list.tick();
+      this.settle();
+    }, TICK_MS);
     this.root.replaceChildren(this.section);
     if (this.memory.fragment) addEventListener("hashchange", () => this.narrow(this.memory.read()), { signal: this.#gone.signal });
     setTimeout(() => idle(() => this.#fetchActions().catch(() => (this.#actions = null))), ACTIONS_MS);
@@ -56,7 +58,7 @@ export class Panel {
   stop() {
     this.#gone.abort();
     clearInterval(this.#ticking);
-    for (const timer of [this.#calm, this.#settling, this.#telling]) clearTimeout(timer);
+    for (const timer of [this.#calm, this.#telling]) clearTimeout(timer);
     cancelAnimationFrame(this.#frame);
     this.attention?.stop();
     this.feed.stop();
@@ -116,6 +118,12 @@ export class Panel {
     this.memory.write(filters);
     this.list.toTop();
     this.feed.narrow(filters);
+  }
+
+  /** Another day has begun: headings are others, and so is what "Today" shows. */
+  dayEnded() {
+    if (this.feed.filters.period === "today") this.feed.load();
+    else this.draw();
   }
 
   /** The repeats folded with an item, as the screen groups them. */
@@ -195,7 +203,6 @@ export class Panel {
     const waiting = feed.items.held.size;
     this.pill.hidden = !waiting;
     if (waiting) say(this.pill.lastChild, words("new", { n: waiting }));
-    if (waiting) this.#settleLater();
     say(this.count, !feed.counted ? "" : feed.unread > 999 ? words("unread.many") : words("unread", { n: feed.unread }));
     if (!brief) this.#drawStates();
     set(this.section, "data-mails", feed.subscribable);
@@ -207,11 +214,6 @@ export class Panel {
     this.list.show(portion, this.feed.items.stamp);
     if (portion.length < items.length) this.draw();
     else this.list.look();
-  }
-
-  #settleLater() {
-    clearTimeout(this.#settling);
-    this.#settling = setTimeout(() => this.settle(), 2_600);
   }
 
   #drawLive() {
@@ -279,10 +281,10 @@ export class Panel {
 
   #open(item, event) {
     if (event?.ctrlKey || event?.metaKey || event?.shiftKey) return;
+    const link = this.list.current?.name;
+    if (!event && link?.href) return link.click(); // which comes back here
     const wanted = this.host.tell("open", { lead: item.lead, account: item.account, item });
     if (!item.read) this.use("mark", [item.id], true);
-    const link = this.list.current?.name;
     if (!wanted) event?.preventDefault();
-    else if (!event && link?.href) link.click();
   }
 }
