@@ -70,6 +70,7 @@ NOT_AS_THEY_MUST_BE: list[dict[str, Any]] = [
     {"aud": "somebody-else"}, {"aud": []}, {"aud": {}}, {"aud": [[]]}, {"aud": 5},
     {"aud": "leadfeed-stream", "iss": "leadfeed-stream"},
     {"exp": "soon"}, {"exp": [1]}, {"exp": {}}, {"exp": float("inf")}, {"exp": float("nan")},
+    {"exp": 2**63}, {"exp": 10**400},
     {"iat": "now"}, {"iat": 10**11}, {"iat": float("inf")}, {"nbf": 10**11}, {"nbf": "then"}, {"nbf": float("inf")},
     {"sub": 7}, {"sub": ""}, {"sub": "x" * 129}, {"sub": "a\x00"}, {"sub": "\ud800"}, {"sub": ["ana"]},
     {"org": 7}, {"org": "nobody-knows-it"}, {"org": ""}, {"org": "ACME"}, {"org": "a" * 64}, {"org": ["x"]},

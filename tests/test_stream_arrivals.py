@@ -9,6 +9,7 @@ import pytest
 
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.stream.arrivals import ARRIVALS, STATEMENTS, Arrival, Asked
+from leadfeed_api.stream.connection import Connection
 from leadfeed_api.stream.live import Live
 from statements import Statements
 from stream_client import following
@@ -133,4 +134,15 @@ async def test_when_the_database_fails_while_somebody_is_looked_up_nobody_is_lef
 
     meanwhile(monkeypatch, process, fails)
     problem(await live.client.get("/v1/feed/stream", headers=live.rep("ana")), 503, "unavailable")
+    assert [stream for stream in process.connections if stream.org_id == live.org_id] == []
+
+
+async def test_when_a_stream_cannot_be_looked_after_nobody_is_left_behind(
+    live: World, process: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(stream: Connection) -> None:
+        raise OverflowError
+
+    monkeypatch.setattr(process.rounds, "attend", fails)
+    problem(await live.client.get("/v1/feed/stream", headers=live.rep("ana")), 500, "internal-error")
     assert [stream for stream in process.connections if stream.org_id == live.org_id] == []

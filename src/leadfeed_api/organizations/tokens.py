@@ -25,6 +25,7 @@ STREAM_AUDIENCE = "leadfeed-stream"
 STREAM_ISSUER = "leadfeed-stream"
 LEEWAY_S = 5
 ROLES = frozenset({"rep", "admin"})
+LATEST = 2**63 - 1  # a Unix time; clocks know no later one, and arithmetic with floats fails far beyond
 REMEMBERED = 20_000  # verified tokens, some 10 MB
 # What the library raises for a token that is not good, and for one that was made to break its reader.
 UNVERIFIABLE = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
@@ -144,7 +145,10 @@ def _claims(payload: dict[str, Any]) -> Claims:
         raise InvalidToken
     if not (isinstance(user_id, str) and is_user_id(user_id)):
         raise InvalidToken
-    return Claims(org, user_id, role, int(payload["exp"]))
+    expires_at = int(payload["exp"])
+    if expires_at > LATEST:
+        raise InvalidToken
+    return Claims(org, user_id, role, expires_at)
 
 
 def _key_hash(claim: object) -> bytes | None:

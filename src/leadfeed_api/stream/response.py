@@ -74,8 +74,8 @@ async def open_stream(live: "Live", who: Caller, start: str | None) -> EventStre
     stream = live.connect(who)
     if start is not None:
         stream.resume(start)
-    live.admit(stream)
     try:
+        live.admit(stream)
         await live.tail.follow(stream.org_id)
         stream.collect()
         here = await _admitted(live, who)
