@@ -20,7 +20,7 @@ them on the wire.
     ├── UnsupportedMediaType 415
     ├── Invalid 422 ─────────────── UnknownOwner
     ├── TooMany 429
-    └── Unavailable 503
+    └── Unavailable 503 ─────────── Busy
 
 The docstring of a class is its message: the title is the first sentence, ``detail`` is the whole.
 """
@@ -313,6 +313,10 @@ class Unavailable(Problem):
     status = 503
     code = "unavailable"
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": "2"}
+
+
+class Busy(Unavailable):
+    """The service cannot answer now. Something it needs is in use; try again after the time in Retry-After."""
 
 
 class Misconfigured(Exception):

@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from leadfeed_api.db.revision import NEWEST, current_revision
+from leadfeed_api.db.revision import NEWEST, current_state
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.organizations.auth import Data
 from leadfeed_api.telemetry import Metrics
@@ -42,12 +42,14 @@ async def healthz() -> Health:
 @router.get("/readyz", summary="Is the service ready?", response_description="Ready to serve.")
 @router.head("/readyz", include_in_schema=False)
 async def readyz(data: Data) -> Readiness:
-    """Ready when the database answers and its schema is the one this version needs; else 503 with the reason."""
+    """Ready when the database answers, takes writes, and its schema is the one this version needs; else 503 with the reason."""
     async with data.read() as connection:
-        found = await current_revision(connection)
-    if found != NEWEST:
+        found = await current_state(connection)
+    if found.revision != NEWEST:
         raise Unavailable("The database's schema is not the one this version needs. Run `leadfeed migrate`.")
-    return Readiness(schema_version=found)
+    if not found.takes_writes:
+        raise Unavailable("The database takes no writes. It is a standby, or was made read-only.")
+    return Readiness(schema_version=found.revision)
 
 
 @router.get(

@@ -29,6 +29,7 @@ import asyncpg
 from leadfeed_api.best_bets import lease
 from leadfeed_api.best_bets.lease import Claim
 from leadfeed_api.db.session import Connection, Database
+from leadfeed_api.errors import Busy
 from leadfeed_api.feed.log import Log
 
 COMMIT_WITHOUT_WAITING = "SET LOCAL synchronous_commit = off"
@@ -130,9 +131,11 @@ class Turns:
                     yield log
                     worked = perf_counter()
                 self._given_up = 0
-            except asyncpg.QueryCanceledError as cancelled:
+            except Busy as busy:
+                if not isinstance(busy.__cause__, asyncpg.QueryCanceledError):
+                    raise
                 self._given_up += 1
-                raise TookTooLong from cancelled
+                raise TookTooLong from busy
             finally:
                 if granted is not None:
                     now = perf_counter()

@@ -24,6 +24,8 @@ else:
 IDLE_S = 300.0  # what was not needed for so long is closed, but one
 PATIENCE_S = 10.0  # for a connection, where all are lent
 CLOSING_S = 10.0
+# After these a connection is not lent again: an answer may still come, or the server behind it is no primary any more.
+UNFIT = (TimeoutError, asyncpg.ReadOnlySQLTransactionError)
 
 
 class Pool:
@@ -170,5 +172,5 @@ class Loan:
     ) -> None:
         if self._connection is not None:
             # What was broken off in the middle of a statement may still be answered: nobody else must hear that.
-            whole = kind is None or (isinstance(error, Exception) and not isinstance(error, TimeoutError))
+            whole = kind is None or (isinstance(error, Exception) and not isinstance(error, UNFIT))
             self._pool.give_back(self._connection, sound=whole)

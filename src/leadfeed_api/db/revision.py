@@ -1,16 +1,27 @@
-"""Which schema this code was written for, and which one a database has."""
+"""Which schema this code was written for, which one a database has, and whether it takes writes."""
+
+from typing import NamedTuple
 
 import asyncpg
 
 from leadfeed_api.db.session import Connection
 
 NEWEST = "0008"  # the last of db/migrations/versions
+# On a standby every transaction only reads.
+STATE = "SELECT version_num, current_setting('transaction_read_only')::boolean AS only_reads FROM alembic_version"
 
 
-async def current_revision(connection: Connection) -> str | None:
-    """The revision the database is at; None when it was never migrated."""
+class State(NamedTuple):
+    """What a database is good for now; ``revision`` is None where it was never migrated."""
+
+    revision: str | None
+    takes_writes: bool
+
+
+async def current_state(connection: Connection) -> State:
+    """The revision the database is at, and whether it takes writes: a standby does not."""
     try:
-        revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+        row = await connection.fetchrow(STATE)
     except asyncpg.UndefinedTableError:
-        return None
-    return revision
+        row = None
+    return State(None, takes_writes=False) if row is None else State(row["version_num"], not row["only_reads"])

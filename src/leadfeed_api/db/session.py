@@ -13,7 +13,7 @@ import asyncpg
 
 from leadfeed_api.db.pool import Connection, Loan, Pool
 from leadfeed_api.db.queues import Queues
-from leadfeed_api.errors import Unavailable
+from leadfeed_api.errors import Busy, Unavailable
 
 __all__ = ["ANY_PLANS", "LOST", "Connection", "Database", "HandOver", "affected"]
 
@@ -28,8 +28,11 @@ LOST = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # a full disk, too many connections
+    asyncpg.ReadOnlySQLTransactionError,  # what was the primary is a standby now; this connection is not lent again
 )
+# What ends one statement that waited or worked too long; the connection is as good as before, or is not lent again.
+HELD_UP = (TimeoutError, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
 # Every join by key here looks a row up once: keeping what was found, in case, costs a page of 50 a twentieth.
 PLANNING = {"enable_memoize": "off"}
 # Said first by a transaction whose statements go by key: plans for any organisation. One made for an organisation that
@@ -75,7 +78,8 @@ class Database:
     def read(self) -> "Reading":
         """A connection outside any transaction: each statement sees what is committed when it starts.
 
-        Raises ``Unavailable`` when the database cannot be reached, or leaves in between.
+        Raises ``Unavailable`` when the database cannot be reached, leaves in between, or cannot do what it is asked
+        now; ``Busy``, which is one, when a statement was held up for too long.
         """
         if self._pool is None:
             raise Unavailable
@@ -126,6 +130,8 @@ class Reading(Loan):
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         await super().__aexit__(kind, error, where)
+        if isinstance(error, HELD_UP):
+            raise Busy from error
         if isinstance(error, LOST):
             raise Unavailable from error
 

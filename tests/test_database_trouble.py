@@ -1,0 +1,71 @@
+"""What the database cannot do now is no failure of ours: callers are told to come back, and probes say so."""
+
+import pytest
+
+from leadfeed_api.db.session import Database
+from leadfeed_api.errors import Busy, Unavailable
+from leadfeed_api.settings import Settings
+from world import World, ok, problem, running_app
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def read_only(settings: Settings) -> Settings:
+    """Settings of a service whose database has become one that only reads, as a primary does that was replaced."""
+    return settings.model_copy(update={"database_url": f"{settings.database_url}&default_transaction_read_only=on"})
+
+
+async def fail(database: Database, sqlstate: str, pids: list[int]) -> None:
+    """Has the server refuse a statement for this reason; notes whose connection that was."""
+    async with database.write() as connection:
+        pids.append(connection.get_server_pid())
+        await connection.execute(f"DO $$BEGIN RAISE SQLSTATE '{sqlstate}'; END$$")
+
+
+async def failed(database: Database, sqlstate: str) -> int:
+    """The process of the server that refused a statement for this reason."""
+    pids: list[int] = []
+    with pytest.raises(Unavailable) as raised:
+        await fail(database, sqlstate, pids)
+    assert isinstance(raised.value, Busy) == (sqlstate in {"57014", "55P03"})
+    return pids[0]
+
+
+@pytest.mark.parametrize(
+    "sqlstate",
+    ["25006", "53000", "53100", "53200", "53300", "57014", "55P03"],
+    ids=["read only", "resources", "disk full", "out of memory", "connections", "took too long", "locked"],
+)
+async def test_what_the_database_cannot_do_now_may_be_tried_again(database: Database, sqlstate: str) -> None:
+    await failed(database, sqlstate)
+    async with database.write() as connection:
+        assert await connection.fetchval("SELECT 1") == 1
+
+
+async def test_a_connection_to_what_was_the_primary_is_not_lent_again(database: Database) -> None:
+    former = await failed(database, "25006")
+    async with database.read() as connection:
+        assert connection.get_server_pid() != former
+
+    current = await failed(database, "57014")
+    async with database.read() as connection:
+        assert connection.get_server_pid() == current
+
+
+async def test_while_the_database_only_reads_who_writes_is_told_to_come_back(world: World, read_only: Settings) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    batch = {"moments": [world.moment("l1")]}
+    async with running_app(read_only) as service:
+        answer = await service.client.post("/v1/moments", headers=world.machine, json=batch)
+        problem(answer, 503, "unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+        assert ok(await service.client.get("/v1/feed", headers=world.rep("ana")))["items"] == []
+
+
+async def test_a_service_whose_database_only_reads_is_not_ready(world: World, read_only: Settings) -> None:
+    ok(await world.client.get("/readyz"))
+    async with running_app(read_only) as service:
+        answer = problem(await service.client.get("/readyz"), 503, "unavailable")
+        assert answer["detail"].startswith("The database takes no writes.")
+        ok(await service.client.get("/healthz"))
