@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from leadfeed_api.best_bets import lease
+from leadfeed_api.best_bets import night as shifts
 from leadfeed_api.best_bets import retier as tiering
 from leadfeed_api.best_bets.cutoffs import read_back
 from leadfeed_api.best_bets.lease import Superseded, next_night
@@ -18,6 +19,7 @@ from leadfeed_api.best_bets.retier import Progress
 from leadfeed_api.best_bets.telling import Audience
 from leadfeed_api.best_bets.tiers import Rules, place
 from leadfeed_api.db.session import Connection, Database
+from leadfeed_api.errors import Busy
 from leadfeed_api.feed.log import FLOOD
 from leadfeed_api.settings import Settings
 from leadfeed_api.telemetry import Metrics
@@ -304,6 +306,25 @@ async def test_one_that_fails_keeps_no_other_waiting(
 
     assert (await tiering_row(other))["tiered_at"] is not None
     assert metrics.registry.get_sample_value("leadfeed_retier_runs_total", {"outcome": "failed"}) == 1
+
+
+async def test_one_that_is_held_up_keeps_no_other_waiting(
+    service: Service, world: World, database: Database, ours_are_due: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await service.new_world()
+    ours_are_due |= {world.org_id, other.org_id}
+    for one in (world, other):
+        await own(one, "ana", {"l1": 1, "l2": 2})
+
+    async def held_up(database: Database, org_id: int, *given: Any) -> Any:
+        if org_id == world.org_id:
+            raise Busy
+        return await tiering.retier_if_due(database, org_id, *given)
+
+    monkeypatch.setattr(shifts, "retier_if_due", held_up)
+    await NightShift(database, Metrics()).look()
+
+    assert (await tiering_row(other))["tiered_at"] is not None
 
 
 async def test_the_service_tiers_what_is_due_by_itself(

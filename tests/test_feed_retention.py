@@ -12,6 +12,7 @@ import pytest
 
 from leadfeed_api import app
 from leadfeed_api.db.session import Database
+from leadfeed_api.errors import Busy
 from leadfeed_api.feed import audit, retention, upkeep
 from leadfeed_api.feed.history import trim
 from leadfeed_api.feed.retention import Purged, end_of_keeping, purge
@@ -265,8 +266,9 @@ async def test_a_process_that_takes_no_part_in_the_night_deletes_nothing(world: 
     assert len(await world.feed("ana")) == 1
 
 
+@pytest.mark.parametrize("error", [RuntimeError("of this test"), Busy()], ids=["fault", "held up"])
 async def test_an_organisation_whose_turn_fails_keeps_no_other_waiting(
-    world: World, round_of: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, round_of: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     other = await world.service.new_world()
     await other.people("ana", leads={"l1": "ana"})
@@ -274,7 +276,7 @@ async def test_an_organisation_whose_turn_fails_keeps_no_other_waiting(
 
     async def failing(database: Database, org_id: int, before: datetime) -> int:
         if org_id == world.org_id:
-            raise RuntimeError("of this test")
+            raise error
         return await trim(database, org_id, before)
 
     monkeypatch.setattr(upkeep, "trim", failing)

@@ -1,5 +1,6 @@
 """What is mailed and what is not: the worker on a clock that a test moves, and the mails as their readers get them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -8,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from leadfeed_api.db.session import Database
 from leadfeed_api.settings import Settings
-from leadfeed_api.subscriptions.delivery import composing
+from leadfeed_api.subscriptions.delivery import composing, noticing
 from leadfeed_api.subscriptions.delivery.carriers import Refused, Uncertain, Unreachable
 from leadfeed_api.subscriptions.letters import render
 from post import Clock, Post, address_of, html_of, just_now, open_post, own_database, path_of, subscribe, text_of
@@ -647,3 +649,50 @@ async def test_a_mail_that_is_taken_over_by_another_worker_is_not_handed_over(
         monkeypatch.setattr(composing, "compose", slowly)
         assert await post.go(seconds=11) == []
         assert len(other.box.taken) == 1
+
+
+# --- one organisation's trouble is not another's --------------------------------------------------------------------
+
+
+@pytest.fixture
+async def worlds(world: World) -> tuple[World, World]:
+    """Two organisations with a rep who wants to know of a lead at once."""
+    both = world, await world.service.new_world()
+    for one in both:
+        await one.people("ana", leads={"l1": "ana"})
+        await subscribe(one, "ana", "lead", "l1")
+    return both
+
+
+async def test_a_row_that_somebody_holds_keeps_no_other_organisations_mail_waiting(
+    worlds: tuple[World, World], post: Post, database: Database
+) -> None:
+    held, other = worlds
+    for one in worlds:
+        await one.report(just_now(one, "l1", f"Visited {one.org}"))
+    async with database.write() as connection:
+        await connection.execute(f"{BY_A_TEST} SELECT FROM mail_recipient WHERE org_id = $1 FOR UPDATE", held.org_id)
+        async with asyncio.timeout(30):
+            (mail,) = await post.instant()
+    assert f"Visited {other.org}" in text_of(mail)
+
+    (mail,) = await post.instant()
+    assert f"Visited {held.org}" in text_of(mail)
+
+
+async def test_a_fault_in_one_organisations_turn_keeps_no_other_organisations_mail_waiting(
+    worlds: tuple[World, World], post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty, other = worlds
+    read_on = noticing.read_on
+
+    async def failing(database: Database, org_id: int, now: datetime) -> bool:
+        if org_id == faulty.org_id:
+            raise RuntimeError("of this test")
+        return await read_on(database, org_id, now)
+
+    monkeypatch.setattr(noticing, "read_on", failing)
+    for one in worlds:
+        await one.report(just_now(one, "l1", f"Visited {one.org}"))
+    (mail,) = await post.instant()
+    assert f"Visited {other.org}" in text_of(mail)

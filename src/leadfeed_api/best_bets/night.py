@@ -14,7 +14,7 @@ from structlog.stdlib import BoundLogger
 from leadfeed_api.best_bets import lease
 from leadfeed_api.best_bets.retier import Clock, Progress, Retiered, retier_if_due, utc_now
 from leadfeed_api.db.session import Database
-from leadfeed_api.errors import Unavailable
+from leadfeed_api.errors import Busy, Unavailable
 from leadfeed_api.telemetry import Metrics, log
 
 LOOK_EVERY_S = 5.0
@@ -78,9 +78,9 @@ class NightShift:
         except lease.Superseded:
             self._metrics.retier_runs.labels("superseded").inc()
             return False
-        except Unavailable:
-            raise
         except Exception as error:
+            if isinstance(error, Unavailable) and not isinstance(error, Busy):
+                raise
             self._metrics.retier_runs.labels("failed").inc()
             run.error("re-tiering failed", exc_info=error)
             return False

@@ -86,13 +86,17 @@ class Database:
         return Reading(self._pool)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Connection]:
+    async def write(self, *, lock_timeout_s: float | None = None) -> AsyncIterator[Connection]:
         """A transaction: committed when the block ends, and on disk before this returns; rolled back on any error.
+
+        ``lock_timeout_s``: how long a statement waits for a lock at most, where it is not as long as it may run.
 
         Raises ``Unavailable`` as :meth:`read` does; nothing was stored then, or the commit's answer was lost: every
         write here may be repeated.
         """
         async with self.read() as connection, connection.transaction():
+            if lock_timeout_s is not None:  # Intentional: built from a number of ours; SET takes no parameters
+                await connection.execute(f"SET LOCAL lock_timeout = {lock_timeout_s * 1_000:.0f}")
             yield connection
 
     @property

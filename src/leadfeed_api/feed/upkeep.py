@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from leadfeed_api.db.session import Database
-from leadfeed_api.errors import Unavailable
+from leadfeed_api.errors import Busy, Unavailable
 from leadfeed_api.feed.history import organizations, trim
 from leadfeed_api.feed.retention import end_of_keeping, purge
 from leadfeed_api.organizations.queries import settings_of
@@ -71,6 +71,8 @@ class Upkeep:
                 forgotten += await trim(self._database, org_id, self._clock() - self._log_kept)
                 if self._purging:
                     await self._purge(org_id)
+            except Busy:
+                log.warning("upkeep-postponed", org_id=org_id)
             except Unavailable:
                 raise
             except Exception:

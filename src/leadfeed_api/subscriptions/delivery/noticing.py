@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.subscriptions import recipients
+from leadfeed_api.subscriptions.delivery.outbox import LOCK_TIMEOUT_S
 from leadfeed_api.subscriptions.match import Occasion, Rule, matches
 
 STEP = 1_000  # positions read in one transaction
@@ -59,7 +60,7 @@ async def read_on(database: Database, org_id: int, now: datetime) -> bool:
     False also while another worker reads this organisation's log. Whoever has mail switched off is passed over: what
     happens meanwhile is never mailed.
     """
-    async with database.write() as connection:
+    async with database.write(lock_timeout_s=LOCK_TIMEOUT_S) as connection:
         position = await connection.fetchval(READ_FROM, org_id)
         if position is None:
             return False

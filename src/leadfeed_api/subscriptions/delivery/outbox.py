@@ -27,6 +27,9 @@ ANSWER_LEASE = timedelta(minutes=6)  # more than it waits for the answer to a me
 DOUBT_PAUSE = timedelta(minutes=2)  # after a connection was lost between the message and its answer
 MAX_DOUBTS = 2
 KEPT_DAYS = 30
+# For a row, in an organisation's turn: all others wait for its end, and instant mail is to leave within 30 seconds.
+# Not where an end is noted down: a message that left without that would be sent again.
+LOCK_TIMEOUT_S = 1.0
 
 FREQUENCY = "CASE WHEN p.held THEN 'daily' ELSE s.frequency END"
 WAITING = f"""
@@ -120,7 +123,7 @@ async def organizations_with_work(connection: Connection, now: datetime, *, send
 
 async def plan_due(database: Database, org_id: int, now: datetime) -> bool:
     """Makes mails of what is due, for up to 100 recipients; whether there was anything to plan."""
-    async with database.write() as connection:
+    async with database.write(lock_timeout_s=LOCK_TIMEOUT_S) as connection:
         found = await recipients.due(connection, org_id, now)
         if not found:
             return False
@@ -162,7 +165,7 @@ async def _carry_out(connection: Connection, org_id: int, plans: dict[UUID, Plan
 
 async def claim(database: Database, org_id: int, now: datetime, limit: int) -> list[Mail]:
     """Up to ``limit`` mails whose time has come, for this worker alone until the lease ends."""
-    async with database.write() as connection:
+    async with database.write(lock_timeout_s=LOCK_TIMEOUT_S) as connection:
         rows = await connection.fetch(CLAIMABLE, org_id, now, limit)
         if rows:
             await connection.execute(CLAIM, org_id, [row["mail_id"] for row in rows], now + LEASE)
@@ -238,5 +241,5 @@ async def finish(
 
 async def trim(database: Database, org_id: int, now: datetime) -> None:
     """Forgets mails that ended ``KEPT_DAYS`` ago; those set aside stay."""
-    async with database.write() as connection:
+    async with database.write(lock_timeout_s=LOCK_TIMEOUT_S) as connection:
         await connection.execute(TRIM, org_id, now - timedelta(days=KEPT_DAYS))

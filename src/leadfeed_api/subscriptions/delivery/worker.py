@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 
 from leadfeed_api.db.session import Database
-from leadfeed_api.errors import Misconfigured, Unavailable
+from leadfeed_api.errors import Busy, Misconfigured, Unavailable
 from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions.addresses import mail_address
 from leadfeed_api.subscriptions.delivery import noticing, outbox
@@ -36,8 +36,9 @@ AWAY = (timedelta(seconds=1), timedelta(minutes=1))
 SWALLOWING = (timedelta(seconds=30), timedelta(hours=1))
 TRIM_EVERY = timedelta(days=1)
 STOP_S = 20.0  # for mails under way when the worker is told to stop
-# Two at once touched the same rows, or something was deleted in between: nothing was done, and the next turn does it.
-PASSING = (asyncpg.TransactionRollbackError, asyncpg.IntegrityConstraintViolationError)
+# Two at once touched the same rows, somebody held one for too long, or something was deleted in between: nothing was
+# done, and the next turn does it.
+PASSING = (asyncpg.TransactionRollbackError, asyncpg.IntegrityConstraintViolationError, Busy)
 
 
 def utc_now() -> datetime:
@@ -110,6 +111,11 @@ class Deliverer:
                 await outbox.trim(self._database, org_id, now)
         except PASSING as error:
             log.info("mail: again at the next turn", org_id=org_id, why=type(error).__name__)
+            return False
+        except Unavailable:
+            raise
+        except Exception as error:  # Intentional: a fault of ours ends this organisation's turn, and no other's
+            log.error("mail: failure", org_id=org_id, exc_info=error)
             return False
         return read or planned or begun
 
