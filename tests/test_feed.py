@@ -1,5 +1,7 @@
 """The feed's pages: what is in them, in which order, and how they are narrowed and followed."""
 
+import gc
+import tracemalloc
 from datetime import timedelta
 from itertools import pairwise
 
@@ -174,3 +176,24 @@ async def test_a_query_that_makes_no_sense_is_refused_with_the_parameter(world: 
     document = problem(await world.client.get("/v1/feed", headers=world.rep("ana"), params=query), 422, "invalid")
     assert document["errors"]
     assert "x" * 129 not in str(document)
+
+
+async def test_long_query_strings_do_not_stay_in_memory(world: World) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await world.report(*(world.moment("l1", description="x") for _ in range(2)))
+    rep = world.rep("ana")
+
+    async def ask(blanks: int) -> None:
+        answer = await world.client.get(f"/v1/feed?limit=1&q=x{'+' * blanks}", headers=rep)
+        assert ok(answer)["next_cursor"]
+
+    await ask(50_000)
+    tracemalloc.start()
+    try:
+        for number in range(1, 31):
+            await ask(50_000 + number)
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 30 * 50_000 / 2

@@ -1,7 +1,8 @@
 """``GET /v1/feed``: one page, newest first."""
 
-from functools import lru_cache
-from typing import Annotated
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Annotated, Concatenate, ParamSpec, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Query, Request, Response
@@ -19,6 +20,10 @@ from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.settings import Settings
 
 router = APIRouter(prefix="/v1", tags=["Feed"])
+P = ParamSpec("P")
+R = TypeVar("R")
+REMEMBERED = 2_048  # query strings; the same ones come again and again
+SHORT = 1_024  # bytes; remembered at any length, those of one caller could fill hundreds of megabytes with blanks
 
 
 class FeedQuery(FeedFilters):
@@ -52,7 +57,20 @@ async def read_feed(
     return await _page(query, who, request.app.state.pages, configured, request)
 
 
-@lru_cache(maxsize=2_048)
+def _remembering_short(reader: Callable[Concatenate[bytes, P], R]) -> Callable[Concatenate[bytes, P], R]:
+    """Reads a short query string once, and a long one each time."""
+    remembering = cast("Callable[Concatenate[bytes, P], R]", lru_cache(maxsize=REMEMBERED)(reader))
+
+    @wraps(reader)
+    def read(query_string: bytes, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if len(query_string) > SHORT:
+            return reader(query_string, *args, **kwargs)
+        return remembering(query_string, *args, **kwargs)
+
+    return read
+
+
+@_remembering_short
 def read_query(query_string: bytes) -> FeedQuery:
     """The query as the framework reads it for the route above. Raises ``RequestValidationError``."""
     given: dict[str, str | list[str]] = {}
@@ -100,7 +118,7 @@ def _next_cursor(key: bytes, binding: str, found: Page, *, seen: int) -> str | N
     return None if found.end is None else page_cursor(key, binding, *found.end, seen)
 
 
-@lru_cache(maxsize=2_048)
+@_remembering_short
 def _next_url(query_string: bytes, base_url: str) -> str:
     """Where the next page is, up to its cursor."""
     given = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
