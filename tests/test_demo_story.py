@@ -1,14 +1,19 @@
 """The demo's story: repeatable, fit to be stored, true to itself, and never out of moments."""
 
+import asyncio
 import itertools
 import random
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from leadfeed_api.cli import demo
 from leadfeed_api.cli.demo_story import DAYS, Story, arrivals, tell
+from leadfeed_api.db.session import Database
+from leadfeed_api.errors import Busy, Unavailable
 from leadfeed_api.ingestion.interpret import Candidate, interpret
 from leadfeed_api.people.records import read_records
 
@@ -211,3 +216,24 @@ def test_the_story_can_be_told_on_any_day(day: int) -> None:
     moments = tell(random.Random(day), now).moments
     assert len(moments) >= 3_000
     assert moments[-1].occurred_at <= now
+
+
+@pytest.mark.anyio
+async def test_moments_keep_arriving_after_the_database_was_away(
+    story: Story, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived: asyncio.Queue[Candidate] = asyncio.Queue()
+    outcomes = iter([None, Unavailable(), Busy()])
+
+    async def record(_: Database, __: int, moments: Sequence[Candidate]) -> None:
+        if error := next(outcomes, None):
+            raise error
+        arrived.put_nowait(moments[0])
+
+    monkeypatch.setattr(demo, "record_moments", record)
+    monkeypatch.setattr(demo, "PAUSE_S", (0, 0))
+    arriving = asyncio.create_task(demo._keep_arriving(database, story))
+    async with asyncio.timeout(10):
+        ids = [(await arrived.get()).external_id for _ in range(3)]
+    arriving.cancel()
+    assert len(set(ids)) == 3

@@ -8,6 +8,7 @@ import asyncio
 import random
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -22,6 +23,7 @@ from leadfeed_api.cli import demo_story
 from leadfeed_api.cli.context import fail, load_settings, plain_errors, the_service
 from leadfeed_api.cli.serve import own_database, server_options
 from leadfeed_api.db.session import Database
+from leadfeed_api.errors import Unavailable
 from leadfeed_api.feed.filters import Filters
 from leadfeed_api.feed.queries import reach
 from leadfeed_api.ingestion.interpret import MAX_ITEMS, Candidate
@@ -168,7 +170,8 @@ async def _keep_arriving(database: Database, story: demo_story.Story) -> None:
     arrivals = demo_story.arrivals(rng, story, lambda: datetime.now(UTC))
     while True:
         await asyncio.sleep(rng.uniform(*PAUSE_S))
-        await record_moments(database, org_number(ORG), [next(arrivals)])
+        with suppress(Unavailable):  # a moment is lost, and the next one comes
+            await record_moments(database, org_number(ORG), [next(arrivals)])
 
 
 def _print_invitation(console: Console, settings: Settings, invitation: Invitation) -> None:
