@@ -1,6 +1,10 @@
 """What the database cannot do now is no failure of ours: callers are told to come back, and probes say so."""
 
+from typing import Any
+
+import asyncpg
 import pytest
+from asyncpg.transaction import Transaction
 
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Busy, Unavailable
@@ -69,3 +73,24 @@ async def test_a_service_whose_database_only_reads_is_not_ready(world: World, re
         answer = problem(await service.client.get("/readyz"), 503, "unavailable")
         assert answer["detail"].startswith("The database takes no writes.")
         ok(await service.client.get("/healthz"))
+
+
+async def test_whose_commit_is_not_answered_is_not_told_that_nothing_was_stored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    batch = {"moments": [world.moment("l1")]}
+    leave = Transaction.__aexit__
+
+    async def unanswered(transaction: Any, *how: Any) -> None:
+        await leave(transaction, *how)
+        if not transaction._connection.is_in_transaction():
+            raise asyncpg.ConnectionDoesNotExistError
+
+    with monkeypatch.context() as lost:
+        lost.setattr(Transaction, "__aexit__", unanswered)
+        answer = await world.client.post("/v1/moments", headers=world.machine, json=batch)
+    assert "may have been done" in problem(answer, 503, "unavailable")["detail"]
+
+    assert len(await world.feed("ana")) == 1
+    assert ok(await world.client.post("/v1/moments", headers=world.machine, json=batch))["duplicates"] == 1

@@ -308,7 +308,10 @@ class TooMany(Problem):
 
 
 class Unavailable(Problem):
-    """The service cannot answer now. Nothing was stored; try again after the time in Retry-After."""
+    """The service cannot answer now.
+
+    What was asked may have been done all the same, or in part: ask again after the time in Retry-After.
+    """
 
     status = 503
     code = "unavailable"
@@ -316,7 +319,7 @@ class Unavailable(Problem):
 
 
 class Busy(Unavailable):
-    """The service cannot answer now. Something it needs is in use; try again after the time in Retry-After."""
+    """The service cannot answer now. Something it needs is in use: ask again after the time in Retry-After."""
 
 
 class Misconfigured(Exception):
