@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from leadfeed_api.cli.serve import own_database
 from leadfeed_api.db import binaries, data_folder, embedded
 from leadfeed_api.db.child import account_for, child_command
 from leadfeed_api.db.embedded import AlreadyRunning, EmbeddedPostgres, StartFailed, attach_or_start, running_dsn
+from leadfeed_api.settings import Settings
+from leadfeed_api.subscriptions.delivery.worker import POOL_SIZE
 from server_owner import data_in, owner, processes_in, server_in, socket_folder, until, values
 
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
@@ -62,6 +65,12 @@ def test_the_major_version_is_in_the_folders_name(data_dir: Path) -> None:
 def test_options_win_over_the_defaults(data_dir: Path) -> None:
     with EmbeddedPostgres(data_dir, options={"max_connections": "31"}) as server:
         assert values(server.dsn, "SHOW max_connections") == ["31"]
+
+
+def test_it_has_room_for_the_connections_of_all_workers(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, with_delivery=True)
+    with own_database(settings, workers=20) as url:
+        assert int(values(url, "SHOW max_connections")[0]) > 20 * (settings.pool_size + 1 + POOL_SIZE)
 
 
 def test_the_environment_of_the_service_does_not_reach_the_server(

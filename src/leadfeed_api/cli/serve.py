@@ -14,14 +14,15 @@ from fastapi import FastAPI
 
 from leadfeed_api import __version__
 from leadfeed_api.cli.context import bring_up_to_date, fail, load_settings, plain_errors, reach, the_service
-from leadfeed_api.db.embedded import EmbeddedPostgres
+from leadfeed_api.db.embedded import SETTINGS, EmbeddedPostgres
 from leadfeed_api.errors import Misconfigured
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream.capacity import make_room
 from leadfeed_api.stream.protocol import HandingOver
-from leadfeed_api.subscriptions.delivery.worker import demand_usable
+from leadfeed_api.subscriptions.delivery.worker import POOL_SIZE, demand_usable
 from leadfeed_api.telemetry import configure_logging, log
 
+BESIDE = 20  # connections: administrative commands, PostgreSQL's reserve for its owner
 GRACE_S = 10  # for requests under way when the service is told to stop
 
 
@@ -40,7 +41,7 @@ def serve(
     if settings.with_delivery:
         _demand_usable_mail(settings)
     configure_logging(settings.log_format)
-    with own_database(settings) as url, _told(settings, workers):
+    with own_database(settings, workers) as url, _told(settings, workers):
         ready = settings.model_copy(update={"database_url": url})
         if workers == 1:
             run(the_service(ready), ready)
@@ -75,18 +76,26 @@ def _demand_usable_mail(settings: Settings) -> None:
 
 
 @contextmanager
-def own_database(settings: Settings) -> Iterator[str]:
+def own_database(settings: Settings, workers: int = 1) -> Iterator[str]:
     """The database a service runs on; an embedded one is its own, started, migrated and stopped with it.
 
+    An embedded one has room for all connections of so many ``workers``.
     Raises ``AlreadyRunning`` when another process has the embedded data folder.
     """
     if settings.database_url is not None:
         asyncio.run(reach(settings.database_url))
         yield settings.database_url
         return
-    with EmbeddedPostgres(settings.data_dir, pg_bin=settings.pg_bin) as postgres:
+    options = {"max_connections": str(max(int(SETTINGS["max_connections"]), _connections(settings, workers)))}
+    with EmbeddedPostgres(settings.data_dir, pg_bin=settings.pg_bin, options=options) as postgres:
         bring_up_to_date(postgres.dsn)
         yield postgres.dsn
+
+
+def _connections(settings: Settings, workers: int) -> int:
+    """What so many processes open at most, each with one more that listens; and some for commands beside them."""
+    mail = POOL_SIZE if settings.with_delivery else 0
+    return workers * (settings.pool_size + 1 + mail) + BESIDE
 
 
 def run(app: FastAPI, settings: Settings) -> None:

@@ -48,6 +48,7 @@ from leadfeed_api.db.data_folder import (
 )
 
 __all__ = [
+    "SETTINGS",
     "AlreadyRunning",
     "DataFolderUnusable",
     "EmbeddedPostgres",
