@@ -42,7 +42,7 @@ async def healthz() -> Health:
 @router.get("/readyz", summary="Is the service ready?", response_description="Ready to serve.")
 @router.head("/readyz", include_in_schema=False)
 async def readyz(data: Data) -> Readiness:
-    """Ready when the database answers, takes writes, and its schema is the one this version needs; else 503 with the reason."""
+    """Ready when the database answers, takes writes and has the schema this version needs; else 503 with the reason."""
     async with data.read() as connection:
         found = await current_state(connection)
     if found.revision != NEWEST:
