@@ -23,7 +23,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from leadfeed_api.errors import BadRequest
 from leadfeed_api.stream.conversation import Conversation
 from leadfeed_api.stream.lent import lent
-from leadfeed_api.telemetry import log
 
 EXTENSION = "leadfeed.protocol"
 _UNREADABLE = BadRequest("What arrived is no HTTP request. Text outside ASCII is percent-encoded in an address.")
@@ -45,7 +44,7 @@ class HandingOver(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What cannot be parsed never reaches the application: it is refused here, and the connection ends."""
         request_id = secrets.token_hex(16)
-        log.warning("no request", reason=msg, request_id=request_id)
+        self.logger.warning("%s Its request id is %s.", msg, request_id)
         body = _UNREADABLE.document(instance="", request_id=request_id)
         headers = [
             *self.server_state.default_headers,
