@@ -40,7 +40,6 @@ def serve(
     settings = load_settings(host=host, port=port, with_delivery=with_delivery)
     if settings.with_delivery:
         _demand_usable_mail(settings)
-    configure_logging(settings.log_format)
     with own_database(settings, workers) as url, _told(settings, workers):
         ready = settings.model_copy(update={"database_url": url})
         if workers == 1:
@@ -52,6 +51,7 @@ def serve(
 @contextmanager
 def _told(settings: Settings, workers: int) -> Iterator[None]:
     """What runs here, for whoever reads the log; and that it has ended."""
+    configure_logging(settings.log_format)
     address = f"http://{settings.host}:{settings.port}"
     database = "embedded" if settings.database_url is None else "given"
     log.info(
@@ -100,7 +100,6 @@ def _connections(settings: Settings, workers: int) -> int:
 
 def run(app: FastAPI, settings: Settings) -> None:
     """Serves ``app`` in this process until a signal ends it."""
-    configure_logging(settings.log_format)
     make_room()
     # When it has ended well, uvicorn raises the signal that told it to again: that must not be what ends the process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

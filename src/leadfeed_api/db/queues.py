@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
-from leadfeed_api.errors import Unavailable
+from leadfeed_api.errors import Busy
 
 WITH_A_CONNECTION = 2
 PATIENCE_S = 30.0  # much may have to be moved before it is one's turn
@@ -24,7 +24,7 @@ class Queues:
 
     @asynccontextmanager
     async def turn(self, org_id: int) -> AsyncIterator[None]:
-        """Waits for the organisation's turn and has it for the block. Raises ``Unavailable`` when it does not come."""
+        """Waits for the organisation's turn and has it for the block. Raises ``Busy`` when it does not come."""
         queue = self._of.get(org_id)
         if queue is None:
             queue = self._of[org_id] = asyncio.Semaphore(WITH_A_CONNECTION)
@@ -32,7 +32,7 @@ class Queues:
             async with asyncio.timeout(PATIENCE_S):
                 await queue.acquire()
         except TimeoutError as late:
-            raise Unavailable from late
+            raise Busy from late
         try:
             yield
         finally:
