@@ -184,6 +184,34 @@ async def test_a_session_that_ended_is_said_and_goes_on_with_the_next_token(
         await panel.live()
 
 
+async def test_a_session_that_ends_while_one_reads_goes_on_where_it_was(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={f"l{n}": "ana" for n in range(120)})
+        await world.report(*(world.moment(f"l{n}", description=f"of {n}") for n in range(120)))
+        panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+        await panel.rows.last.scroll_into_view_if_needed()
+        await expect(panel.rows).to_have_count(120)
+        await panel.rows.nth(100).focus()
+        expired = {"type": "/problems/expired-token", "detail": "The credential has expired. Get a new one."}
+        await context.route("**/v1/**", lambda route: route.fulfill(status=401, json=expired))
+
+        await panel.page.keyboard.press("e")
+        await expect(panel.toast).to_have_text("You are not signed in")
+        await world.client.put("/v1/leads/l0/owner", headers=world.machine, json={"owner_id": None})
+        await expect(panel.element.get_by_role("alert")).to_contain_text("You are not signed in")
+        place = "document.querySelector('lead-feed').shadowRoot.querySelector('.scroller').scrollTop"
+        before = await panel.page.evaluate(place)
+        await context.unroute("**/v1/**")
+        await panel.element.evaluate("(element, token) => { element.token = token; }", world.token("ana"))
+
+        await expect(panel.element.get_by_role("alert")).to_be_empty()
+        await expect(panel.rows).to_have_count(119)  # what happened meanwhile has been looked up
+        assert await panel.page.evaluate(place) == before
+        await expect(panel.focused).to_contain_text("of 19")
+
+
 async def test_a_position_that_cannot_be_served_is_made_up_for_by_the_page(
     settings: Settings, context: BrowserContext
 ) -> None:

@@ -93,6 +93,13 @@ async def test_every_language_has_every_word_with_the_same_blanks(world: World, 
         assert set(words) == set(english), language
         assert {key for key in english if blanks(words[key]) != blanks(english[key])} == set(), language
 
+    french = [
+        text
+        for entry in dictionaries["fr"].values()
+        for text in (entry.values() if isinstance(entry, dict) else [entry])
+    ]
+    assert [text for text in french if re.search(r" [:;!?»]|« ", text)] == [], "a line could break there"
+
     asked = {key for text in PARTS.values() for key in re.findall(r"words\(\"([a-z.A-Z-]+)\"", text)}
     assert asked - set(english) == set()
 

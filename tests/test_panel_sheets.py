@@ -83,6 +83,24 @@ async def test_an_address_that_is_none_is_said_in_the_form_and_nothing_is_lost(w
     assert await subscriptions(world) == []
 
 
+async def test_what_the_service_says_of_mail_is_said_in_the_panels_language(world: World, panel: Panel) -> None:
+    await panel.element.evaluate("element => { element.lang = 'fr'; }")
+    await panel.do("of Mia", "S’abonner")
+    await panel.sheet.locator("[name=to]").fill("not an address")
+    await panel.sheet.get_by_role("button", name="S’abonner").click()
+    await expect(panel.sheet.get_by_role("alert")).to_contain_text("Saisie non valable")
+    await panel.sheet.locator("[name=to]").fill("guest@partner.example")
+    await panel.sheet.get_by_role("button", name="S’abonner").click()
+    await expect(panel.sheet).to_have_count(0)
+
+    await panel.button("Menu").click()
+    await panel.element.get_by_role("menu").get_by_text("Mes abonnements").click()
+    line = panel.sheet.get_by_role("listitem")
+    await expect(line).to_contain_text("guest@partner.example · pas encore confirmée")
+    cut = "select => select.scrollWidth > select.clientWidth"
+    assert not await line.get_by_role("combobox").evaluate(cut), "how often is written out"
+
+
 async def test_my_subscriptions_are_paused_changed_and_ended_in_place(world: World, panel: Panel) -> None:
     body = {"match": {"kind": "lead", "value": "mia"}, "frequency": "instant"}
     ok(await world.client.post("/v1/subscriptions", headers=world.rep("ana"), json=body), 201)

@@ -73,4 +73,10 @@ export default {
   "keys.move": "Weiter und zurück", "keys.open": "Person öffnen", "keys.read": "Gelesen oder ungelesen", "keys.upto": "Bis hierher gelesen", "keys.undo": "Rückgängig",
   "keys.subscribe": "Abonnieren", "keys.watch": "Beobachten oder nicht", "keys.mute": "Stummschalten", "keys.fold": "Wiederholungen zeigen oder falten", "keys.menu": "Weitere Aktionen",
   "keys.new": "Neues zeigen", "keys.search": "Suchen und filtern", "keys.help": "Diese Hilfe",
+  "found": { one: "{n} Ereignis", other: "{n} Ereignisse" }, "found.more": "Mehr als {n} Ereignisse",
+  "failed.user-disabled": "Dein Zugang ist abgeschaltet", "failed.user-disabled.text": "Deine Administration kann ihn im CRM wieder einschalten.",
+  "mailed.pending": "noch nicht bestätigt", "mailed.unsubscribed": "abbestellt", "mailed.refused": "vom Mailserver abgelehnt", "mailed.not-allowed": "von deiner Organisation nicht erlaubt",
+  "mailed.no-address": "keine E-Mail-Adresse bekannt", "mailed.disabled": "dieser Nutzer ist abgeschaltet", "mailed.off": "E-Mail ist in deiner Organisation abgeschaltet",
+  "refused.invalid": "Diese Eingabe geht nicht. Eine E-Mail-Adresse sieht aus wie nora@crm.example.", "refused.subscription-limit": "Mehr Abos kann man nicht haben. Lösche zuerst eins.",
+  "refused.mail-disabled": "Abos per E-Mail sind in deiner Organisation abgeschaltet.", "refused.unknown-lead": "Diesen Lead gibt es nicht mehr.", "refused.unknown-account": "Dieses Unternehmen gibt es nicht mehr.",
 };

@@ -38,7 +38,8 @@ legend { padding: 0; margin-block-end: 4px; color: var(--faint); font-size: .89e
 .things li { display: flex; align-items: center; gap: 4px; padding: 8px 0; border-block-end: 1px solid var(--line); }
 .things li > div { flex: 1; min-inline-size: 0; overflow-wrap: anywhere; }
 .things strong { display: block; font-weight: 550; }
-.things select { inline-size: auto; max-inline-size: 9em; }
+.things strong, .things small { text-align: -webkit-match-parent; text-align: match-parent; }
+.things select { inline-size: auto; max-inline-size: 100%; }
 .things li:has(select) { flex-wrap: wrap; }
 .things li:has(select) > div { flex-basis: 100%; }
 .things li select { margin-inline-end: auto; }

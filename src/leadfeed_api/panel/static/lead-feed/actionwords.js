@@ -41,4 +41,10 @@ export const ACTION_WORDS = {
   "keys.move": "Next and previous", "keys.open": "Open the person", "keys.read": "Read or unread", "keys.upto": "Mark as read up to here", "keys.undo": "Undo",
   "keys.subscribe": "Subscribe", "keys.watch": "Watch or stop watching", "keys.mute": "Mute", "keys.fold": "Show or hide repeats", "keys.menu": "More actions",
   "keys.new": "Show what is new", "keys.search": "Search and filter", "keys.help": "This help",
+  "found": { one: "{n} moment", other: "{n} moments" }, "found.more": "More than {n} moments",
+  "failed.user-disabled": "Your user is switched off", "failed.user-disabled.text": "Your administrator can switch it on again in the CRM.",
+  "mailed.pending": "not confirmed yet by its owner", "mailed.unsubscribed": "unsubscribed by its owner", "mailed.refused": "refused by its mail server", "mailed.not-allowed": "not allowed by your organisation",
+  "mailed.no-address": "no e-mail address known", "mailed.disabled": "this user is switched off", "mailed.off": "mail is switched off in your organisation",
+  "refused.invalid": "That cannot be taken. An e-mail address looks like nora@crm.example.", "refused.subscription-limit": "You have as many subscriptions as one can have. Delete one first.",
+  "refused.mail-disabled": "Subscriptions by e-mail are switched off in your organisation.", "refused.unknown-lead": "There is no such lead any more.", "refused.unknown-account": "There is no such account any more.",
 };

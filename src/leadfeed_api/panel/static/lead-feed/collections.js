@@ -68,7 +68,10 @@ export function openWatchlist(panel) {
     row: ({ lead, account, owned }, problem) => {
       const address = `/v1/watchlist/${encodeURIComponent(lead.id)}`;
       const about = [lead.title, account?.name, owned && words("because.owned")].filter(Boolean).join(" · ");
-      const act = (method) => () => feed.client.send(method, address);
+      const act = (method) => () => {
+        feed.expect();
+        return feed.client.send(method, address);
+      };
       return thing(lead.name, about, toggle(panel, ["eyed", "eye"], [words("undo.watch"), words("do.watch")], [act("DELETE"), act("PUT")], problem));
     },
   });
@@ -123,7 +126,7 @@ export function openSubscriptions(panel) {
             feed.recheck(null);
           }),
       });
-      const line = thing(described(panel, one), recipients(one), often, pause, end);
+      const line = thing(described(panel, one), recipients(panel, one), often, pause, end);
       return line;
     },
   });
@@ -136,7 +139,10 @@ function described({ words }, { match: { kind, value }, label }) {
 }
 
 /** To whom it goes, and what keeps it from going there. */
-function recipients({ deliveries = [], recipients: addresses = [] }) {
-  const told = deliveries.map(({ address, status, reason }) => [address, status !== "active" && (reason ?? status)].filter(Boolean).join(": "));
+function recipients({ words }, { deliveries = [], recipients: addresses = [] }) {
+  const told = deliveries.map(({ address, status, reason }) => {
+    const known = `mailed.${status}`;
+    return [address, status !== "active" && (words.has(known) ? words(known) : (reason ?? status))].filter(Boolean).join(" · ");
+  });
   return (told.length ? told : addresses).join(", ");
 }

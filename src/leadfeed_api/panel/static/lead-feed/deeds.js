@@ -1,7 +1,7 @@
 // What a rep does with moments: read, watch, mute, and take it back. Shown at once, then told to the service; what the
 // service refuses is taken back and said.
 
-import { Refusal } from "./client.js";
+import { complaint } from "./sheet.js";
 import { said } from "./toast.js";
 
 const AT_ONCE = 1_000; // ids in one mark
@@ -102,8 +102,7 @@ async function attempt(panel, action) {
 }
 
 function complain(panel, error) {
-  if (error instanceof Refusal) said(panel, "failed.refused", { detail: error.message });
-  else said(panel, "failed.unreachable", {});
+  said(panel, "failed.refused", { detail: complaint(panel, error) });
 }
 
 async function mutesChanged(feed) {

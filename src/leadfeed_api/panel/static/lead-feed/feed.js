@@ -66,7 +66,11 @@ export class Feed {
 
   /** Another credential is there: go on where it ended. */
   resume() {
-    if (this.status === "failed") this.load();
+    if (this.status === "failed" && !this.items.loaded) this.load();
+    else if (this.status === "failed") {
+      this.status = "ready";
+      this.recheck(null);
+    }
     this.stream?.stand();
   }
 
@@ -135,6 +139,7 @@ export class Feed {
 
   /** Counting along may be off by one where a count and an arrival crossed: after a while the service is asked again. */
   #countSoon() {
+    this.view.counted();
     this.#recount ||= setTimeout(() => {
       this.#recount = 0;
       this.count().catch(() => {});
@@ -198,10 +203,7 @@ export class Feed {
     const wanted = (this.filters.muted === "only" ? muted : !muted || this.filters.muted === "show") && matches(item, this.query());
     if (wanted === null) this.#dirty.add(item.lead.id);
     else if (wanted && this.items.loaded) this.items.admit(item, this.view.reading);
-    if (first) {
-      this.view.counted();
-      this.#countSoon();
-    }
+    if (first) this.#countSoon();
     if (news) this.view.arrived(item);
   }
 

@@ -257,7 +257,7 @@ export class Panel {
     if (!known && !this.attention) this.#fetchActions().catch(() => {}); // its words come with it
     const key = known ? `failed.${code}` : "failed.other";
     const text = words.has(`${key}.text`) ? words(`${key}.text`, values) : detail;
-    return [this.#state("alert", words(key), text, this.#button(words("retry"), () => feed.load()))];
+    return [this.#state("alert", words(key), text, this.#button(words("retry"), () => feed.resume()))];
   }
 
   #again() {

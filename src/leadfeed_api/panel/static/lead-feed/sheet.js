@@ -82,7 +82,11 @@ export async function busy(panel, area, problem, action) {
 
 /** What went wrong, in words. */
 export function complaint(panel, error) {
-  return error instanceof Refusal ? error.message : panel.words("failed.unreachable");
+  const { words } = panel;
+  if (!(error instanceof Refusal)) return words("failed.unreachable");
+  if (error.status === 401) return words("failed.signed-out");
+  const known = `refused.${error.code}`;
+  return words.has(known) ? words(known) : error.message; // a code of a newer service, in its own words
 }
 
 function walk(event, choices, root) {
