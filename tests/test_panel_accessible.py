@@ -116,7 +116,11 @@ async def test_it_is_a_feed_of_named_described_and_counted_articles(world: World
     for place in range(4):  # when the list has come to rest
         await expect(panel.rows.nth(place)).to_have_attribute("aria-posinset", str(place + 1))
     assert await panel.rows.evaluate_all("rows => rows.map((row) => row.getAttribute('aria-setsize'))") == ["-1"] * 4
-    await expect(panel.row("asked for a demo")).to_have_accessible_description("asked for a demo")
+    await expect(panel.row("asked for a demo")).to_have_accessible_description("asked for a demo you watch")
+    await expect(panel.row("clicked")).to_have_accessible_description("clicked you own likely a mail scanner")
+    described = "page 3 Best bet Relative score: 3 stars of 3 Urgency: 2 flames of 3 you own"
+    await expect(panel.row("page 3")).to_have_accessible_description(described)
+    await expect(panel.element.locator("section")).to_have_attribute("lang", "en")
     tab_stops = await panel.rows.evaluate_all("rows => rows.filter((row) => row.tabIndex === 0).length")
     assert tab_stops == 1, "one row is in the order of the Tab key, the others are reached by j and k"
 
@@ -133,6 +137,21 @@ async def test_what_arrives_is_announced_politely_and_not_one_by_one(world: Worl
     await world.report(*(world.moment("leo", type="email", description=f"mail {n}") for n in range(30)))
     await panel.until("said.length > 0")
     assert await panel.page.evaluate("said") == ["36 unread"]
+
+    await panel.button("Milestone").click()
+    await panel.until("said.at(-1)", "1 moment")
+    await panel.button("Search and filter").click()
+    await panel.element.get_by_role("searchbox").fill("nothing like this")
+    await panel.until("said.at(-1)", "Nothing matches these filters")
+
+
+async def test_a_second_press_on_its_button_closes_a_menu(world: World, context: BrowserContext) -> None:
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    menu, button = panel.element.get_by_role("menu"), panel.button("Menu")
+    for expanded in ("true", "false", "true"):
+        await button.click()
+        await expect(button).to_have_attribute("aria-expanded", expanded)
+        await expect(menu).to_have_count(int(expanded == "true"))
 
 
 async def test_at_200_percent_nothing_is_cut_off_sideways(world: World, desk: Desk) -> None:

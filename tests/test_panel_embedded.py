@@ -328,6 +328,7 @@ async def test_desktop_notifications_are_for_who_wants_them_when_away_and_come_o
 
         for tab in tabs:  # what notifies is fetched with the first thing that opens
             await tab.button("Menu").click()
+            await expect(tab.element.get_by_role("menu")).to_be_visible()
             await tab.page.keyboard.press("Escape")
         assert await noted(True, "not asked for.") == []
         await tabs[0].menu("Desktop notifications")
@@ -358,6 +359,7 @@ async def test_it_fits_its_place_in_either_direction(
     async with guest_of(crm, settings) as world:
         await world.sync(accounts=[{"id": "acme", "name": "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk" * 2}])
         await world.report(world.moment("leo", description="W" * 300))
+        await world.sync(leads=[{"id": "mia", "name": "Maximiliana " * 9, "account_id": "acme", "owner_id": "ana"}])
         url = crm.embed(world.service.base_url, world.token("ana"), attributes='lang="fr"')
         panel = await (await Panel.open(context, url)).live()
         for direction in ("ltr", "rtl"):
@@ -374,6 +376,10 @@ async def test_it_fits_its_place_in_either_direction(
                      .map((part) => part.outerHTML.slice(0, 80))"""
             )
             assert wide == []
+            company = await panel.row("from afar").locator(".account").bounding_box()
+            assert company is not None
+            assert company["width"] > 40, "a long name leaves room for the company"
+            assert await panel.button("Priorités").is_visible()
             await expect(panel.element.locator(".count")).not_to_be_empty()
             gap, cut = await panel.element.evaluate(
                 """(element, direction) => {

@@ -200,6 +200,16 @@ async def test_a_sheet_lies_over_the_panel_in_either_direction(panel: Panel, dir
     assert abs(above["x"] - beneath["x"]) <= 1
     assert abs(above["width"] - beneath["width"]) <= 2
 
+    await panel.page.set_viewport_size({"width": 800, "height": 320})
+    await panel.until(
+        """(() => {
+          const host = document.querySelector("lead-feed");
+          const both = [host, host.shadowRoot.querySelector("dialog")];
+          const [beneath, above] = both.map((each) => each.getBoundingClientRect());
+          return Math.abs(above.left - beneath.left) <= 1 && above.bottom <= innerHeight;
+        })()"""
+    )
+
 
 async def test_a_sheet_gives_the_focus_back(panel: Panel) -> None:
     await panel.button("RSS feed").click()

@@ -2,7 +2,7 @@
 
 import { Client, Credential, Refusal } from "./client.js";
 import { Clock, Times } from "./clock.js";
-import { addIcons, h, icon, iconButton, select } from "./dom.js";
+import { addIcons, h, icon, iconButton, select, set } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Memory } from "./filters.js";
 import { Panel } from "./panel.js";
@@ -96,7 +96,8 @@ export class LeadFeed extends HTMLElement {
     this.#started = true;
     const root = this.shadowRoot ?? this.attachShadow({ mode: "open", delegatesFocus: false });
     root.adoptedStyleSheets = [sheet()];
-    const words = await wordsFor(languageAt(this));
+    const language = languageAt(this);
+    const words = await wordsFor(language);
     if (turn !== this.#turn) return;
     this.#credential = new Credential((refused) => this.#ask(refused));
     const token = await this.#credential.token().catch(() => null);
@@ -109,7 +110,7 @@ export class LeadFeed extends HTMLElement {
     const times = new Times(localeFor(words.language), words, clock);
     this.#memory = new Memory(this.getAttribute("fragment"), this.getAttribute("storage-key"));
     this.#who = identity(token);
-    this.#panel = new Panel(this, root, { words, times, memory: this.#memory });
+    this.#panel = new Panel(this, root, { words, times, memory: this.#memory, language });
     this.#feed = new Feed(client, `${base} ${this.#who}`, this.#memory.read(), this.#panel);
     this.#panel.start(this.#feed);
     await this.#feed.start();
@@ -163,4 +164,4 @@ function identity(token) {
 if (!customElements.get("lead-feed")) customElements.define("lead-feed", LeadFeed);
 
 // What lead-feed.actions.js stands on.
-export { Refusal, addIcons, addWords, h, icon, iconButton, select, styled };
+export { Refusal, addIcons, addWords, h, icon, iconButton, select, set, styled };

@@ -25,14 +25,14 @@ export class Panel {
   #told = null;
   #below = "";
 
-  /** `host` is the custom element, `root` its shadow. */
-  constructor(host, root, { words, times, memory }) {
-    Object.assign(this, { host, root, words, times, memory, feed: null, attention: null, moreFailed: false });
+  /** `host` is the custom element, `root` its shadow; `language` the page's, which moments are told in. */
+  constructor(host, root, { words, times, memory, language }) {
+    Object.assign(this, { host, root, words, times, memory, language, feed: null, attention: null, moreFailed: false });
     this.list = new List(this);
     this.searchButton = iconButton("search", words("filter.open"), { "aria-expanded": "false", onclick: () => this.filters.toggle() });
     this.filters = new FilterBar(this);
     this.live = h("span", { class: "live", part: "live" });
-    this.menuButton = iconButton("more", words("menu"), { "aria-haspopup": "menu", onclick: () => this.use("openMainMenu") });
+    this.menuButton = iconButton("more", words("menu"), { "aria-haspopup": "menu", "aria-expanded": "false", onclick: () => this.use("openMainMenu") });
     this.header = h("header", { part: "header" }, h("h2", null, words("title")), this.live, h("div", { class: "tools" }, this.searchButton, iconButton("rss", words("rss.open"), { onclick: () => this.use("openFeedLink") }), this.menuButton));
     this.pill = h("button", { type: "button", class: "pill", hidden: true, part: "pill", onclick: (event) => this.showNew(event.detail === 0), onpointerleave: () => this.list.left() }, icon("up"), h("span"));
     this.toast = h("div", { class: "toast", part: "toast", hidden: true });
@@ -40,7 +40,7 @@ export class Panel {
     this.notice = h("div", { role: "alert" });
     this.count = h("span", { class: "count", dir: "auto" });
     this.footer = h("footer", { part: "footer" }, this.#hints(), this.count);
-    this.section = h("section", { class: "panel", "aria-label": words("title"), part: "panel" }, this.header, this.filters.element, this.notice, h("div", { class: "stage" }, this.pill, this.list.element, this.toast), this.footer, this.speaker);
+    this.section = h("section", { class: "panel", lang: words.language, "aria-label": words("title"), part: "panel" }, this.header, this.filters.element, this.notice, h("div", { class: "stage" }, this.pill, this.list.element, this.toast), this.footer, this.speaker);
     listenForKeys(this);
   }
 
@@ -117,7 +117,14 @@ export class Panel {
   narrow(filters) {
     this.memory.write(filters);
     this.list.toTop();
-    this.feed.narrow(filters);
+    const read = [this.feed.narrow(filters), this.#fetchActions()]; // whose words say what was found
+    Promise.all(read).then(() => this.#tellFound(), () => (this.#actions = null));
+  }
+
+  /** Says what a narrower or wider list holds, for whom does not see it. */
+  #tellFound() {
+    const { status, items: { list: { length: n }, cursor } } = this.feed;
+    if (status === "ready") this.announce(this.words(n ? (cursor ? "found.more" : "found") : "empty.filtered", { n }));
   }
 
   /** Another day has begun: headings are others, and so is what "Today" shows. */

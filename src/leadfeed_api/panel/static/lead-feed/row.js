@@ -18,14 +18,14 @@ export class Row {
     this.shortTime = h("span", { "aria-hidden": "true", dir: "auto" });
     this.exactTime = h("span", { class: "unseen" });
     this.time = h("time", { id: own("time"), part: "time" }, this.shortTime, this.exactTime);
-    this.what = h("p", { class: "what", dir: "auto", id: own("what"), part: "description" });
-    this.why = h("span", { class: "why" });
+    this.what = h("p", { class: "what", dir: "auto", lang: panel.language, id: own("what"), part: "description" });
+    this.why = h("span", { class: "why", id: own("why") });
     this.fold = h("button", { type: "button", class: "fold", dir: "auto", tabindex: "-1", "data-do": "fold" });
     this.state = h("span", { class: "unseen", id: own("state") });
     this.foot = h("div", { class: "foot" }, this.fold, this.why);
     this.element = h(
       "article",
-      { tabindex: "-1", "aria-setsize": "-1", part: "item", "data-id": item.id, "aria-describedby": own("what") },
+      { tabindex: "-1", "aria-setsize": "-1", part: "item", "data-id": item.id, "aria-describedby": `${own("what")} ${own("why")}` },
       h("span", { class: "dot" }),
       this.kind,
       h("div", { class: "who" }, this.name, this.account, this.time),
@@ -72,6 +72,7 @@ export class Row {
     const { words } = this.panel;
     const tool = (action, name) => iconButton(name, words(`do.${action}`), { "data-do": action, tabindex: this.#current ? "0" : "-1" });
     this.tools = h("div", { class: "tools", part: "tools" }, tool("subscribe", "bell"), tool("watch", "eye"), tool("read", "check"), tool("menu", "more"));
+    set(this.tools.lastChild, "aria-haspopup", "menu");
     this.foot.append(this.tools);
     this.#showTools();
   }

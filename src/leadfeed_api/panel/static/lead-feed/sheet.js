@@ -2,7 +2,10 @@
 // Both give the focus back to where it was.
 
 import { Refusal } from "./client.js";
-import { h, icon, iconButton } from "./dom.js";
+import { h, icon, iconButton, set } from "./dom.js";
+
+const PRESS_MS = 1_000; // from a press to its click, on a slow machine
+const pressed = new WeakMap(); // button -> when it was pressed with its menu open
 
 /** A modal sheet over the panel. `fill(body, sheet)` builds what is in it. Returns the sheet, open. */
 export function openSheet(panel, title, fill) {
@@ -13,7 +16,10 @@ export function openSheet(panel, title, fill) {
   const dialog = h("dialog", { class: "sheet", "aria-labelledby": "sheet-title", part: "sheet" }, h("header", null, h("h2", { id: "sheet-title" }, title), close), body);
   // A press beside the sheet is a press on the dialog itself.
   dialog.addEventListener("click", (event) => event.target === dialog && !inside(dialog, event) && dialog.close());
+  const gone = new AbortController();
+  addEventListener("resize", () => place(dialog, panel.section), { signal: gone.signal });
   dialog.addEventListener("close", () => {
+    gone.abort();
     dialog.remove();
     if (panel.root.activeElement) return; // given back already; or somebody was quicker, and has gone on
     if (before?.isConnected) before.focus({ preventScroll: true });
@@ -29,6 +35,10 @@ export function openSheet(panel, title, fill) {
 
 /** A menu at an element. Entries are `{label, icon, run, checked}`; null leaves a line between. */
 export function openMenu(panel, anchor, entries) {
+  // A press outside closes a menu, so the press on its own button has closed it already: this is that press's click.
+  const since = performance.now() - pressed.get(anchor);
+  pressed.delete(anchor);
+  if (since < PRESS_MS) return;
   const before = panel.root.activeElement ?? anchor;
   const items = entries.map((entry) =>
     entry
@@ -55,9 +65,17 @@ export function openMenu(panel, anchor, entries) {
   menu.addEventListener("keydown", (event) => walk(event, choices, panel.root));
   // Intentional: before it closes, while it can be seen whether the focus is in it or went elsewhere.
   menu.addEventListener("beforetoggle", (event) => {
-    if (event.newState === "closed" && menu.contains(panel.root.activeElement)) before.focus({ preventScroll: true });
+    set(anchor, "aria-expanded", String(event.newState === "open"));
+    if (event.newState === "open") return;
+    if (menu.contains(panel.root.activeElement)) before.focus({ preventScroll: true });
   });
-  menu.addEventListener("toggle", (event) => event.newState === "closed" && menu.remove());
+  const press = () => pressed.set(anchor, performance.now());
+  anchor.addEventListener("pointerdown", press);
+  menu.addEventListener("toggle", (event) => {
+    if (event.newState === "open") return;
+    anchor.removeEventListener("pointerdown", press);
+    menu.remove();
+  });
   panel.section.append(menu);
   menu.showPopover();
   beside(menu, anchor);
@@ -111,8 +129,8 @@ function place(dialog, section) {
   const { left, top, width, height } = section.getBoundingClientRect();
   const wide = Math.min(Math.max(width, 300), innerWidth - 16);
   const x = Math.min(Math.max(left + (width - wide) / 2, 8), innerWidth - wide - 8);
-  const y = Math.min(Math.max(top, 8), innerHeight - 200);
-  fix(dialog, { left: x, top: y, width: wide, "max-height": Math.max(200, Math.min(height, innerHeight - y - 8)) });
+  const y = Math.max(8, Math.min(top, innerHeight - 208));
+  fix(dialog, { left: x, top: y, width: wide, "max-height": Math.min(Math.max(200, Math.min(height, innerHeight - y - 8)), innerHeight - 16) });
 }
 
 function beside(menu, anchor) {

@@ -56,8 +56,8 @@ header .tools { display: flex; margin-inline-start: auto; }
 .tool.on { color: var(--accent); }
 
 .filters { border-block-end: 1px solid var(--line); }
-.chips { display: flex; gap: 6px; padding: 2px 16px 8px; overflow-x: auto; scrollbar-width: none; }
-.chip { flex: none; display: inline-flex; align-items: center; gap: 4px; max-inline-size: 100%; padding: 3px 10px; border: 1px solid var(--line); border-radius: 99px; color: var(--soft); font-size: .89em; white-space: nowrap; }
+.chips { display: flex; flex-wrap: wrap; gap: 5px; padding: 2px 16px 8px; }
+.chip { flex: none; display: inline-flex; align-items: center; gap: 4px; max-inline-size: 100%; padding: 3px 8px; border: 1px solid var(--line); border-radius: 99px; color: var(--soft); font-size: .89em; white-space: nowrap; }
 .chip .icon { inline-size: 12px; block-size: 12px; }
 .chip:hover { background: var(--hover); color: var(--ink); }
 .chip[aria-pressed=true], .chip.only { background: var(--accent-paper); border-color: transparent; color: var(--accent); font-weight: 600; }
@@ -85,7 +85,7 @@ article:focus-visible { outline-offset: -2px; border-radius: 8px; }
 .kind { position: relative; grid-row: 1 / 4; display: grid; place-items: center; inline-size: 28px; block-size: 28px; margin-block-start: 1px; border-radius: 8px; color: var(--type); background: color-mix(in srgb, var(--type) 13%, var(--paper)); }
 .web { --type: var(--web); } .email { --type: var(--email); } .milestone { --type: var(--milestone); }
 .who { display: flex; align-items: baseline; gap: 6px; min-inline-size: 0; }
-.name { flex: 0 1 auto; min-inline-size: 0; max-inline-size: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: inherit; text-decoration: none; font-weight: 500; cursor: pointer; }
+.name { flex: 0 1 auto; min-inline-size: 0; max-inline-size: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: inherit; text-decoration: none; font-weight: 500; cursor: pointer; text-align: -webkit-match-parent; text-align: match-parent; }
 .unread .name { font-weight: 650; }
 .name:hover { text-decoration: underline; text-underline-offset: 2px; }
 .account { flex: 1 1 0; min-inline-size: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--faint); text-align: -webkit-match-parent; text-align: match-parent; }
@@ -121,7 +121,7 @@ article:focus, article:focus-within { background: var(--hover); }
 .member .foot { min-block-size: 0; }
 .member > .dot { inset-block-start: 11px; }
 
-.pill { position: absolute; inset-block-start: 10px; inset-inline: 0; inline-size: fit-content; margin-inline: auto; z-index: 3; display: inline-flex; align-items: center; gap: 5px; padding: 5px 14px 5px 10px; border-radius: 99px; background: var(--ink); color: var(--paper); font-size: .89em; font-weight: 650; box-shadow: 0 4px 14px rgb(0 0 0 / .22); animation: rise .2s ease-out; }
+.pill { position: absolute; inset-block-start: 2px; inset-inline: 0; inline-size: fit-content; margin-inline: auto; z-index: 3; display: inline-flex; align-items: center; gap: 5px; padding: 5px 14px 5px 10px; border-radius: 99px; background: var(--ink); color: var(--paper); font-size: .89em; font-weight: 650; box-shadow: 0 4px 14px rgb(0 0 0 / .22); animation: rise .2s ease-out; }
 .pill .icon { inline-size: 13px; block-size: 13px; stroke-width: 2; }
 .end { display: flex; flex-wrap: wrap; align-items: center; justify-content: center; gap: 8px; padding: 16px; color: var(--faint); font-size: .89em; text-align: center; }
 .state { display: grid; justify-items: center; gap: 8px; padding: 48px 28px; text-align: center; color: var(--soft); overflow-wrap: anywhere; }
@@ -158,6 +158,9 @@ footer { display: flex; align-items: center; justify-content: flex-end; gap: 10p
   .foot { column-gap: 6px; }
   .hints { display: none; }
   header .tool { inline-size: 27px; }
+}
+@container panel (inline-size >= 290px) {
+  .name:has(+ .account:not(:empty)) { max-inline-size: 65%; }
 }
 @container panel (inline-size >= 560px) {
   .what { -webkit-line-clamp: 3; }
