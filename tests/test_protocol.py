@@ -1,22 +1,26 @@
 """An answer's head leaves together with its first bytes, whatever the answer is like."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
+from leadfeed_api.ingestion.interpret import Candidate
+from leadfeed_api.ingestion.record import record_moments
 from leadfeed_api.stream.conversation import Conversation
-from leadfeed_api.stream.protocol import HandingOver, StreamProtocol
+from leadfeed_api.stream.protocol import HandingOver
 from stream_client import until
 from world import Service, World
 
 pytestmark = pytest.mark.anyio
 
 
-async def exchanged(service: Service, request: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[bytes], bytes]:
-    """What the server wrote, piece by piece, and what arrived until it hung up."""
-    pieces: list[bytes] = []
+async def exchanged(
+    service: Service, request: str, monkeypatch: pytest.MonkeyPatch, written: list[bytes] | None = None
+) -> tuple[list[bytes], bytes]:
+    """What the server wrote, piece by piece (into ``written``), and what arrived until it hung up."""
+    pieces = [] if written is None else written
 
     class Noting:
         """A transport that notes what is written to it."""
@@ -35,10 +39,11 @@ async def exchanged(service: Service, request: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(HandingOver, "connection_made", lambda self, transport: made(self, Noting(transport)))  # type: ignore[arg-type]
     reader, writer = await asyncio.open_connection("127.0.0.1", port_of(service))
     writer.write(request.encode())
-    async with asyncio.timeout(10):
-        received = await reader.read()
-    writer.close()
-    return pieces, received
+    try:
+        async with asyncio.timeout(10):
+            return pieces, await reader.read()
+    finally:
+        writer.close()
 
 
 def asked(method: str, path: str, *headers: str) -> str:
@@ -116,29 +121,30 @@ async def test_a_stream_for_http_1_0_is_not_in_chunks_and_ends_with_its_connecti
     server: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world: World = await server.new_world()
-    await world.people("ana", leads={})
-    closing = asyncio.create_task(_leave_soon(server))
-    _, received = await exchanged(server, stream_of(world).replace("HTTP/1.1", "HTTP/1.0"), monkeypatch)
-    await closing
+    await world.people("ana", leads={"l1": "ana"})
+    written: list[bytes] = []
+
+    async def tell_and_leave() -> None:
+        await until(lambda: written)  # it begins with what is recorded from now on
+        now = datetime.now(UTC)
+        await record_moments(
+            server.app.state.database, world.org_id, [Candidate("s", "1", "l1", "web", "told", None, None, now)]
+        )
+        await until(lambda: any(b"told" in piece for piece in written))
+        await server.app.state.live.leave()
+
+    telling = asyncio.create_task(tell_and_leave())
+    _, received = await exchanged(server, stream_of(world).replace("HTTP/1.1", "HTTP/1.0"), monkeypatch, written)
+    await telling
 
     head, _, body = received.partition(b"\r\n\r\n")
     assert b"transfer-encoding" not in head.lower()
     assert body.startswith(b": connected\r\n\r\nretry: ")
-    farewell = body[body.index(b": goodbye") :]
+    event, _, farewell = body.partition(b"event: moment\r\n")[2].partition(b"\r\n\r\n")
+    assert event.startswith((b"id: ", b"data: "))
     assert farewell.startswith(b": goodbye\r\nretry: ")
     assert farewell.endswith(b"\r\n")
     assert b"\r\n0\r\n" not in farewell
-
-
-@pytest.mark.parametrize(("chunked", "written"), [(True, b"5\r\n: x\r\n\r\n"), (False, b": x\r\n")])
-async def test_an_event_is_a_chunk_to_whoever_knows_chunks(chunked: bool, written: bytes) -> None:
-    transport = Mock(get_write_buffer_size=lambda: 0, is_closing=lambda: False)
-    stream = StreamProtocol(transport, set(), Mock(), chunked=False)
-    stream._chunked = chunked  # a socket that could be lent is not at hand
-
-    await stream.send(b": x\r\n")
-
-    transport.write.assert_called_once_with(written)
 
 
 async def test_a_client_that_leaves_while_its_stream_begins_is_no_error(

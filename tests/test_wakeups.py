@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
+import asyncpg
 import pytest
 
 from clients import figure, plain_client
@@ -86,6 +87,19 @@ async def test_a_transaction_that_moves_the_log_is_announced_after_its_commit_an
             await log.advance(1)
             raise RuntimeError
     assert told == [(world.org_id, 3)]
+
+
+async def test_a_process_that_ends_while_it_asks_after_its_connection_leaves_nothing_behind(settings: Settings) -> None:
+    async with wire(settings.database_url or "") as (line, through_wire):
+        connection = await asyncpg.connect(through_wire)
+        line.dead = True
+        asking = asyncio.create_task(postgres_channel._answers(connection))
+        await asyncio.sleep(0)  # it has asked
+        asking.cancel()
+        await asyncio.wait({asking})
+
+        assert asking.cancelled()
+        assert connection.is_closed()
 
 
 async def test_what_somebody_else_shouts_on_the_channel_is_not_heard(settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """What can go wrong, as one tree.
 
-Owns the codes, statuses and messages that callers meet. Knows nothing of who raises them, nor of how ``problems`` puts
-them on the wire.
+Owns the codes, statuses and messages that callers meet, and the document that each is (RFC 9457). Knows nothing of who
+raises them, nor of the response that ``problems`` makes of one.
 
 ::
 

@@ -5,17 +5,17 @@ Owns ``hidden_lead``. A hidden lead leaves the list of best bets and nothing els
 
 from datetime import datetime, timedelta
 
-import asyncpg
-
 from leadfeed_api.best_bets.schemas import Hidden
 from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import LeadNotFound, NotTheOwner
 from leadfeed_api.organizations.tier_settings import Tiers
 
 HIDE_DAYS = "SELECT tiers FROM organization WHERE org_id = $1"
+# Keeps the lead from being erased until it is hidden; one that is erased first is not found.
 HIDE = """
 INSERT INTO hidden_lead (org_id, user_id, lead_id, hidden_until)
 SELECT l.org_id, $2, l.lead_id, $4 FROM lead l WHERE l.org_id = $1 AND l.lead_id = $3 AND l.owner_id = $2
+FOR KEY SHARE
 ON CONFLICT (org_id, user_id, lead_id) DO UPDATE SET hidden_until = excluded.hidden_until
 RETURNING lead_id
 """
@@ -34,11 +34,7 @@ async def hide(
     if days is None:
         days = Tiers(**(await connection.fetchval(HIDE_DAYS, org_id) or {})).hide_days
     until = now + timedelta(days=days)
-    try:
-        hidden = await connection.fetchval(HIDE, org_id, user_id, lead_id, until)
-    except asyncpg.ForeignKeyViolationError as error:  # erased since the statement began
-        raise LeadNotFound from error
-    if hidden is None:
+    if await connection.fetchval(HIDE, org_id, user_id, lead_id, until) is None:
         raise NotTheOwner if await connection.fetchval(LEAD_EXISTS, org_id, lead_id) else LeadNotFound
     return Hidden(lead_id=lead_id, hidden_until=until)
 

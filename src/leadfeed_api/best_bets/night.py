@@ -78,12 +78,12 @@ class NightShift:
         except lease.Superseded:
             self._metrics.retier_runs.labels("superseded").inc()
             return False
+        except Busy as busy:
+            return self._failed(run, busy)
+        except Unavailable:
+            raise
         except Exception as error:
-            if isinstance(error, Unavailable) and not isinstance(error, Busy):
-                raise
-            self._metrics.retier_runs.labels("failed").inc()
-            run.error("re-tiering failed", exc_info=error)
-            return False
+            return self._failed(run, error)
         finally:
             self._metrics.retier_progress.set(1)
         if done is None:
@@ -91,6 +91,11 @@ class NightShift:
         self._metrics.retier_runs.labels("finished").inc()
         _report(run, done)
         return True
+
+    def _failed(self, run: BoundLogger, error: Exception) -> bool:
+        self._metrics.retier_runs.labels("failed").inc()
+        run.error("re-tiering failed", exc_info=error)
+        return False
 
     def _measure(self, before: Progress, now: Progress) -> None:
         self._metrics.retier_leads.labels("looked_at").inc(now.done - before.done)

@@ -76,9 +76,10 @@ async def _answers(connection: asyncpg.Connection) -> bool:
     Intentional: no timeout of asyncpg's. That would send a cancel request over the same dead path, and wait for it.
     """
     asking = asyncio.ensure_future(connection.fetchval("SELECT 1"))
-    done, _ = await asyncio.wait({asking}, timeout=CHECK_TIMEOUT_S)
-    if not done:
-        connection.terminate()
-        await asyncio.gather(asking, return_exceptions=True)
-        return False
-    return asking.exception() is None
+    try:
+        done, _ = await asyncio.wait({asking}, timeout=CHECK_TIMEOUT_S)
+        return bool(done) and asking.exception() is None
+    finally:
+        if not asking.done():  # too late, or nobody waits for it any more
+            connection.terminate()
+            await asyncio.gather(asking, return_exceptions=True)

@@ -1,8 +1,9 @@
 """``GET /v1/feed``: one page, newest first."""
 
 from collections.abc import Callable
-from functools import lru_cache, wraps
-from typing import Annotated, Concatenate, ParamSpec, TypeVar, cast
+from functools import lru_cache
+from inspect import unwrap
+from typing import Annotated, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Query, Request, Response
@@ -20,7 +21,6 @@ from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.settings import Settings
 
 router = APIRouter(prefix="/v1", tags=["Feed"])
-P = ParamSpec("P")
 R = TypeVar("R")
 REMEMBERED = 2_048  # query strings; the same ones come again and again
 SHORT = 1_024  # bytes; remembered at any length, those of one caller could fill hundreds of megabytes with blanks
@@ -57,20 +57,7 @@ async def read_feed(
     return await _page(query, who, request.app.state.pages, configured, request)
 
 
-def _remembering_short(reader: Callable[Concatenate[bytes, P], R]) -> Callable[Concatenate[bytes, P], R]:
-    """Reads a short query string once, and a long one each time."""
-    remembering = cast("Callable[Concatenate[bytes, P], R]", lru_cache(maxsize=REMEMBERED)(reader))
-
-    @wraps(reader)
-    def read(query_string: bytes, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        if len(query_string) > SHORT:
-            return reader(query_string, *args, **kwargs)
-        return remembering(query_string, *args, **kwargs)
-
-    return read
-
-
-@_remembering_short
+@lru_cache(maxsize=REMEMBERED)
 def read_query(query_string: bytes) -> FeedQuery:
     """The query as the framework reads it for the route above. Raises ``RequestValidationError``."""
     given: dict[str, str | list[str]] = {}
@@ -86,12 +73,17 @@ def read_query(query_string: bytes) -> FeedQuery:
         raise RequestValidationError(faults) from None
 
 
+def _read(reader: Callable[..., R], query_string: bytes, *more: str) -> R:
+    """What a reader that remembers makes of a query string; a long one is read each time and not kept."""
+    return (reader if len(query_string) <= SHORT else unwrap(reader))(query_string, *more)
+
+
 async def serve_feed(request: Request) -> Response:
     """What is documented as :func:`read_feed`, without the framework's solving of dependencies: a third of its time."""
     request.scope["route"] = address  # for the metrics, as the framework does for its own
     state = request.app.state
     who = await claimant(request, state.database, state.tokens)
-    return await _page(read_query(request.scope["query_string"]), who, state.pages, state.settings, request)
+    return await _page(_read(read_query, request.scope["query_string"]), who, state.pages, state.settings, request)
 
 
 address = Route("/v1/feed", serve_feed, include_in_schema=False)
@@ -108,7 +100,7 @@ async def _page(query: FeedQuery, who: Caller, pages: Pages, configured: Setting
     next_cursor = _next_cursor(key, binding, found, seen=found.position if place is None else place.seen)
     headers = {"Cache-Control": "private, no-store"}
     if next_cursor is not None:
-        onward = _next_url(request.scope["query_string"], configured.base_url)
+        onward = _read(_next_url, request.scope["query_string"], configured.base_url)
         headers["Link"] = f'<{onward}{next_cursor}>; rel="next"'
     body = page_json(found.items, next_cursor, Positions(key, who.org_id, user_id).write(found.position))
     return Response(body, headers=headers, media_type="application/json")
@@ -118,7 +110,7 @@ def _next_cursor(key: bytes, binding: str, found: Page, *, seen: int) -> str | N
     return None if found.end is None else page_cursor(key, binding, *found.end, seen)
 
 
-@_remembering_short
+@lru_cache(maxsize=REMEMBERED)
 def _next_url(query_string: bytes, base_url: str) -> str:
     """Where the next page is, up to its cursor."""
     given = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)

@@ -116,15 +116,9 @@ async def standing(connection: Connection, org: str, user_id: str | None) -> tup
     return (False, None) if row is None or row["org"] != org else (True, row["active"])
 
 
-async def settings_of(connection: Connection, org_id: int) -> dict[str, Any]:
-    """The organisation's settings, by their wire names."""
-    row: asyncpg.Record | None = await connection.fetchrow(SETTINGS, org_id)
-    return {} if row is None else dict(row)
-
-
-async def settings_to_change(connection: Connection, org_id: int) -> dict[str, Any]:
-    """The same, until the commit nobody else's to change. Wants a transaction."""
-    row: asyncpg.Record | None = await connection.fetchrow(SETTINGS_TO_CHANGE, org_id)
+async def settings_of(connection: Connection, org_id: int, *, to_change: bool = False) -> dict[str, Any]:
+    """The organisation's settings, by their wire names; ``to_change``: until the commit nobody else's to change."""
+    row: asyncpg.Record | None = await connection.fetchrow(SETTINGS_TO_CHANGE if to_change else SETTINGS, org_id)
     return {} if row is None else dict(row)
 
 

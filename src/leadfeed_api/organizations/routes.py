@@ -39,7 +39,7 @@ async def change_settings(change: OrganizationSettingsPatch, who: Administrator,
     Changed `tiers` take effect once all leads have been re-tiered, which starts within seconds.
     """
     async with data.queues.turn(who.org_id), data.write() as connection:
-        current = await queries.settings_to_change(connection, who.org_id)
+        current = await queries.settings_of(connection, who.org_id, to_change=True)
         wanted = {**current, **change.model_dump(exclude_none=True, exclude={"tiers"})}
         if change.tiers is not None:
             wanted["tiers"] = change.tiers.onto(current["tiers"])

@@ -27,9 +27,9 @@ class Inbox:
     given: dict[int, dict[str, Any]] = field(default_factory=dict)
     results: dict[int, SyncResult] = field(default_factory=dict)
 
-    def reject(self, index: int, problem: str, name: str, detail: str) -> None:
-        """Sets the record at ``index`` aside, pointing at its field ``name``."""
-        record = self.given.pop(index, {})
+    def reject(self, index: int, problem: str, name: str, detail: str, record_id: str | None = None) -> None:
+        """Sets the record at ``index`` aside, pointing at its field ``name``. An unreadable one brings its id."""
+        record = self.given.pop(index, {"id": record_id})
         pointer = f"/{self.kind}/{index}" + (f"/{name}" if name else "")
         self.results[index] = SyncResult(
             kind=self.kind,
@@ -66,15 +66,15 @@ def _read(kind: Kind, items: Any) -> Inbox:
 def _reject_unreadable(inbox: Inbox, index: int, item: Any, error: ValidationError) -> None:
     found = error.errors(include_url=False, include_input=False)
     first = found[0]
-    if isinstance(item, dict) and ("id",) not in [fault["loc"][:1] for fault in found]:
-        inbox.given[index] = {"id": item["id"]}  # until it is set aside, a few lines below
+    has_id = isinstance(item, dict) and ("id",) not in [fault["loc"][:1] for fault in found]
+    record_id = item["id"] if has_id else None
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
-        inbox.reject(index, "unknown-field", "", why(first))
+        inbox.reject(index, "unknown-field", "", why(first), record_id)
     elif not name:
         inbox.reject(index, "invalid-record", "", "expected a JSON object")
     else:
-        inbox.reject(index, f"invalid-{name.replace('_', '-')}", name, why(first))
+        inbox.reject(index, f"invalid-{name.replace('_', '-')}", name, why(first), record_id)
 
 
 def merge(inbox: Inbox, stored: Mapping[str, Mapping[str, Any]], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
