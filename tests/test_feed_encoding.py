@@ -20,7 +20,7 @@ from leadfeed_api.feed.queries import _item
 from leadfeed_api.feed.routes import FeedQuery, read_query
 from leadfeed_api.feed.schemas import FeedPage
 from leadfeed_api.feed.words import is_subscribed
-from leadfeed_api.wire import CrmId, Description, Link, Name, OptionalLine, SourceId
+from leadfeed_api.fields import CrmId, Description, Link, Name, OptionalLine, SourceId
 
 ODD = ["plain", 'quotes " and \\', "é ü ß 漢 🎯", "\x01\t\n\x1f \u2028 </script>", "", "\u200f right to left", ",{id:"]
 TIMES = [

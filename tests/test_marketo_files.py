@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from leadfeed_api.fields import clean
 from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.sources.marketo import MarketoExport, NotInteresting, UnknownShape, Unreadable
 from leadfeed_api.ingestion.sources.marketo_rows import LeadRecord
 from leadfeed_api.ingestion.sources.marketo_types import packaged_types
-from leadfeed_api.wire import clean
 from marketo_exports import BULK, FLAT, NOW, bulk, only_moment, read_text
 
 

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from leadfeed_api.fields import clean
 from leadfeed_api.subscriptions.letters.letter import Addressee
 from leadfeed_api.subscriptions.letters.message import LINE, envelope
 from leadfeed_api.subscriptions.letters.render import Links, Rendered
-from leadfeed_api.wire import clean
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 LINKS = Links("https://leads.example.com/panel", "https://leads.example.com/mail/t/unsubscribe")

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from leadfeed_api.wire import CrmId, Description, Instant, Link, Name, OptionalLine, clean, instant, strict_json
+from leadfeed_api.fields import CrmId, Description, Instant, Link, Name, OptionalLine, clean, instant
+from leadfeed_api.wire import strict_json
 
 any_text = st.text(alphabet=st.characters(codec=None))  # unpaired surrogates too
 json_values = st.recursive(

@@ -8,9 +8,9 @@ from pydantic import BaseModel, Field
 
 from leadfeed_api.db.revision import NEWEST, current_state
 from leadfeed_api.errors import Unavailable
+from leadfeed_api.fields import example
 from leadfeed_api.organizations.auth import Data
 from leadfeed_api.telemetry import Metrics
-from leadfeed_api.wire import example
 
 router = APIRouter(tags=["Operations"])
 

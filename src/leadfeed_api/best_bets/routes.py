@@ -13,9 +13,10 @@ from leadfeed_api.best_bets.cutoffs import window_opens
 from leadfeed_api.best_bets.queries import Choice
 from leadfeed_api.best_bets.schemas import BestBets, Hidden, HideIn, LeadScore, ScoreIn, Tiering, TiersPreview
 from leadfeed_api.feed.cursor import Cursor
+from leadfeed_api.fields import CrmId
 from leadfeed_api.organizations.auth import Administrator, Configured, Data, Reader, Rep, Syncer
 from leadfeed_api.organizations.tier_settings import TiersPatch
-from leadfeed_api.wire import CrmId, StrictRoute
+from leadfeed_api.wire import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["Best bets"], route_class=StrictRoute)
 LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]

@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from leadfeed_api.feed.schemas import AccountCard, LeadCard, MomentType, Wire
+from leadfeed_api.fields import Incoming, example
 from leadfeed_api.organizations.tier_settings import MAX_HIDE_DAYS, Tiers
-from leadfeed_api.wire import Incoming, example
 
 Score = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
 _LEAD = {"id": "00Q8d000004", "name": "Ana Ruiz", "title": "CTO", "starred": True, "stars": 3, "flames": 2}

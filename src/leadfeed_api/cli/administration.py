@@ -24,11 +24,11 @@ from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import NotFound
 from leadfeed_api.faults import why
 from leadfeed_api.feed import audit
+from leadfeed_api.fields import Name
 from leadfeed_api.organizations import queries
 from leadfeed_api.organizations.identity import SCOPES, is_org_name, is_user_id, org_number
 from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.settings import DEVELOPMENT_SECRET
-from leadfeed_api.wire import Name
 
 Org = Annotated[str, typer.Argument(metavar="ORG", help="The organisation's name: a-z, 0-9 and inner hyphens.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from leadfeed_api.feed.filters import Filters
 from leadfeed_api.feed.schemas import MomentType
+from leadfeed_api.fields import CrmId, Instant, Name
 from leadfeed_api.organizations.identity import Caller
-from leadfeed_api.wire import CrmId, Instant, Name
 
 
 class FeedFilters(BaseModel):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from leadfeed_api.wire import example
+from leadfeed_api.fields import example
 
 MomentType = Literal["web", "email", "milestone"]
 Reason = Literal["owned", "watched"]

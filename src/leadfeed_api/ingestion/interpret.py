@@ -16,7 +16,7 @@ import msgspec
 from pydantic import ValidationError
 
 from leadfeed_api.faults import why
-from leadfeed_api.wire import CrmId, Description, Incoming, Instant, Link, OptionalLine, SourceId, instant
+from leadfeed_api.fields import CrmId, Description, Incoming, Instant, Link, OptionalLine, SourceId, instant
 
 MomentType = Literal["web", "email", "milestone"]
 _BAR = "\u00a6"  # between texts; one that holds it is read by the schema

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from leadfeed_api.fields import Flag, Incoming, Link, Name, TimeZone, example
 from leadfeed_api.organizations.mail_settings import LeadUrl, MailDomains
 from leadfeed_api.organizations.tier_settings import Tiers, TiersPatch
-from leadfeed_api.wire import Flag, Incoming, Link, Name, TimeZone, example
 
 KeyScope = Literal["ingest", "sync", "read", "admin"]
 _KEY = {

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from leadfeed_api.wire import Incoming, example
+from leadfeed_api.fields import Incoming, example
 
 MAX_WINDOW_DAYS = 90
 MAX_HIDE_DAYS = 365

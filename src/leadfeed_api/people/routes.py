@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
+from leadfeed_api.fields import CrmId
 from leadfeed_api.organizations.auth import Data, Syncer
 from leadfeed_api.people import ownership
 from leadfeed_api.people.schemas import REQUEST_BODY, OwnerIn, SyncAnswer
 from leadfeed_api.people.sync import sync
-from leadfeed_api.wire import CrmId, StrictRoute, json_body
+from leadfeed_api.wire import StrictRoute, json_body
 
 router = APIRouter(prefix="/v1", tags=["People"], route_class=StrictRoute)
 NO_SUCH_LEAD: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such lead (`unknown-lead`)."}}

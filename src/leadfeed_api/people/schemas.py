@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from leadfeed_api.best_bets.schemas import Score
+from leadfeed_api.fields import CrmId, Flag, Incoming, Link, Name, OptionalLine, TimeZone, example
 from leadfeed_api.organizations.tier_settings import Tier
-from leadfeed_api.wire import CrmId, Flag, Incoming, Link, Name, OptionalLine, TimeZone, example
 
 Kind = Literal["users", "accounts", "leads"]
 LanguageTag = Annotated[

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from leadfeed_api.feed.schemas import AccountCard, LeadCard, Wire
-from leadfeed_api.wire import example
+from leadfeed_api.fields import example
 
 ResetReason = Literal["unknown-position", "future-position", "old-position", "many-changes"]
 MembershipReason = Literal["watched", "unwatched", "assigned", "unassigned", "erased"]

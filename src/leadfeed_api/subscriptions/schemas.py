@@ -18,10 +18,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from leadfeed_api.feed.words import words_of
+from leadfeed_api.fields import Flag, Incoming, TimeZone, clean, example
 from leadfeed_api.subscriptions.addresses import mail_address
 from leadfeed_api.subscriptions.digest import Frequency
 from leadfeed_api.subscriptions.match import Kind, Scope
-from leadfeed_api.wire import Flag, Incoming, TimeZone, clean, example
 
 MAX_RECIPIENTS = 10
 _ID = "019ab1de-8c3e-7d4b-9f0a-2b6f2f1f8a01"

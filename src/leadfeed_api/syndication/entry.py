@@ -13,7 +13,7 @@ from ipaddress import IPv6Address
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from leadfeed_api.feed.schemas import Contact, ContactItem, FeedItem
-from leadfeed_api.wire import without_turns
+from leadfeed_api.fields import without_turns
 
 LONGEST_TITLE_PART = 160
 KINDS = {"web": "Web", "email": "E-mail", "milestone": "Milestone"}

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import ConfigDict, Field
 
 from leadfeed_api.feed.schemas import Wire
-from leadfeed_api.wire import Flag, Incoming, example
+from leadfeed_api.fields import Flag, Incoming, example
 
 
 class FeedLink(Wire):

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from leadfeed_api.feed.cursor import Cursor
 from leadfeed_api.feed.schemas import AccountCard, LeadCard, MomentType, Wire
-from leadfeed_api.wire import Incoming, Instant, example
+from leadfeed_api.fields import Incoming, Instant, example
 
 MomentIds = Annotated[list[Annotated[UUID, Strict(False)]], Field(min_length=1, max_length=1_000)]
 

@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
+from leadfeed_api.fields import CrmId
 from leadfeed_api.organizations.auth import Data, Reader, Rep
 from leadfeed_api.watchlist import membership
 from leadfeed_api.watchlist.schemas import WatchIn, Watchlist, WatchResult
-from leadfeed_api.wire import CrmId, StrictRoute
+from leadfeed_api.wire import StrictRoute
 
 router = APIRouter(prefix="/v1/watchlist", tags=["Watch list"], route_class=StrictRoute)
 LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from leadfeed_api.feed.schemas import AccountCard, LeadCard
-from leadfeed_api.wire import CrmId, Incoming, example
+from leadfeed_api.fields import CrmId, Incoming, example
 
 
 class WatchIn(Incoming):

@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from leadfeed_api.fields import Link, clean
 from leadfeed_api.ingestion.interpret import Candidate, interpret
 from leadfeed_api.ingestion.sources.marketo_types import ActivityType, ActivityTypes
-from leadfeed_api.wire import Link, clean
 
 SOURCE = "marketo"
 Row = Mapping[str, str]

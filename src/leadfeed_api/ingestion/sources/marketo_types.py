@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from leadfeed_api.faults import why
-from leadfeed_api.wire import clean
+from leadfeed_api.fields import clean
 
 LONGEST_DESCRIPTION = 1_000
 MOMENTS = ("web", "email", "milestone")

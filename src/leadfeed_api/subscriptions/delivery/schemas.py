@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from leadfeed_api.wire import example
+from leadfeed_api.fields import example
 
 _ID = "019ab1de-8c3e-7d4b-9f0a-2b6f2f1f8a01"
 

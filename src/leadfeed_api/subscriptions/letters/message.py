@@ -14,9 +14,9 @@ from email.policy import SMTP
 from email.utils import format_datetime, parseaddr, quote
 from uuid import UUID
 
+from leadfeed_api.fields import clean
 from leadfeed_api.subscriptions.letters.letter import Addressee
 from leadfeed_api.subscriptions.letters.render import Links, Rendered
-from leadfeed_api.wire import clean
 
 LINE = 998  # bytes of one line at most, without its end (RFC 5322, 2.1.1)
 _WIDTH = 76  # and how many there should be

@@ -13,10 +13,10 @@ from unicodedata import bidirectional
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from leadfeed_api.fields import clean, without_turns
 from leadfeed_api.subscriptions.digest import Frequency
 from leadfeed_api.subscriptions.letters.letter import Addressee, Letter, Person, Subscriber
 from leadfeed_api.subscriptions.letters.wording import LANGUAGES, Language
-from leadfeed_api.wire import clean, without_turns
 
 REASONS = 3  # why somebody is mailed: enough to recognise one's own doing
 SUBJECT = 120  # characters: what a telephone shows of it is less

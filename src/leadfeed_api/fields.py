@@ -1,0 +1,185 @@
+"""What a value that comes in may be: clean text, ids, instants, links; and the model that all bodies share.
+
+Owns the rules of single values, so that each feature states only its own fields:
+
+* text is cleaned, not refused: control characters and unpaired surrogates become blanks, runs of blanks become one;
+* ids are 1-128 printable characters, taken exactly as they come;
+* an instant is RFC 3339 with an offset, between 1970 and 9999; a link is http or https.
+
+Pure: knows no request.
+"""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+_CONTROLS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
+_TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+_RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime.max.replace(tzinfo=UTC)
+
+
+def example(**values: Any) -> ConfigDict:
+    """A model's configuration that shows one example of it in the OpenAPI document."""
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
+class Incoming(BaseModel):
+    """What callers send: unknown fields are refused, nothing is coerced, and it does not change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def clean(text: str) -> str:
+    """One line that any database, feed and terminal can hold: controls and unpaired surrogates become single blanks."""
+    return _CONTROLS.sub(" ", text).strip()
+
+
+def without_turns(text: str) -> str:
+    """Without the marks by which a name could turn the rest of its line around; right-to-left scripts need none."""
+    return _TURNS.sub("", text)
+
+
+def _line(longest: int) -> Callable[[object], object]:
+    def cleaned(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        text = clean(value)
+        if len(text) > longest:
+            raise PydanticCustomError("long_line", "must have at most {longest} characters", {"longest": longest})
+        return text
+
+    return cleaned
+
+
+def _shows(text: str) -> bool:
+    """Whether a cleaned text has a character to see: not only joiners, marks of direction and the like.
+
+    These stay where they stand between others: emoji are joined by them, and Persian is written with them.
+    """
+    return any(character.isprintable() and character != " " for character in text)
+
+
+def _required(value: object) -> object:
+    if isinstance(value, str) and not _shows(value):
+        raise PydanticCustomError("empty", "must contain at least one visible character")
+    return value
+
+
+def _empty_is_none(value: object) -> object:
+    return None if isinstance(value, str) and not _shows(value) else value
+
+
+def _identifier(longest: int) -> Callable[[object], object]:
+    def checked(value: object) -> object:
+        if isinstance(value, str) and not (1 <= len(value) <= longest and value.isprintable()):
+            raise PydanticCustomError("identifier", "expected 1-{longest} printable characters", {"longest": longest})
+        return value
+
+    return checked
+
+
+def instant(text: str) -> datetime:
+    """The moment in UTC that an RFC 3339 text names. Raises ``ValueError``."""
+    if not _RFC3339.match(text):
+        raise ValueError("not RFC 3339")
+    try:
+        when = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper())).astimezone(UTC)
+    except ValueError:
+        when = _leap_second(text)
+    if when < _EPOCH:
+        raise ValueError("before 1970")
+    return when
+
+
+def _leap_second(text: str) -> datetime:
+    """A day's second 60 in UTC is the next day's first, as it is to every clock that counts like POSIX.
+
+    Raises ``ValueError`` for any other time.
+    """
+    if text[16:19] != ":60":
+        raise ValueError("no such time")
+    when = instant(f"{text[:16]}:59{text[19:]}") + timedelta(seconds=1)
+    if (when.hour, when.minute, when.second) != (0, 0, 0):
+        raise ValueError("no leap second")
+    return when
+
+
+def _instant(value: object) -> object:
+    """Intentional: without the last microsecond there is, which the database's driver takes for infinity."""
+    if isinstance(value, str):
+        with suppress(ValueError, OverflowError):
+            if (when := instant(value)) < _END:
+                return when
+    raise PydanticCustomError(
+        "instant", "expected RFC 3339 with an offset, from 1970 to the end of 9999, like 2026-11-23T09:12:00Z"
+    )
+
+
+def _link(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    try:
+        parts = urlsplit(text)
+        sane = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sane = False
+    if not sane or len(text) > 2_000 or not text.isprintable() or re.search(r'[\s<>"\\]', text):
+        raise PydanticCustomError("link", "expected an http or https URL of at most 2,000 characters")
+    return text
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _time_zone(value: object) -> object:
+    if isinstance(value, str) and value not in _time_zones():
+        raise PydanticCustomError("time_zone", "expected the name of a time zone, like Europe/Paris")
+    return value
+
+
+_TEXT = {"type": "string"}
+CrmId = Annotated[
+    str, Strict(), BeforeValidator(_identifier(128)), WithJsonSchema({**_TEXT, "minLength": 1, "maxLength": 128})
+]
+SourceId = Annotated[
+    str, Strict(), BeforeValidator(_identifier(256)), WithJsonSchema({**_TEXT, "minLength": 1, "maxLength": 256})
+]
+Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({**_TEXT, "format": "date-time"})]
+Link = Annotated[str, Strict(), BeforeValidator(_link), WithJsonSchema({**_TEXT, "format": "uri", "maxLength": 2_000})]
+Name = Annotated[
+    str,
+    Strict(),
+    BeforeValidator(_required),
+    BeforeValidator(_line(200)),
+    WithJsonSchema({**_TEXT, "minLength": 1, "maxLength": 200}),
+]
+Description = Annotated[
+    str,
+    Strict(),
+    BeforeValidator(_required),
+    BeforeValidator(_line(1_000)),
+    WithJsonSchema({**_TEXT, "minLength": 1, "maxLength": 1_000}),
+]
+OptionalLine = Annotated[
+    str | None,
+    BeforeValidator(_empty_is_none),
+    BeforeValidator(_line(500)),
+    Field(description="One line; at most 500 characters."),
+]
+TimeZone = Annotated[
+    str, Strict(), BeforeValidator(_time_zone), WithJsonSchema({**_TEXT, "examples": ["Europe/Paris"], "maxLength": 64})
+]
+Flag = Annotated[bool, Strict()]
