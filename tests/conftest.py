@@ -3,6 +3,7 @@
 Tests share a worker's database and are kept apart by organisation, as customers are.
 """
 
+import gc
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -41,6 +42,12 @@ def pytest_configure_node(node: object) -> None:
     """Tells a worker where the server is."""
     config = node.config  # type: ignore[attr-defined]
     node.workerinput["postgres"] = (config.stash[_SERVER].dsn, config.stash[_TEMPLATE])  # type: ignore[attr-defined]
+
+
+def pytest_collection_finish() -> None:
+    """Everything is imported now, and stays: a twentieth of a run went into looking through it for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -22,9 +22,11 @@ from leadfeed_api.db.revision import NEWEST, State, current_state
 from leadfeed_api.db.session import Database
 from leadfeed_api.db.tables import Table
 from leadfeed_api.errors import Unavailable
+from leadfeed_api.settings import Settings
 from postgres import clone_database, drop_database
 from server_owner import values
 from tools import ROOT
+from world import ok, problem, running_app
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 SHAPE = """
@@ -189,6 +191,35 @@ def test_a_busy_table_is_not_waited_for_and_nothing_is_left_half_done(migrated: 
     assert revision_of(migrated) == ["0001"]
     migrate(migrated)
     assert revision_of(migrated) == [NEWEST]
+
+
+def test_a_database_that_a_newer_version_has_migrated_is_left_as_it_is(migrated: str) -> None:
+    values(migrated, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Unavailable, match="A newer version of leadfeed has migrated this database"):
+        migrate(migrated)
+    assert revision_of(migrated) == ["9999"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("revision", "status"), [("0001", 503), (NEWEST, 200), ("9999", 200)])
+async def test_an_instance_is_ready_on_its_own_schema_and_while_the_next_version_comes(
+    migrated: str, settings: Settings, revision: str, status: int
+) -> None:
+    await asyncio.to_thread(values, migrated, f"UPDATE alembic_version SET version_num = '{revision}'")
+    async with running_app(settings.model_copy(update={"database_url": migrated})) as service:
+        answer = await service.client.get("/readyz")
+        if status == 200:
+            assert ok(answer)["schema_version"] == revision
+        else:
+            assert problem(answer, 503, "unavailable")["detail"].endswith("Run `leadfeed migrate`.")
+
+
+@pytest.mark.anyio
+async def test_an_instance_on_a_database_that_was_never_migrated_is_not_ready(empty: str, settings: Settings) -> None:
+    async with running_app(settings.model_copy(update={"database_url": empty})) as service:
+        assert problem(await service.client.get("/readyz"), 503, "unavailable")["detail"].endswith(
+            "Run `leadfeed migrate`."
+        )
 
 
 @pytest.mark.anyio

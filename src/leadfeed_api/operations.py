@@ -42,11 +42,14 @@ async def healthz() -> Health:
 @router.get("/readyz", summary="Is the service ready?", response_description="Ready to serve.")
 @router.head("/readyz", include_in_schema=False)
 async def readyz(data: Data) -> Readiness:
-    """Ready when the database answers, takes writes and has the schema this version needs; else 503 with the reason."""
+    """Ready when the database answers, takes writes and has the schema this version needs; else 503 with the reason.
+
+    A newer schema will do: it suits the version before it too, so that an upgrade takes nobody out of service.
+    """
     async with data.read() as connection:
         found = await current_state(connection)
-    if found.revision != NEWEST:
-        raise Unavailable("The database's schema is not the one this version needs. Run `leadfeed migrate`.")
+    if found.revision is None or not found.suits_us:
+        raise Unavailable("The database's schema is older than this version needs. Run `leadfeed migrate`.")
     if not found.takes_writes:
         raise Unavailable("The database takes no writes. It is a standby, or was made read-only.")
     return Readiness(schema_version=found.revision)

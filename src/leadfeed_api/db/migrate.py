@@ -9,6 +9,8 @@ from pathlib import Path
 import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.script.revision import ResolutionError
+from alembic.util.exc import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from leadfeed_api.errors import Unavailable
@@ -29,12 +31,16 @@ def migrate(url: str, *, patience_ms: int = 5_000) -> None:
     """Brings the database at ``url`` to the newest revision. Several processes may call it at once.
 
     Waits ``patience_ms`` for a table that is in use, rather than have everybody queue behind it; then raises
-    ``Unavailable``, and nothing was changed.
+    ``Unavailable``, and nothing was changed. So it does when a newer version has migrated the database.
     """
     config = alembic_config(url)
     config.attributes["lock_timeout_ms"] = patience_ms
     try:
         command.upgrade(config, "head")
+    except CommandError as error:
+        if isinstance(error.__cause__, ResolutionError):
+            raise Unavailable("A newer version of leadfeed has migrated this database; this one cannot.") from error
+        raise
     except DBAPIError as error:
         if isinstance(error.orig and error.orig.__cause__, asyncpg.LockNotAvailableError):
             raise Unavailable("A table that has to change is in use. Nothing was changed; try again.") from error

@@ -17,6 +17,11 @@ class State(NamedTuple):
     revision: str | None
     takes_writes: bool
 
+    @property
+    def suits_us(self) -> bool:
+        """Whether this code can run on it: revisions are numbered in order, and each suits the version before it."""
+        return self.revision is not None and self.revision >= NEWEST
+
 
 async def current_state(connection: Connection) -> State:
     """The revision the database is at, and whether it takes writes: a standby does not."""
