@@ -77,7 +77,6 @@ def _steps(figures: Figures) -> list[str]:
         "|---|---|",
         f"| `serve --workers N` on one PostgreSQL | {first} |",
         "| several instances behind a proxy, wake-ups by NATS | the workers no longer fit beside PostgreSQL |",
-        "| read replicas for feeds | polls take more of PostgreSQL than pages do |",
         f"| Citus by `org_id` | {moments:,.0f} moments/s sustained for each two cores that PostgreSQL can be given |",
     ]
 

@@ -91,8 +91,9 @@ OF_A_WRONG_KIND: list[object] = [
 ]  # fmt: skip
 NO_JSON = [
     "text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp",
-    "application/json; charset=utf-16", MARK,
+    "application/json; charset=utf-16", MARK, 'application/json; x="' + ";" * 30_000,
 ]  # fmt: skip
+ODD_PARAMETERS = ["; x*=1; x*0=2", "; x*" + "9" * 200 + "=1", '; x=";', ";;;=;=", '; charset="UTF-8"', "; charset=utf8"]
 ODD_NAMES = [
     "%00", "a%00b", "%ff", "%ED%A0%80", "%0d%0aX-Injected:1", "x" * 129, "x" * 5_000, "%E2%80%AE", "-1", "*",
 ]  # fmt: skip
@@ -166,6 +167,16 @@ async def test_another_content_type_is_415(acme: World, subtests: pytest.Subtest
             for content_type in NO_JSON:
                 document = refused(await send(acme, operation, b"{}", content_type))
                 assert (document["status"], content_type) == (415, content_type)
+
+
+async def test_what_else_a_content_type_says_than_its_charset_does_not_matter(
+    acme: World, subtests: pytest.Subtests
+) -> None:
+    for operation in WITH_BODY:
+        with subtests.test(str(operation)):
+            for parameters in ODD_PARAMETERS:
+                document = refused(await send(acme, operation, b"{", JSON + parameters))
+                assert (document["status"], parameters) == (400, parameters)
 
 
 async def test_a_compressed_body_is_415_and_says_what_is_taken(acme: World, subtests: pytest.Subtests) -> None:

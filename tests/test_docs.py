@@ -1,5 +1,6 @@
 """The documents, held to the code: what they promise exists, and what exists is in them."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -137,3 +138,20 @@ def test_every_problem_has_a_title_a_detail_and_a_code_of_its_own() -> None:
         assert re.fullmatch(r"[a-z-]+", code)
         assert 10 < len(kind.title()) < 100, code
         assert kind().detail.endswith((".", "why.")), code
+
+
+def test_the_page_for_operators_explains_every_line_of_the_log_and_no_other() -> None:
+    calls = [
+        node
+        for path in (ROOT / "src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "log"
+        and node.func.attr in {"info", "warning", "error", "exception"}
+    ]
+    written = {ast.literal_eval(call.args[0]) for call in calls} | {"request"}
+    page = (ROOT / "docs/operating.md").read_text().partition("| event | level | says |")[2].partition("\n## ")[0]
+    explained = [event for row in page.splitlines() for event in re.findall(r"`([^`]+)`", row.partition(" | ")[0])]
+    assert set(explained) == written

@@ -61,6 +61,15 @@ async def _until_it_answers(process: asyncio.subprocess.Process, address: str) -
             await asyncio.sleep(0.05)
 
 
+async def _say_what_is_no_http(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"what is this?\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 400")
+    writer.close()
+    await writer.wait_closed()
+
+
 @pytest.mark.parametrize("log_format", ["console", "json"])
 async def test_a_log_tells_of_start_and_end_and_every_request_and_of_no_secret_even_when_the_service_fails(
     own_database: str, tmp_path: Path, log_format: str
@@ -73,12 +82,18 @@ async def test_a_log_tells_of_start_and_end_and_every_request_and_of_no_secret_e
         link = ok(await world.client.get("/v1/feed-link", headers=world.rep("ana")))["rss"].split("/")[-2]
         user, stream = world.token("ana"), Tokens(settings).for_stream(world.org, "ana", None)[0]
     log = tmp_path / "log"
+    asked: list[str] = []
+
+    async def number(request: httpx2.Request) -> None:
+        asked.append(f"asked-{uuid4().hex}")
+        request.headers["X-Request-ID"] = asked[-1]
 
     async with (
         serving(log, own_database, log_format) as address,
         plain_client(base_url=address, timeout=20) as client,
     ):
-        machine = {**world.machine, "Leadfeed-User": "ana", "X-Request-ID": f"asked-{uuid4().hex}"}
+        client.event_hooks["request"] = [number]
+        machine = {**world.machine, "Leadfeed-User": "ana"}
         credentials = {"Authorization": f"Bearer {user}"}
         assert (await client.get(f"/feeds/{link}/rss.xml")).status_code == 200
         assert (await client.get(f"/feeds/{link}x/rss.xml")).status_code == 404
@@ -99,13 +114,14 @@ async def test_a_log_tells_of_start_and_end_and_every_request_and_of_no_secret_e
             "type": "web",
         }
         assert (await client.post("/v1/moments", headers=machine, json={"moments": [feed]})).status_code == 500
+        await _say_what_is_no_http(address)
 
     lines = log.read_text()
     first, *_, last = lines.splitlines()
     assert "starting" in first
     assert address in first
     assert "stopped" in last
-    assert machine["X-Request-ID"] in lines
+    assert [name for name in asked if name not in lines] == []
     assert "UndefinedTableError" in lines, "a failure of ours was not logged"
     assert "/feeds/…/rss.xml" in lines.encode().decode("unicode_escape" if log_format == "json" else "utf-8")
     for name, secret in {
@@ -120,5 +136,8 @@ async def test_a_log_tells_of_start_and_end_and_every_request_and_of_no_secret_e
         assert secret not in lines, f"{name} is in the log"
         assert secret.removeprefix("lfk_")[:12] not in lines.replace("\n", ""), f"a part of {name} is in the log"
     if log_format == "json":
-        ours = [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
-        assert {"request", "failure"} <= {one["event"] for one in ours}
+        every = [json.loads(line) for line in lines.splitlines()]
+        assert {"request", "failure", "Invalid HTTP request received."} <= {one["event"] for one in every}
+        assert all({"level", "timestamp"} <= one.keys() for one in every)
+        told = [one["request_id"] for one in every if one["event"] == "request"]
+        assert sorted(name for name in told if name in asked) == sorted(asked)

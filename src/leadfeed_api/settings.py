@@ -98,7 +98,12 @@ class Settings(BaseSettings):
         description="Folder of PostgreSQL programs to use for the embedded server.",
     )
     data_dir: Path = Field(Path("data"), description="Folder of the embedded PostgreSQL's data, and of the mailbox.")
-    pool_size: int = Field(10, ge=1, le=500, description="Maximum database connections of one process.")
+    pool_size: int = Field(
+        10,
+        ge=1,
+        le=500,
+        description="Maximum database connections in one process's pool; LISTEN takes one more, mail six.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     public_url: str | None = Field(

@@ -32,7 +32,7 @@ def redact_path(path: str) -> str:
 def configure_logging(log_format: Literal["console", "json"], *, quiet: bool = False) -> None:
     """Log lines to stderr, for people or for machines; ``quiet`` keeps warnings and errors only.
 
-    uvicorn's own access log is off: ours has the redaction.
+    What libraries log, warnings and errors, has the same form. uvicorn's own access log is off: ours has the redaction.
     """
     level = logging.WARNING if quiet else logging.INFO
     renderer: structlog.typing.Processor = (
@@ -40,20 +40,26 @@ def configure_logging(log_format: Literal["console", "json"], *, quiet: bool = F
         if log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
+    marked: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    written = [structlog.processors.format_exc_info, renderer]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[structlog.contextvars.merge_contextvars, *marked, *written],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
     RequestLines.write = staticmethod(_no_line if quiet else _json_line if log_format == "json" else _plain_line)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    others = logging.StreamHandler(sys.stderr)
+    others.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *marked],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *written],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[others])
     logging.getLogger("uvicorn.access").disabled = True
 
 
