@@ -1,6 +1,7 @@
 """An answer's head leaves together with its first bytes, whatever the answer is like."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -179,3 +180,36 @@ async def _leave_soon(server: Service) -> None:
         while not len(live.connections):  # noqa: ASYNC110  nobody is told
             await asyncio.sleep(0.005)
     await live.leave()
+
+
+async def test_a_request_that_begins_without_end_is_cut_before_it_fills_the_memory(
+    server: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Endless: ")
+    with pytest.raises(ConnectionError):
+        await _pour(writer, 8 * 1024 * 1024)
+    assert "A request began without end." in caplog.text
+
+
+async def _pour(writer: asyncio.StreamWriter, size: int) -> None:
+    for _ in range(size // 16_384):
+        writer.write(b"x" * 16_384)
+        await writer.drain()
+
+
+async def test_a_head_in_pieces_and_a_large_body_are_taken(server: Service) -> None:
+    world = await server.new_world()
+    await world.people("ana", leads={"l1": "ana"})
+    body = json.dumps({"moments": [world.moment("l1", description="x" * 1_000) for _ in range(300)]}).encode()
+    head = f"POST /v1/moments HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {world.key}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+    for piece in (head[:20], head[20:60]):
+        writer.write(piece.encode())
+        await asyncio.sleep(0)
+    writer.write(head[60:].encode() + body)
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200"), answer[:300]
+    assert b'"accepted":300' in answer

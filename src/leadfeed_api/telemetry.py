@@ -44,7 +44,7 @@ def configure_logging(log_format: Literal["console", "json"], *, quiet: bool = F
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    written = [structlog.processors.format_exc_info, renderer]
+    written: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, renderer]
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, *marked, *written],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -6,8 +6,8 @@ transport and the conversation: 3 KiB instead of 14, and no task while nothing i
 ``leadfeed serve`` runs uvicorn with ``HandingOver``. On another server a stream stays a response (``response``).
 
 It also writes the head of every answer together with its first bytes, as ASGI asks of servers: a write of its own, a
-packet and a waking of the client are a tenth of what a small answer costs. What is no HTTP it answers with a problem,
-like everything else.
+packet and a waking of the client are a tenth of what a small answer costs. What is no HTTP, or begins without end, it
+answers with a problem, like everything else.
 """
 
 import asyncio
@@ -26,6 +26,9 @@ from leadfeed_api.stream.lent import lent
 
 EXTENSION = "leadfeed.protocol"
 _UNREADABLE = BadRequest("What arrived is no HTTP request. Text outside ASCII is percent-encoded in an address.")
+_ENDLESS = BadRequest("The address and the headers of a request may have 64 KB together.")
+JUST_BEGUN = -1
+HEAD_BYTES = 64 * 1024  # and what one read brings besides; uvicorn would collect them until the memory is full
 # A client that is gone without a word acknowledges nothing: the kernel alone would try for a quarter of an hour.
 UNACKNOWLEDGED_MS = 30_000
 SOCKET_BUFFER_BYTES = 32 * 1024  # left to itself the kernel's grows to megabytes for a client that never reads
@@ -35,17 +38,35 @@ class HandingOver(HttpToolsProtocol):
     """For ``uvicorn.Config(http=HandingOver)``."""
 
     _answering: RequestResponseCycle  # uvicorn's ``cycle`` is the request read last: of several at once, the last
+    _head: int | None = None  # bytes that came after a request's beginning; None: its headers are complete
+
+    def data_received(self, data: bytes) -> None:
+        """Something arrived."""
+        super().data_received(data)
+        if self._head is not None:
+            self._head = 0 if self._head == JUST_BEGUN else self._head + len(data)
+            if self._head > HEAD_BYTES and not self.transport.is_closing():
+                self._refuse(_ENDLESS, "A request began without end.")
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        self._head = JUST_BEGUN  # a part of this read is the end of the request before
         self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item] # ours, not ASGI's
+
+    def on_headers_complete(self) -> None:
+        """It is known what is asked."""
+        self._head = None
+        super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
         """What cannot be parsed never reaches the application: it is refused here, and the connection ends."""
+        self._refuse(_UNREADABLE, msg)
+
+    def _refuse(self, problem: BadRequest, msg: str) -> None:
         request_id = secrets.token_hex(16)
         self.logger.warning("%s Its request id is %s.", msg, request_id)
-        body = _UNREADABLE.document(instance="", request_id=request_id)
+        body = problem.document(instance="", request_id=request_id)
         headers = [
             *self.server_state.default_headers,
             (b"content-type", b"application/problem+json"),
