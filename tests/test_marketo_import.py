@@ -170,6 +170,28 @@ async def test_a_company_known_by_its_id_alone_is_named_by_it(database: Database
     assert {item["account"]["name"] for item in await world.feed("nora")} == {"c-1", "c-2"}
 
 
+async def test_a_company_longer_than_an_account_holds_is_shortened_and_keeps_its_leads(
+    database: Database, world: World, tmp_path: Path
+) -> None:
+    await world.sync(users=[{"id": "nora", "name": "Nora"}])
+    long, street = "Initech " + "x" * 222, "y" * 600
+    leads = write(
+        tmp_path,
+        "leads.csv",
+        "id,firstName,company,billingStreet,externalSalesPersonId\n",
+        f"1,Ana,{long},1 Main St,nora",
+        f"2,Bo,Globex,{street},nora",
+        f"3,Cy,{long}z,,nora",
+    )
+    tally = await run(database, world, leads)
+    assert (dict(tally.leads), tally.leads_rejected.total()) == ({"created": 3}, 0)
+    await world.report(*(world.moment(lead) for lead in ("1", "2", "3")))
+    accounts = [item["account"] for item in await world.feed("nora")]
+    shown = long[:199] + "…"
+    assert sorted(account["name"] for account in accounts) == ["Globex", shown, shown]
+    assert len({account["id"] for account in accounts}) == 3, "one company of two that begin alike"
+
+
 async def test_large_files_go_in_batches_and_progress_is_seen(database: Database, world: World, tmp_path: Path) -> None:
     await world.people("nora", leads={"7": "nora"})
     opens = write(tmp_path, "opens.csv", FLAT, *(opened_mail(number, "7") for number in range(2 * BATCH + 1)))

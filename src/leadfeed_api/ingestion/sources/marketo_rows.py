@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from leadfeed_api.fields import Link, clean
 from leadfeed_api.ingestion.interpret import Candidate, interpret
-from leadfeed_api.ingestion.sources.marketo_types import ActivityType, ActivityTypes
+from leadfeed_api.ingestion.sources.marketo_types import ActivityType, ActivityTypes, shortened
 
 SOURCE = "marketo"
 Row = Mapping[str, str]
@@ -44,6 +44,9 @@ _ADDRESS = (
     ("billing_state", "state"),
     ("billing_country", "country"),
 )
+# What sync takes of an account. Marketo's company holds 255 characters, its street more than 500.
+_LONGEST_NAME = 200
+_LONGEST_ADDRESS = 500
 
 
 class UnreadableRow(Exception):
@@ -211,7 +214,11 @@ def _number(text: str) -> float:
 
 
 def _account(row: Row) -> dict[str, str] | None:
-    """The company; without ``externalCompanyId`` its id is made of its name, so that colleagues share one account."""
+    """The company; without ``externalCompanyId`` its id is made of its name, so that colleagues share one account.
+
+    Shortened to what an account holds, because a lead whose account is refused is refused too. The id is made of the
+    whole name: two companies do not become one by their first 200 characters.
+    """
     name = _first(row, _COMPANY)
     account_id = _id(row, "external_company_id")
     if not name and not account_id:
@@ -219,10 +226,10 @@ def _account(row: Row) -> dict[str, str] | None:
     digest = hashlib.sha256(name.casefold().encode()).hexdigest()[:24]
     account = {"id": account_id or f"marketo-company-{digest}"}
     if name:
-        account["name"] = name
+        account["name"] = shortened(name, _LONGEST_NAME)
     address = ", ".join(filter(None, (_first(row, names) for names in _ADDRESS)))
     if address:
-        account["address"] = address
+        account["address"] = shortened(address, _LONGEST_ADDRESS)
     url = _website(_first(row, ("website",)))
     if url:
         account["url"] = url
