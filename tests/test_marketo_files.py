@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from leadfeed_api.fields import clean
 from leadfeed_api.ingestion.interpret import Candidate
-from leadfeed_api.ingestion.sources.marketo import MarketoExport, NotInteresting, UnknownShape, Unreadable
+from leadfeed_api.ingestion.sources.marketo import LONGEST_CELL, MarketoExport, NotInteresting, UnknownShape, Unreadable
 from leadfeed_api.ingestion.sources.marketo_rows import LeadRecord
 from leadfeed_api.ingestion.sources.marketo_types import packaged_types
 from marketo_exports import BULK, FLAT, NOW, bulk, only_moment, read_text
@@ -72,7 +72,35 @@ def test_unicode_text_that_was_cut_is_read_up_to_the_cut(tmp_path: Path) -> None
     assert len(read_text(tmp_path, text[:-1])) == 2
 
 
-@pytest.mark.parametrize("content", ["", "\n\n", "name,age\nAna,3\n", "leadId,activityDate\n1,2\n", "\x00\x01PK\xff"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_row_that_a_file_was_cut_off_in_is_not_read(tmp_path: Path, encoding: str) -> None:
+    text = "id,email,firstName,company\n1,ana@initech.example,Ana,Initech\n2,bo@ini"
+    whole, stump = read_text(tmp_path, text.encode(encoding))
+    assert isinstance(whole, LeadRecord)
+    assert stump == Unreadable(3, "the file ends in the middle of this row")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("last", ["2,bo@initech.example,Bo,", "2,bo@initech.example\n", "2,bo@initech.example\r\n"])
+def test_a_last_row_without_its_line_end_or_without_its_empty_cells_is_read(
+    tmp_path: Path, last: str, encoding: str
+) -> None:
+    [lead] = read_text(tmp_path, f"id,email,firstName,company\n{last}".encode(encoding))
+    assert isinstance(lead, LeadRecord)
+    assert lead.lead["email"] == "bo@initech.example"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "\n\n",
+        "name,age\nAna,3\n",
+        "leadId,activityDate\n1,2\n",
+        "\x00\x01PK\xff",
+        pytest.param('{"result":"' + "x" * LONGEST_CELL + '"}', id="JSON in one line, longer than a cell may be"),
+    ],
+)
 def test_a_file_of_another_shape_is_one_clear_error(tmp_path: Path, content: str) -> None:
     with pytest.raises(UnknownShape) as error:
         read_text(tmp_path, content)

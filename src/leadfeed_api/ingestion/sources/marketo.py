@@ -14,6 +14,7 @@ activities count is ``marketo_types``'s. Memory does not grow with the file. Kno
 import csv
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from io import BufferedReader, TextIOWrapper
@@ -89,6 +90,7 @@ class MarketoExport:
         """
         self.path = path
         self.bytes_read = 0
+        self._cut = False  # whether the line read last is the file's end without a line end
         self._types = types
         self._now = now
         self._file: BufferedReader = path.open("rb")
@@ -131,6 +133,9 @@ class MarketoExport:
     def _read(self, line: int, cells: list[str]) -> Reading:
         if any(cells[len(self._columns) :]):
             return Unreadable(line, f"has {len(cells)} cells where the header has {len(self._columns)}")
+        # Excel leaves out empty cells at the end of a row, others the last line end: both together is a file cut off.
+        if self._cut and len(cells) < len(self._columns):
+            return Unreadable(line, "the file ends in the middle of this row")
         row = {
             column: cell for column, cell in zip(self._columns, cells, strict=False) if cell.strip() not in {"", "null"}
         }
@@ -158,10 +163,11 @@ class MarketoExport:
             if header.strip():
                 break
         for delimiter in ",\t;":
-            columns = [snake_case(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
-            shape = _shape(set(columns))
-            if shape:
-                return shape, columns, delimiter
+            with suppress(csv.Error):  # a cell longer than any header's
+                columns = [snake_case(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
+                shape = _shape(set(columns))
+                if shape:
+                    return shape, columns, delimiter
         raise UnknownShape(path, [name.strip() for name in header[:1_000].split(",")])
 
     def _decoded(self) -> Iterator[str]:
@@ -174,6 +180,7 @@ class MarketoExport:
             return
         while line := self._file.readline(LONGEST_LINE):
             self.bytes_read += len(line)
+            self._cut = not line.endswith(b"\n") and len(line) < LONGEST_LINE
             line = line.replace(b"\0", b"")
             try:
                 text = line.decode("utf-8")
@@ -185,6 +192,7 @@ class MarketoExport:
         with TextIOWrapper(self._file, "utf-16", "replace", newline="\n") as text:
             while line := text.readline(LONGEST_LINE):
                 self.bytes_read += 2 * len(line)
+                self._cut = not line.endswith("\n") and len(line) < LONGEST_LINE
                 yield _one_line(line.replace("\0", ""))
 
 
