@@ -168,6 +168,16 @@ def test_the_refusal_names_what_makes_the_service_reachable() -> None:
         ({"nats_url": "nats://127.0.0.1:99999"}, "expected URLs like nats://"),
         ({"nats_url": "http://127.0.0.1:4222"}, "expected URLs like nats://"),
         ({"nats_url": "nats://a:4222,nats://b:port"}, "expected URLs like nats://"),
+        ({"cors_origins": "crm.example"}, "expected origins like https://crm.example.com"),
+        ({"cors_origins": "https://crm.example/app"}, "expected origins like"),
+        ({"cors_origins": "https://crm.example//"}, "expected origins like"),
+        ({"cors_origins": "https://crm.example?tab=1"}, "expected origins like"),
+        ({"cors_origins": "https://crm.example#leads"}, "expected origins like"),
+        ({"cors_origins": "https://crm.example:99999"}, "expected origins like"),
+        ({"cors_origins": "https://user@crm.example"}, "expected origins like"),
+        ({"cors_origins": "https://*.crm.example"}, "expected origins like"),
+        ({"cors_origins": "https://"}, "expected origins like"),
+        ({"cors_origins": "https://a.example, '*'"}, "expected origins like"),
         ({"port": 65_536}, "less than or equal to 65535"),
         ({"port": -1}, "greater than or equal to 0"),
         ({"pool_size": 0}, "greater than or equal to 1"),
@@ -189,6 +199,27 @@ def test_settings_that_make_no_sense_are_refused_with_the_reason(values: dict[st
 )
 def test_several_nats_servers_may_be_named(pasted: str, meant: str) -> None:
     assert Settings(nats_url=pasted).nats_url == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("https://crm.example", "https://crm.example"),
+        ("https://crm.example/", "https://crm.example"),
+        ("HTTPS://CRM.Example", "https://crm.example"),
+        ("https://crm.example:443", "https://crm.example"),
+        ("http://crm.example:80/", "http://crm.example"),
+        ("http://crm.example:443", "http://crm.example:443"),
+        ("http://localhost:5173/", "http://localhost:5173"),
+        ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+        ("capacitor://localhost", "capacitor://localhost"),
+        ("*", "*"),
+        ("null", "null"),
+    ],
+)
+def test_an_origin_becomes_the_one_that_browsers_send(written: str, sent: str) -> None:
+    assert Settings(cors_origins=written).cors_origins == [sent]
 
 
 @pytest.mark.parametrize(

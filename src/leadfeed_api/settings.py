@@ -15,6 +15,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DEVELOPMENT_SECRET = "for-development-only-never-on-a-public-host"  # noqa: S105  Intentional: refused off loopback
 _URL_SCHEMES = re.compile(r"^(?:jdbc:)?(?:postgres|postgresql)(?:\+\w+)?://", re.IGNORECASE)
+_ORIGIN = re.compile(
+    r"(?P<site>(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\]))(?::(?P<port>[1-9][0-9]{0,4}))?/?"
+)
+_OWN_PORTS = {"http": "80", "https": "443"}
 
 # Of libpq, JDBC, Prisma, Npgsql and SQLAlchemy.
 _FOREIGN_PARAMETERS = {
@@ -66,6 +70,21 @@ def nats_urls(pasted: str) -> str:
         if not usable:
             raise ValueError("expected URLs like nats://nats.example.com:4222, with commas between several")
     return ",".join(urls)
+
+
+def web_origin(written: str) -> str:
+    """The origin as browsers send it: in small letters, without a slash, with no port where it is the scheme's own.
+
+    ``*`` (any) and ``null`` (a page without an origin) stay as they are. Raises ``ValueError`` with what is expected
+    where no browser would send this.
+    """
+    if written in {"*", "null"}:
+        return written
+    found = _ORIGIN.fullmatch(written.lower())
+    if not found or int(found["port"] or 1) > 65_535:
+        raise ValueError("expected origins like https://crm.example.com (scheme, host, no path), or * for any")
+    implied = found["port"] in {None, _OWN_PORTS.get(found["scheme"])}
+    return found["site"] if implied else f"{found['site']}:{found['port']}"
 
 
 def is_loopback(host: str) -> bool:
@@ -166,6 +185,11 @@ class Settings(BaseSettings):
     @classmethod
     def _servers(cls, value: str | None) -> str | None:
         return None if value is None else nats_urls(value)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: list[str]) -> list[str]:
+        return [web_origin(origin) for origin in value]
 
     @field_validator("public_url", "jwks_url")
     @classmethod
