@@ -8,7 +8,6 @@ from functools import partial
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
-from starlette.middleware.cors import CORSMiddleware
 
 from leadfeed_api import __version__, operations
 from leadfeed_api.best_bets import routes as best_bets
@@ -27,7 +26,7 @@ from leadfeed_api.organizations import routes as organizations
 from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.panel import routes as panel
 from leadfeed_api.people import routes as people
-from leadfeed_api.problems import Failures, speak_problems
+from leadfeed_api.problems import Cors, Failures, speak_problems
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream import routes as stream
 from leadfeed_api.stream.live import Live
@@ -122,7 +121,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(BoundedBodies)
     if settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware,
+            Cors,
             allow_origins=settings.cors_origins,
             allow_methods=["*"],
             allow_headers=[*CALLERS_HEADERS, *READERS_HEADERS],

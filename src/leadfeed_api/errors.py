@@ -7,7 +7,7 @@ raises them, nor of the response that ``problems`` makes of one.
 
     Problem
     ├── InternalError 500
-    ├── BadRequest 400 ──────────── InvalidCursor · InvalidBody
+    ├── BadRequest 400 ──────────── InvalidCursor · InvalidBody · CrossOrigin
     ├── NotAuthenticated 401 ────── InvalidToken · ExpiredToken
     ├── Forbidden 403 ───────────── InsufficientScope · UnknownUser · UserDisabled · NoUser · RssDisabled · NotTheOwner
     │                                MailDisabled
@@ -108,6 +108,15 @@ class InvalidCursor(BadRequest):
     """
 
     code = "invalid-cursor"
+
+
+class CrossOrigin(BadRequest):
+    """Pages of this origin may not do this.
+
+    The service's operator can allow an origin: by naming it in `LEADFEED_CORS_ORIGINS`, like https://crm.example.com.
+    """
+
+    code = "cross-origin"
 
 
 class NotAuthenticated(Problem):

@@ -10,7 +10,9 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -138,6 +140,34 @@ class Failures:
                 raise
             answer = await _on_failure(Request(scope), error)
             await answer(scope, receive, send)
+
+
+class Cors(CORSMiddleware):
+    """CORS as the framework does it, except that a refused preflight is a problem like any other."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Whether a page may do what its browser asks for."""
+        answer = super().preflight_response(request_headers)
+        if answer.status_code < 400:
+            return answer
+        told = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+        if not self.is_allowed_origin(request_headers["origin"]):
+            return _Refusal(errors.CrossOrigin(headers=told))
+        methods, headers = told["access-control-allow-methods"], told["access-control-allow-headers"]
+        detail = f"Pages may use only these methods: {methods}; these headers: {headers}; and no private network."
+        return _Refusal(errors.CrossOrigin(detail, headers=told))
+
+
+class _Refusal(Response):
+    """A problem made into a response no earlier than its request is known."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(status_code=problem.status)
+        self._problem = problem
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers with the problem."""
+        await respond(Request(scope), self._problem)(scope, receive, send)
 
 
 async def _on_failure(request: Request, error: Exception) -> Response:
