@@ -196,7 +196,9 @@ async def test_a_new_key_is_found_and_a_withdrawn_one_is_refused_in_time(
     async with trusting(settings, provider) as world:
         assert await status(world, RSA.token(world)) == 200
         provider.publish(EC)
-        now += 31
+        now += 29
+        assert await status(world, EC.token(world)) == 401, "the provider is asked more often than the documents say"
+        now += 2
         assert await status(world, EC.token(world)) == 200, "a new key waits longer than half a minute"
         now += 301
         assert await status(world, RSA.token(world)) == 401, "a withdrawn key is good for more than five minutes"

@@ -34,7 +34,10 @@ async def show_settings(who: Administrator, data: Data) -> OrganizationSettings:
     "/settings", summary="Change the organisation's settings", response_description="The settings after the change."
 )
 async def change_settings(change: OrganizationSettingsPatch, who: Administrator, data: Data) -> OrganizationSettings:
-    """Changes the settings that the body names. Switching `rss_enabled` off ends every feed link at once.
+    """Changes the settings that the body names.
+
+    Switching `rss_enabled` off suspends every feed link at once, until it is on again. While it is on, a link is ended
+    for good by `POST /v1/feed-link/rotate` or `DELETE /v1/feed-link`, sent by its user or in their name.
 
     Changed `tiers` take effect once all leads have been re-tiered, which starts within seconds.
     """

@@ -54,7 +54,8 @@ class Tokens:
         self._audience = settings.jwt_audience
         self._stream_ttl = settings.stream_token_ttl
         self._verified: OrderedDict[bytes, Claims] = OrderedDict()
-        # The library keeps the key set for 5 minutes: a key that the provider withdraws is refused from then on.
+        # The library keeps the key set for 5 minutes: a key that the provider withdraws is refused from then on. For a
+        # key that is not in it, it fetches the set anew, unless it did so less than 30 seconds ago.
         self._jwks = jwt.PyJWKClient(settings.jwks_url, timeout=5) if settings.jwks_url else None
 
     def for_user(self, org: str, user_id: str, *, role: str, ttl: timedelta) -> tuple[str, datetime]:
