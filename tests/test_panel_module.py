@@ -25,14 +25,14 @@ async def world(server: Service) -> World:
     return await server.new_world()
 
 
-def test_parts_come_after_what_they_need_once_and_without_imports_or_comments() -> None:
+def test_parts_come_after_what_they_need_once_and_without_imports_comments_or_needless_line_ends() -> None:
     parts = {
         "a.js": 'import { b, b2 } from "./b.js";\nimport { c } from "./c.js";\n/** Of a. */\nexport function a() {}\n',
         "b.js": '// Of b.\nimport { c } from "./c.js";\nexport const b = "; // text", b2 = 2; // b\'s\n',
         "c.js": "export class c {\n  // inner\n  x = 1;\n}\n",
     }
     assert in_order(parts, "a.js") == ["c.js", "b.js", "a.js"]
-    assert assemble(parts, "a.js") == ('class c {\nx = 1;\n}\nconst b = "; // text", b2 = 2;\nexport function a() {}\n')
+    assert assemble(parts, "a.js") == ('class c {x = 1;}\nconst b = "; // text", b2 = 2;\nexport function a() {}\n')
     assert assemble(parts, "a.js", on=["c.js", "b.js"], base="base.js") == (
         'import { b, b2, c } from "./base.js";\nexport function a() {}\n'
     )
@@ -43,7 +43,7 @@ def test_style_sheets_lose_spaces_that_mean_nothing_and_keep_those_that_do() -> 
         "const A_CSS = `\n.a .b:hover, p ::before { inset: 0 calc(1px + 2px); color: red; }\n`;\nconst b = { c: 1 };\n"
     )
     assert assemble({"a.js": sheet}, "a.js") == (
-        "const A_CSS = `\n.a .b:hover,p ::before{inset:0 calc(1px + 2px);color:red;}\n`;\nconst b = { c: 1 };\n"
+        "const A_CSS = `\n.a .b:hover,p ::before{inset:0 calc(1px + 2px);color:red;}\n`;const b = { c: 1 };"
     )
 
 

