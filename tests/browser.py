@@ -179,12 +179,13 @@ class Site:
         attributes: str = "",
         headers: Mapping[str, str] | None = None,
         body: str = "",
+        module: str = "lead-feed.js",
     ) -> str:
         """Puts up a page with the panel of a service on it; returns its address."""
         path = f"/{len(self.pages)}"
         text = (
             f'<!doctype html><html lang="en"><title>A CRM</title>'
-            f'<script type="module" src="{service}/panel/lead-feed.js"></script>'
+            f'<script type="module" src="{service}/panel/{module}"></script>'
             f'<h1>A record</h1>{body}<lead-feed src="{service}" token="{token}" {attributes}></lead-feed></html>'
         )
         self.pages[path] = (text, dict(headers or {}))

@@ -81,6 +81,21 @@ async def test_a_user_whom_the_crm_has_not_sent_is_told_so(
         await expect(panel.element).to_contain_text("The lead feed does not know you yet")
 
 
+async def test_a_module_loaded_under_an_address_of_the_hosts_making_is_the_same_panel(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        url = crm.embed(world.service.base_url, world.token("ana"), module="lead-feed.js?v=2")
+        panel = await (await Panel.open(context, url)).live()
+
+        await panel.button("Menu").click()
+        await expect(panel.element.get_by_role("menuitem").first).to_have_text("Mark all as read")
+        await panel.page.keyboard.press("Escape")
+        await panel.button("RSS feed").click()
+        await expect(panel.sheet.locator(".letter")).to_contain_text("rss_enabled")
+        assert panel.complaints == []
+
+
 async def test_nothing_of_it_leaks_into_the_page(settings: Settings, crm: Site, context: BrowserContext) -> None:
     async with guest_of(crm, settings) as world:
         url = crm.embed(

@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, expect
 
 from browser import Panel, Site, panel_url, site
 from leadfeed_api.panel import routes
-from leadfeed_api.panel.assembly import assemble, in_order
+from leadfeed_api.panel.assembly import assemble, assemble_on, in_order
 from leadfeed_api.settings import Settings
 from world import Service, World, served
 
@@ -33,9 +33,25 @@ def test_parts_come_after_what_they_need_once_and_without_imports_comments_or_ne
     }
     assert in_order(parts, "a.js") == ["c.js", "b.js", "a.js"]
     assert assemble(parts, "a.js") == ('class c {x = 1;}\nconst b = "; // text", b2 = 2;\nexport function a() {}\n')
-    assert assemble(parts, "a.js", on=["c.js", "b.js"], base="base.js") == (
-        'import { b, b2, c } from "./base.js";\nexport function a() {}\n'
+
+
+def test_what_stands_on_another_module_takes_what_it_needs_of_it_and_imports_nothing() -> None:
+    parts = {
+        "a.js": 'import { b } from "./b.js";\nimport { c } from "./c.js";\nconst a = b(c);\nexport { a, b };\n',
+        "b.js": 'import { c2 } from "./c.js";\nexport const b = c2;\n',
+        "c.js": "export const c = 1, c2 = 2;\n",
+    }
+    assert assemble_on(parts, "a.js", ["c.js"]) == (
+        "export default ({ c, c2 }) => {const b = c2;const a = b(c);return { a, b };};\n"
     )
+
+
+def test_the_panel_lends_its_actions_exactly_what_they_stand_on() -> None:
+    taken = re.match(r"export default \((.*?)\) =>", routes.assets()["lead-feed.actions.js"].plain.decode())
+    lent = re.search(r"const LENT = (.*?);", PARTS["panel.js"])
+    assert taken
+    assert lent
+    assert taken[1] == lent[1]
 
 
 def test_style_sheets_lose_spaces_that_mean_nothing_and_keep_those_that_do() -> None:
@@ -77,7 +93,8 @@ async def test_every_language_has_every_word_with_the_same_blanks(world: World, 
     dictionaries = await page.evaluate(
         """async (languages) => {
           const {LeadFeed} = await import("/panel/lead-feed.js");
-          await import("/panel/lead-feed.actions.js");
+          const {default: actionsOn} = await import("/panel/lead-feed.actions.js");
+          actionsOn({addIcons() {}, addWords: (more) => Object.assign(LeadFeed.words.en, more), styled() {}});
           const others = await Promise.all(languages.map((one) => import(`/panel/lead-feed.${one}.js`)));
           return {en: LeadFeed.words.en, ...Object.fromEntries(languages.map((one, n) => [one, others[n].default]))};
         }""",
@@ -109,11 +126,15 @@ async def test_the_parts_work_without_being_put_together(world: World, context: 
     await world.people("ana", leads={"mia": "ana"})
     await world.report(world.moment("mia", description="from parts"))
     folder: Path = routes.STATIC / "lead-feed"
+    served_as = {
+        "lead-feed.js": (folder / "element.js").read_text("utf-8"),
+        "lead-feed.actions.js": 'import * as actions from "./actions.js";\nexport default () => actions;\n',
+    }
 
     async def part(route: object) -> None:
         name = route.request.url.rsplit("/", 1)[1]  # type: ignore[attr-defined]
-        path = folder / ("element.js" if name == "lead-feed.js" else "actions.js" if "actions.js" in name else name)
-        await route.fulfill(body=path.read_text("utf-8"), content_type="text/javascript")  # type: ignore[attr-defined]
+        body = served_as.get(name) or (folder / name).read_text("utf-8")
+        await route.fulfill(body=body, content_type="text/javascript")  # type: ignore[attr-defined]
 
     await context.route(re.compile(r"/panel/(?!page)[\w.-]+\.js$"), part)
     panel = await (await Panel.open(context, panel_url(world, "ana"))).live()

@@ -5,10 +5,11 @@ putting them in order: imports go, `export` goes, everything shares one scope. N
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 _IMPORT = re.compile(r'^import ([^;]*) from "\./([\w-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async |class |function |const |let ))", re.MULTILINE)
+_EXPORTS = re.compile(r"^export (?=\{)", re.MULTILINE)
 # What only readers of the source need: spaces in style sheets, comments (on lines of their own, or after code and with
 # no quotation mark behind them, so that no text is taken for one), indentation, and line ends (but behind what may be a
 # comment still).
@@ -39,22 +40,33 @@ def in_order(parts: Mapping[str, str], entry: str, without: Collection[str] = ()
     return ordered
 
 
-def assemble(parts: Mapping[str, str], entry: str, *, on: Collection[str] = (), base: str = "") -> str:
-    """The module of ``entry``: it exports what ``entry`` exports.
+def assemble(parts: Mapping[str, str], entry: str) -> str:
+    """The module of ``entry``, out of texts by name: it exports what ``entry`` exports."""
+    *inner, last = in_order(parts, entry)
+    return _joined([*_inner(parts, inner), parts[last]])
 
-    Args:
-        parts: texts by name.
-        entry: the part to start from.
-        on: parts that the module ``base`` holds already; what is imported of them is imported of it.
-        base: the file name of that module.
+
+def assemble_on(parts: Mapping[str, str], entry: str, on: Collection[str]) -> str:
+    """The module of ``entry`` without the parts ``on``, which another module holds already.
+
+    It exports a function, which takes what is imported of those parts and gives what ``entry`` exports in its list. It
+    imports nothing: a browser that has the other module by another address (``?v=2``, a redirect) would load it again.
     """
     *inner, last = in_order(parts, entry, without=on)
-    texts = [_EXPORT.sub("", parts[name]) for name in inner] + [parts[last]]
-    borrowed = sorted(
+    texts = [*_inner(parts, inner), _EXPORTS.sub("return ", parts[last])]
+    lent = sorted(
         {name for text in texts for names, part in _IMPORT.findall(text) if part in on for name in _names(names)}
     )
-    lead = f'import {{ {", ".join(borrowed)} }} from "./{base}";\n' if borrowed else ""
-    return lead + "".join(_plain(text) for text in texts)
+    return f"export default ({{ {', '.join(lent)} }}) => {{{_joined(texts)}}};\n"
+
+
+def _inner(parts: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    """Texts that share a scope with those who need them."""
+    return [_EXPORT.sub("", parts[name]) for name in names]
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "".join(_plain(text) for text in texts)
 
 
 def _plain(text: str) -> str:

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request, Response
 
 from leadfeed_api.errors import NotFound
 from leadfeed_api.organizations.auth import Configured
-from leadfeed_api.panel.assembly import assemble, in_order
+from leadfeed_api.panel.assembly import assemble, assemble_on, in_order
 
 router = APIRouter(tags=["Panel"], include_in_schema=False)
 
@@ -56,7 +56,7 @@ def assets() -> dict[str, Asset]:
     found = {path.name: path.read_bytes() for path in sorted(STATIC.iterdir()) if path.is_file()}
     parts = {path.name: path.read_text("utf-8") for path in sorted((STATIC / "lead-feed").glob("*.js"))}
     found[MODULE] = assemble(parts, "element.js").encode()
-    found[ACTIONS] = assemble(parts, "actions.js", on=in_order(parts, "element.js"), base=MODULE).encode()
+    found[ACTIONS] = assemble_on(parts, "actions.js", in_order(parts, "element.js")).encode()
     return {name: Asset.of(name, body) for name, body in found.items()}
 
 

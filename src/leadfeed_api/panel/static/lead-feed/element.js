@@ -1,13 +1,12 @@
 // <lead-feed>: what a host page sees of the panel. Attributes and properties in, events out; see docs/embedding.md.
 
-import { Client, Credential, Refusal } from "./client.js";
+import { Client, Credential } from "./client.js";
 import { Clock, Times } from "./clock.js";
-import { addIcons, h, icon, iconButton, select, set } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Memory } from "./filters.js";
 import { Panel } from "./panel.js";
-import { sheet, styled } from "./style.js";
-import { LANGUAGES, addWords, wordsFor } from "./words.js";
+import { sheet } from "./style.js";
+import { LANGUAGES, wordsFor } from "./words.js";
 
 const GRACE_MS = 500; // a host's own script sets the token soon after the element is there
 
@@ -162,6 +161,3 @@ function identity(token) {
 }
 
 if (!customElements.get("lead-feed")) customElements.define("lead-feed", LeadFeed);
-
-// What lead-feed.actions.js stands on.
-export { Refusal, addIcons, addWords, h, icon, iconButton, select, set, styled };

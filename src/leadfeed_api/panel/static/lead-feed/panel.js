@@ -1,11 +1,14 @@
 // The panel as a whole: header, filters, list, what it says when there is nothing to list, and what was just done.
 
+import { Refusal } from "./client.js";
 import { idle } from "./clock.js";
-import { h, icon, iconButton, say, set } from "./dom.js";
+import { addIcons, h, icon, iconButton, say, select, set } from "./dom.js";
 import { FilterBar } from "./filterbar.js";
 import { folded } from "./groups.js";
 import { listenForKeys } from "./keys.js";
 import { List } from "./list.js";
+import { styled } from "./style.js";
+import { addWords } from "./words.js";
 
 const QUIET_MS = 10_000; // between two announcements of new moments
 const TELL_MS = 100; // a host and a title need not know every count of a flood
@@ -13,6 +16,7 @@ const TICK_MS = 5_000;
 const ACTIONS_MS = 1_500; // after the start, and when idle: actions are fetched before anyone asks
 const BURST = 10; // rows put on the screen in one frame: about as many as it holds
 const BRIEF_MS = 150; // who waits no longer is shown what there was before, not that there is nothing yet
+const LENT = { Refusal, addIcons, addWords, h, icon, iconButton, select, set, styled }; // what actions stand on
 
 export class Panel {
   #frame = 0;
@@ -52,7 +56,7 @@ export class Panel {
     }, TICK_MS);
     this.root.replaceChildren(this.section);
     if (this.memory.fragment) addEventListener("hashchange", () => this.narrow(this.memory.read()), { signal: this.#gone.signal });
-    setTimeout(() => idle(() => this.#fetchActions().catch(() => (this.#actions = null))), ACTIONS_MS);
+    setTimeout(() => idle(() => this.#fetchActions().catch(() => {})), ACTIONS_MS);
   }
 
   stop() {
@@ -118,7 +122,7 @@ export class Panel {
     this.memory.write(filters);
     this.list.toTop();
     const read = [this.feed.narrow(filters), this.#fetchActions()]; // whose words say what was found
-    Promise.all(read).then(() => this.#tellFound(), () => (this.#actions = null));
+    Promise.all(read).then(() => this.#tellFound(), () => {});
   }
 
   /** Says what a narrower or wider list holds, for whom does not see it. */
@@ -162,20 +166,23 @@ export class Panel {
     try {
       return (await this.#fetchActions())[what](this, ...about);
     } catch (error) {
-      this.#actions = null;
       this.announce(this.words("failed.unreachable"));
       throw error;
     }
   }
 
   #fetchActions() {
-    this.#actions ??= import(new URL("lead-feed.actions.js", import.meta.url).href).then((actions) => {
+    this.#actions ??= import(new URL("lead-feed.actions.js", import.meta.url).href).then(({ default: actionsOn }) => {
+      const actions = actionsOn(LENT);
       if (this.#gone.signal.aborted) return actions;
       this.root.adoptedStyleSheets = [...this.root.adoptedStyleSheets, actions.actionStyle];
       this.attention = new actions.Attention(this.host, this);
       this.#below = "";
       this.counted();
       return actions;
+    }).catch((error) => {
+      this.#actions = null; // next time again
+      throw error;
     });
     return this.#actions;
   }
