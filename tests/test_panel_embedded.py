@@ -213,6 +213,8 @@ async def test_filters_are_remembered_where_the_host_says(
         assert "other=kept" in panel.page.url
         await panel.page.goto(f"{in_address}#feed=q%3Dafar")
         await panel.shows("from afar")
+        await panel.page.goto(f"{in_address}#feed=")
+        await panel.shows("a mail", "from afar")
         for theirs in ("#/leads/4?tab=notes", "#contacts", ""):
             await panel.page.goto(in_address + theirs)
             await panel.button("E-mail").click()

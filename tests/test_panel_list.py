@@ -82,6 +82,32 @@ async def test_the_list_is_asked_for_before_what_stands_beside_it(world: World, 
     assert beside <= set(asked)
 
 
+async def test_what_a_page_writes_into_its_address_leaves_the_list_and_its_filters_alone(
+    world: World, context: BrowserContext
+) -> None:
+    await world.people("ana", leads={f"l{n}": "ana" for n in range(120)})
+    await world.report(*(world.moment(f"l{n}") for n in range(120)))
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await panel.button("Web").click()
+    await panel.until("location.hash.endsWith('&view=type%3Dweb')")
+    await panel.rows.last.scroll_into_view_if_needed()
+    await expect(panel.rows).to_have_count(120)
+    await panel.rows.nth(100).focus()
+    scrolled = "document.querySelector('lead-feed').shadowRoot.querySelector('.scroller').scrollTop"
+    before = await panel.page.evaluate(scrolled)
+    asked: list[str] = []
+    panel.page.on("request", lambda request: asked.append(request.url.split("/v1/")[1].split("?")[0]))
+
+    for written in ("location.hash += '&tab=b'", "location.hash = 'tab=c'"):
+        heard = "new Promise((done) => addEventListener('hashchange', () => done(), {once: true}))"
+        await panel.page.evaluate(f"() => {{ const heard = {heard}; {written}; return heard; }}")
+        assert await panel.page.evaluate(scrolled) == before
+    assert await panel.page.evaluate("location.hash") == "#tab=c&view=type%3Dweb"
+    async with panel.page.expect_request("**/v1/feed/read"):
+        await panel.page.keyboard.press("e")
+    assert "feed" not in asked
+
+
 LONG = "Compared the plans for teams and for whole companies, then read how single sign-on is set up, " * 3
 
 

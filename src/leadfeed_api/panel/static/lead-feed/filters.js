@@ -92,6 +92,15 @@ export class Memory {
     }
   }
 
+  /** Other filters that the address has come to hold, else null. A page that wrote its own without them gets them back. */
+  changed(filters) {
+    const found = this.read();
+    if (writeFilters(found) === writeFilters(filters)) return null;
+    if (this.#pieces(true).length) return found;
+    this.write(filters);
+    return null;
+  }
+
   /** What the fragment holds: the panel's own piece, or those of the page, which stay to the letter. */
   #pieces(own) {
     return location.hash.slice(1).split("&").filter((piece) => piece && new URLSearchParams(piece).has(this.fragment) === own);

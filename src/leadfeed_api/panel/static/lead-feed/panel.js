@@ -55,7 +55,7 @@ export class Panel {
       this.settle();
     }, TICK_MS);
     this.root.replaceChildren(this.section);
-    if (this.memory.fragment) addEventListener("hashchange", () => this.narrow(this.memory.read()), { signal: this.#gone.signal });
+    if (this.memory.fragment) addEventListener("hashchange", () => this.#addressed(), { signal: this.#gone.signal });
     setTimeout(() => idle(() => this.#fetchActions().catch(() => {})), ACTIONS_MS);
   }
 
@@ -123,6 +123,12 @@ export class Panel {
     this.list.toTop();
     const read = [this.feed.narrow(filters), this.#fetchActions()]; // whose words say what was found
     Promise.all(read).then(() => this.#tellFound(), () => {});
+  }
+
+  /** The page's address is another: by the panel's filters, or by what is the page's own. */
+  #addressed() {
+    const filters = this.memory.changed(this.feed.filters);
+    if (filters) this.narrow(filters);
   }
 
   /** Says what a narrower or wider list holds, for whom does not see it. */
