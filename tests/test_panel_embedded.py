@@ -137,6 +137,38 @@ async def test_the_host_hears_what_is_opened_unread_and_live_and_may_keep_the_li
         assert await panel.element.evaluate("element => [element.unread, element.live]") == [0, "live"]
 
 
+async def test_the_hosts_shortcuts_do_not_hear_what_is_typed_into_the_panel(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        listen = """<script>globalThis.heard = [];
+          for (const type of ["keydown", "keypress", "keyup"]) {
+            addEventListener(type, ({key}) => heard.push(`${type} ${key}`));
+          }</script>"""
+        await world.report(world.moment("leo", description="left out"))
+        url = crm.embed(world.service.base_url, world.token("ana"), body=listen)
+        panel = await (await Panel.open(context, url)).live()
+        keys = panel.page.keyboard
+        await panel.button("Search and filter").click()
+        await keys.type("afar")
+        await panel.shows("from afar")
+        await panel.button("Menu").click()
+        await expect(panel.element.get_by_role("menuitem").first).to_be_focused()
+        await keys.press("ArrowDown")
+        await keys.press("Escape")
+        await expect(panel.button("Menu")).to_be_focused()
+        await panel.rows.first.focus()
+        await keys.press("/")
+        await expect(panel.element.get_by_role("searchbox")).to_have_value("afar")
+        assert await panel.page.evaluate("heard.splice(0)") == []
+
+        await keys.press("Control+k")
+        await panel.rows.first.focus()
+        await keys.press("x")
+        heard = await panel.page.evaluate("heard.filter((each) => !each.includes('Control'))")
+        assert heard == ["keydown k", "keyup k", "keydown x", "keypress x", "keyup x"]
+
+
 async def test_a_host_may_set_everything_before_the_module_is_there_or_soon_after(
     settings: Settings, crm: Site, context: BrowserContext
 ) -> None:

@@ -115,7 +115,6 @@ function walk(event, choices, root) {
     return;
   }
   event.preventDefault();
-  event.stopPropagation();
   choices[steps[event.key] % choices.length].focus();
 }
 
