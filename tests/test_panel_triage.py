@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.async_api import BrowserContext, expect
+from playwright.async_api import BrowserContext, Route, expect
 
 from browser import Panel, panel_url
 from world import Service, World, ok
@@ -246,6 +246,46 @@ async def test_the_keyboard_does_it_all(world: World, panel: Panel) -> None:
     await keys.type("just")
     await expect(panel.element).to_contain_text("Nothing matches these filters")
     assert await read_of(world) == set()
+
+
+async def test_the_focus_goes_on_from_a_button_that_is_gone_once_pressed(panel: Panel) -> None:
+    await panel.do("saw prices", "More")
+    await panel.element.get_by_role("menuitem", name="Only Mia").click()
+    await panel.shows("came to the webinar", "saw prices")
+    await panel.element.locator(".only").press("Enter")
+    await expect(panel.button("All")).to_be_focused()
+    await panel.shows("came to the webinar", "asked for a demo", "clicked a mail", "saw prices")
+
+    await panel.row("saw prices").focus()
+    await panel.page.keyboard.press("m")
+    await panel.sheet.get_by_role("button", name="Mute").click()
+    await panel.button("Show").press("Enter")
+    await expect(panel.button("Hide")).to_be_focused()
+    await panel.page.keyboard.press("Enter")
+    await expect(panel.button("Show")).to_be_focused()
+
+    await panel.button("Best bets").press("Enter")
+    await panel.button("Clear filters").press("Enter")
+    await expect(panel.focused).to_contain_text("asked for a demo")
+
+
+async def test_the_focus_waits_for_rows_that_take_their_time(panel: Panel) -> None:
+    async def late(route: Route) -> None:
+        await expect(panel.element.get_by_label("Loading")).to_be_visible()
+        await route.continue_()
+
+    await panel.page.route("**/v1/feed?*", late)
+    await panel.row("saw prices").focus()
+    await panel.page.keyboard.press(".")
+    await panel.element.get_by_role("menuitem", name="Only Mia").press("Enter")
+
+    await expect(panel.focused).to_contain_text("came to the webinar")
+    await panel.page.keyboard.press("j")
+    await expect(panel.focused).to_contain_text("saw prices")
+
+    await panel.button("E-mail").press("Enter")
+    await panel.button("Clear filters").press("Enter")
+    await expect(panel.focused).to_contain_text("came to the webinar")
 
 
 async def test_keys_with_ctrl_leave_the_feed_in_either_direction(panel: Panel) -> None:

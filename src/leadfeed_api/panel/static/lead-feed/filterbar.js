@@ -45,8 +45,16 @@ export class FilterBar {
     this.scope.value = filters.scope ?? "";
     this.period.value = filters.period ?? "";
     const text = JSON.stringify([filters, hidden]);
-    if (text !== this.noted) this.notes.replaceChildren(...this.#notes(filters, hidden));
+    if (text !== this.noted) this.#note(this.#notes(filters, hidden));
     this.noted = text;
+  }
+
+  /** Puts notes up. The focus keeps its place among them; without one, it goes to the first chip. */
+  #note(notes) {
+    const buttons = () => [...this.notes.querySelectorAll("button")];
+    const place = buttons().indexOf(this.panel.root.activeElement);
+    this.notes.replaceChildren(...notes);
+    if (place >= 0) (buttons()[place] ?? this.all).focus();
   }
 
   #notes(filters, hidden) {

@@ -27,7 +27,7 @@ export class List {
   constructor(panel) {
     this.panel = panel;
     this.#today = panel.times.today(); // not at the first tick: a day may end before it
-    this.feed = h("div", { class: "feed", role: "feed", "aria-label": panel.words("feed"), "aria-busy": "true", part: "feed" });
+    this.feed = h("div", { class: "feed", role: "feed", tabindex: "-1", "aria-label": panel.words("feed"), "aria-busy": "true", part: "feed" });
     this.chunks = new Chunks(this.feed);
     this.after = h("div", { class: "after" });
     this.element = h("div", { class: "scroller", part: "scroller", onscroll: () => this.#scrolled() }, this.feed, this.after);
@@ -47,8 +47,13 @@ export class List {
     return this.element.scrollTop > 4 || this.holdsFocus || this.panel.section.querySelector(".feed:hover, .pill:hover") !== null;
   }
 
+  /** Whether a row has the focus, or something in it. */
   get holdsFocus() {
-    return this.feed.contains(this.element.getRootNode().activeElement);
+    return this.#focus !== this.feed && this.feed.contains(this.#focus);
+  }
+
+  get #focus() {
+    return this.element.getRootNode().activeElement;
   }
 
   /** The row that has, or would get, the focus. */
@@ -75,7 +80,7 @@ export class List {
     const focused = this.holdsFocus ? this.current?.element : null;
     const wanted = this.#elements(items);
     const rows = wanted.filter((element) => element.matches("article"));
-    const heir = focused && !rows.includes(focused) ? this.#heir(focused, rows) : null;
+    const heir = this.#heir(focused, rows);
     const first = this.#first;
     const slides = first && rows[0] !== first && !this.reading && rows.includes(first) && performance.now() - this.#slid > REST_MS;
     const top = slides && first.getBoundingClientRect().top;
@@ -162,12 +167,19 @@ export class List {
     this.feed.animate([{ transform: `translateY(${-by}px)` }, { transform: "none" }], SLIDE);
   }
 
-  /** Who gets the focus of a row that goes: the next that stays, else the one before. */
+  /** Takes the focus of something that has gone. */
+  takeFocus() {
+    this.#move((this.element.scrollTop ? this.current?.element : this.#first) ?? this.feed, true);
+  }
+
+  /** Who gets the focus of a row that goes: the next that stays, else the one before, else the list until there are rows. */
   #heir(focused, rows) {
+    if (this.#focus === this.feed && !this.#first) return rows[0];
+    if (!focused || rows.includes(focused)) return null;
     const before = [...this.feed.querySelectorAll("article")];
     const place = before.indexOf(focused);
     const stays = new Set(rows);
-    return [...before.slice(place), ...before.slice(0, place).reverse()].find((row) => stays.has(row)) ?? rows[0];
+    return [...before.slice(place), ...before.slice(0, place).reverse()].find((row) => stays.has(row)) ?? rows[0] ?? this.feed;
   }
 
   #move(element, still) {

@@ -255,8 +255,10 @@ export class Panel {
     const below = JSON.stringify([feed.status, feed.problem, feed.narrowed, list.length > 0, cursor !== null, moreFailed]);
     if (below === this.#below) return;
     this.#below = below;
+    const focused = this.root.activeElement;
     this.notice.replaceChildren(...(feed.status === "failed" ? this.#failure(feed.problem) : []));
     this.list.after.replaceChildren(...this.#after(feed));
+    if (focused?.isConnected === false) this.list.takeFocus();
   }
 
   #after({ status, items: { list, cursor }, narrowed }) {
