@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 from playwright.async_api import BrowserContext, expect
@@ -358,38 +359,75 @@ NOTIFICATIONS = """
 """
 
 
-async def test_desktop_notifications_are_for_who_wants_them_when_away_and_come_once_for_all_tabs(
+async def can_notify(context: BrowserContext, url: str, tabs: int) -> list[Panel]:
+    """Tabs that could notify; the first keeps the stream."""
+    await context.add_init_script(NOTIFICATIONS)
+    opened = [await (await Panel.open(context, url)).live() for _ in range(tabs)]
+    for tab in opened:  # what notifies is fetched with the first thing that opens
+        await tab.button("Menu").click()
+        await expect(tab.element.get_by_role("menu")).to_be_visible()
+        await tab.page.keyboard.press("Escape")
+    return opened
+
+
+async def look_at(tabs: list[Panel], *seen: int) -> None:
+    """Brings these of the tabs, by number, into sight, and the others out of it."""
+    for number, tab in enumerate(tabs):
+        await tab.page.evaluate(
+            "away => { globalThis.away = away; document.dispatchEvent(new Event('visibilitychange')); }",
+            number not in seen,
+        )
+        await tab.page.mouse.move(5, 5)
+    shared = "navigator.locks.query().then(({held}) => held.filter(({mode}) => mode === 'shared').length)"
+    await tabs[0].until(shared, len(seen))
+
+
+async def test_desktop_notifications_are_for_who_wants_them_and_sees_no_tab_and_come_once_for_all_tabs(
     settings: Settings, crm: Site, context: BrowserContext
 ) -> None:
-    await context.add_init_script(NOTIFICATIONS)
     async with guest_of(crm, settings) as world:
-        url = crm.embed(world.service.base_url, world.token("ana"))
-        tabs = [await (await Panel.open(context, url)).live() for _ in range(2)]
+        tabs = await can_notify(context, crm.embed(world.service.base_url, world.token("ana")), 2)
 
-        async def noted(away: bool, description: str) -> list[list[str]]:
-            for tab in tabs:
-                await tab.page.evaluate("away => { globalThis.away = away; }", away)
-                await tab.page.mouse.move(5, 5)
-            await world.report(world.moment("leo", type="email", description=description))
+        async def noted(description: str, *seen: int) -> list[list[str]]:
+            await look_at(tabs, *seen)
+            now = datetime.now(UTC).isoformat()
+            await world.report(world.moment("leo", type="email", description=description, occurred_at=now))
+            notes = []
             for tab in tabs:
                 await expect(tab.row(description)).to_have_count(1)
-            return [note for tab in tabs for note in await tab.page.evaluate("notes.splice(0)")]
+                # Answered after what the tab itself asked when the moment came.
+                notes += await tab.page.evaluate("navigator.locks.query().then(() => notes.splice(0))")
+            return notes
 
-        for tab in tabs:  # what notifies is fetched with the first thing that opens
-            await tab.button("Menu").click()
-            await expect(tab.element.get_by_role("menu")).to_be_visible()
-            await tab.page.keyboard.press("Escape")
-        assert await noted(True, "not asked for.") == []
+        assert await noted("not asked for.") == []
         await tabs[0].menu("Desktop notifications")
-        assert await noted(True, "rings once.") == [["Leo · Acme", "rings once."]]
-        assert await noted(False, "is seen anyway.") == []
+        assert await noted("rings once.") == [["Leo · Acme", "rings once."]]
+        assert await noted("is seen anyway.", 0, 1) == []
+        assert await noted("is seen in the other tab.", 1) == []
         await tabs[1].menu("Desktop notifications")
-        assert await noted(True, "no longer wanted.") == []
+        assert await noted("no longer wanted.") == []
 
         await tabs[0].menu("Desktop notifications")
         for tab in tabs:
             await tab.page.evaluate("() => { notes.push = () => { throw new TypeError('Illegal constructor'); }; }")
-        assert await noted(True, "is shown on a phone too, which throws.") == []
+        assert await noted("is shown on a phone too, which throws.") == []
+
+
+async def test_a_flood_and_what_is_old_make_one_desktop_notification_after_the_first_few(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        tabs = await can_notify(context, crm.embed(world.service.base_url, world.token("ana")), 1)
+        await tabs[0].menu("Desktop notifications")
+        await look_at(tabs)
+
+        now = datetime.now(UTC).isoformat()
+        flood = [world.moment("leo", description=f"of {n}", occurred_at=now) for n in range(30)]
+        await world.report(world.moment("mia", description="of last week"), *flood)
+
+        await tabs[0].until("notes.length", 3)
+        summary = ["Lead feed", "32 unread"]
+        assert await tabs[0].page.evaluate("notes") == [["Leo · Acme", "of 0"], ["Leo · Acme", "of 1"], summary]
 
 
 async def test_the_title_counts_if_the_host_wants_it(settings: Settings, crm: Site, context: BrowserContext) -> None:

@@ -1,16 +1,29 @@
 // Attention when the page is not looked at: the count in the title, and desktop notifications. Both only if wanted.
 
 const WANTED = "leadfeed notifications";
+const FEW = 2; // moments told one by one within SPAN_MS; the others are summed up
+const SPAN_MS = 10_000;
+const SUM_MS = 1_000; // what comes together is summed up together
+const OLD_MS = 3_600_000; // an import brings what happened long ago
 
 export class Attention {
   #title = null;
   #shown = "";
   #able = "Notification" in globalThis;
+  #seen = new AbortController(); // until the page is hidden
+  #gone = new AbortController();
+  #end = 0; // of the span
+  #left = 0; // how many may still be told one by one in it
+  #summing = 0;
+  #summed = -Infinity;
 
   /** `host` is the custom element: it says whether the title may be touched. */
   constructor(host, panel) {
     this.host = host;
     this.panel = panel;
+    this.sight = `leadfeed seen ${panel.feed.name}`;
+    document.addEventListener("visibilitychange", () => this.#look(), { signal: this.#gone.signal });
+    this.#look();
   }
 
   /** Whether notifications can be offered at all. */
@@ -28,12 +41,45 @@ export class Attention {
     return undefined;
   }
 
-  /** One unread moment arrived. Of all tabs, only the one that keeps the stream speaks. */
-  arrived({ id, lead, account, description }) {
-    if (!document.hidden || !this.notifies || !this.panel.feed.stream?.leads) return;
-    const who = [lead.name, account?.name].filter(Boolean).join(" · ");
+  /** One unread moment arrived. A flood, and what is old, is told in one notification, which the next such one replaces. */
+  async arrived({ id, lead, account, description, occurred_at }) {
+    if (!(await this.#speaks())) return;
+    const now = performance.now();
+    if (now > this.#end) {
+      this.#end = now + SPAN_MS;
+      this.#left = FEW;
+    }
+    const fresh = this.panel.feed.client.clock.now() - Date.parse(occurred_at) < OLD_MS;
+    if (fresh && this.#left-- > 0) this.#notify([lead.name, account?.name].filter(Boolean).join(" · "), description, id);
+    else this.#summing ||= setTimeout(() => this.#sumUp(), Math.max(SUM_MS, this.#summed + SPAN_MS - now));
+  }
+
+  async #sumUp() {
+    this.#summing = 0;
+    this.#summed = performance.now();
+    const { words, feed } = this.panel;
+    if (await this.#speaks()) this.#notify(words("title"), words("unread", { n: feed.unread }), "");
+  }
+
+  /** Whether to speak here: of all tabs, only the one that keeps the stream does, and while none is seen. */
+  async #speaks() {
+    if (!document.hidden || !this.notifies || !this.panel.feed.stream?.leads) return false;
+    const { held = [] } = (await navigator.locks?.query()) ?? {};
+    return !held.some(({ name }) => name === this.sight);
+  }
+
+  /** A page that is seen holds a lock that says so to the other tabs. Who crashes lets go of it. */
+  #look() {
+    this.#seen.abort();
+    this.#seen = new AbortController();
+    const { signal } = this.#seen;
+    const held = () => !signal.aborted && new Promise((release) => signal.addEventListener("abort", release));
+    if (!document.hidden) navigator.locks?.request(this.sight, { mode: "shared", signal }, held).catch(() => {});
+  }
+
+  #notify(title, body, id) {
     try {
-      const note = new Notification(who, { body: description, tag: `leadfeed ${id}` });
+      const note = new Notification(title, { body, tag: `leadfeed ${id}` });
       note.onclick = () => {
         window.focus();
         this.panel.list.focus(id);
@@ -51,8 +97,11 @@ export class Attention {
     document.title = this.#shown;
   }
 
-  /** Gives the title back. */
+  /** Gives the title back, and speaks no more. */
   stop() {
+    this.#gone.abort();
+    this.#seen.abort();
+    clearTimeout(this.#summing);
     if (this.#title !== null && document.title === this.#shown) document.title = this.#title;
   }
 }
