@@ -4,6 +4,7 @@ Owns the pool and transactions. Knows nothing of what is stored: every query liv
 """
 
 import json
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -15,7 +16,7 @@ from leadfeed_api.db.pool import Connection, Loan, Pool
 from leadfeed_api.db.queues import Queues
 from leadfeed_api.errors import Busy, Unavailable
 
-__all__ = ["ANY_PLANS", "LOST", "Connection", "Database", "HandOver", "affected"]
+__all__ = ["ANY_PLANS", "HOWEVER_LONG", "LOST", "Connection", "Database", "HandOver", "affected"]
 
 HandOver: TypeAlias = Callable[[], None]  # to readers here, of what was read for them; never fails, never waits
 
@@ -38,6 +39,8 @@ PLANNING = {"enable_memoize": "off"}
 # Said first by a transaction whose statements go by key: plans for any organisation. One made for an organisation that
 # PostgreSQL has not counted takes it for empty, and reads all of it again for each row (decision 0016).
 ANY_PLANS = "SET LOCAL plan_cache_mode = force_generic_plan"
+STATEMENT_S = 60.0  # how long one may take that does not say otherwise
+HOWEVER_LONG = math.inf  # for one that reads a whole organisation, and keeps nobody waiting
 ARRAYS = "SELECT $1::text[], $2::bigint[], $3::float8[], $4::uuid[], $5::timestamptz[], $6::smallint[], $7::boolean[]"
 
 
@@ -86,6 +89,15 @@ class Database:
         return Reading(self._pool)
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """A transaction that only reads, and sees in all its statements what was committed when the first began.
+
+        It waits for nobody who writes, and keeps nobody waiting. Raises ``Unavailable`` as :meth:`read` does.
+        """
+        async with self.read() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            yield connection
+
+    @asynccontextmanager
     async def write(self, *, lock_timeout_s: float | None = None) -> AsyncIterator[Connection]:
         """A transaction: committed when the block ends, and on disk before this returns; rolled back on any error.
 
@@ -106,7 +118,10 @@ class Database:
 
     async def _connect(self) -> Connection:
         connection = await asyncpg.connect(
-            self.url, command_timeout=60, statement_cache_size=self._statement_cache, server_settings=self._planning
+            self.url,
+            command_timeout=STATEMENT_S,
+            statement_cache_size=self._statement_cache,
+            server_settings=self._planning,
         )
         try:
             await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")

@@ -1,15 +1,17 @@
 """Proving the inbox on a live database: is it what its definition says, and if not, putting it right.
 
-Owns the comparison and its repair; the definition's SQL is ``feed.entries``'.
+Owns the comparison and how it is repaired; the definition's SQL is ``feed.entries``'.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from leadfeed_api.db.session import Database
+from leadfeed_api.db.session import ANY_PLANS, Database
 from leadfeed_api.feed import entries
+from leadfeed_api.feed.entries import Key
 from leadfeed_api.feed.log import Change, appending
 
-COUNT = "SELECT count(*) FROM feed_entry WHERE org_id = $1"
+AT_A_TIME = 1_000  # differences mended in one transaction: everybody who reports a moment waits for the same lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +29,26 @@ class Differences:
 
 
 async def compare(database: Database, org_id: int, *, repair: bool) -> Differences:
-    """Compares under the organisation's lock, so that nothing moves meanwhile; repairs if asked to.
+    """Compares for as long as it takes, and keeps nobody waiting; repairs if asked to.
 
-    A repaired user's streams are told to reload.
+    By one snapshot and without a lock: whatever changes feeds commits the inbox together with what it follows from.
+    A repair takes the organisation's lock, for what was found and is still so; its users' streams are told to reload.
     """
+    async with database.snapshot() as connection:
+        await connection.execute(ANY_PLANS)
+        lacking = sorted(await entries.missing(connection, org_id))  # by user, so that few are told twice
+        extra = sorted(await entries.surplus(connection, org_id))
+        total = await entries.count(connection, org_id)
+    if repair:
+        for begin in range(0, max(len(lacking), len(extra)), AT_A_TIME):
+            part = slice(begin, begin + AT_A_TIME)
+            await _mend(database, org_id, lacking[part], extra[part])
+    return Differences(total, len(lacking), len(extra), repair and bool(lacking or extra))
+
+
+async def _mend(database: Database, org_id: int, lacking: Sequence[Key], extra: Sequence[Key]) -> None:
     async with appending(database, org_id) as log:
         await log.lock()
-        total = await log.connection.fetchval(COUNT, org_id)
-        lacking = await entries.missing(log.connection, org_id)
-        extra = await entries.surplus(log.connection, org_id)
-        mend = repair and bool(lacking or extra)
-        if mend:
-            position = await log.advance(1)
-            await entries.repair(log.connection, org_id, lacking, extra, position)
-            users = sorted({user for user, _ in [*lacking, *extra]})
-            await log.tell([Change(user, position, "reset", None) for user in users])
-    return Differences(total, len(lacking), len(extra), mend)
+        position = await log.advance(1)
+        users = await entries.repair(log.connection, org_id, lacking, extra, position)
+        await log.tell([Change(user, position, "reset", None) for user in users])

@@ -3,17 +3,18 @@
 One row per moment and entitled user, kept equal to its definition at every commit:
 *entries = { moments of leads the user owns or watches }*.
 
-Every function is one set-based statement and belongs inside ``log.appending``. Owns ``feed_entry``; decides nothing
-about who should own or watch.
+Every function is a set-based statement or two; those that write belong inside ``log.appending``. Owns ``feed_entry``;
+decides nothing about who should own or watch.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from leadfeed_api.db.packed import instant, unpacked
-from leadfeed_api.db.session import Connection, affected
+from leadfeed_api.db.session import HOWEVER_LONG, Connection, affected
 
 # Who sees lead ``l``: its owner, and whoever watches it; nobody twice.
 _WHO_SEES = """
@@ -87,8 +88,9 @@ WHERE e.org_id = $1 AND e.user_id = m.user_id AND e.occurred_at = m.occurred_at 
 RETURNING e.user_id
 """
 
+COUNT = "SELECT count(*) FROM feed_entry WHERE org_id = $1"
 MISSING = """
-SELECT d.user_id, d.moment_id FROM (
+SELECT d.user_id, d.occurred_at, d.moment_id FROM (
   SELECT l.owner_id AS user_id, m.moment_id, m.occurred_at
   FROM moment m JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
   WHERE m.org_id = $1 AND l.owner_id IS NOT NULL
@@ -102,25 +104,36 @@ LEFT JOIN feed_entry e
 WHERE e.moment_id IS NULL
 """
 SURPLUS = """
-SELECT e.user_id, e.moment_id, e.occurred_at FROM feed_entry e
+SELECT e.user_id, e.occurred_at, e.moment_id FROM feed_entry e
 LEFT JOIN moment m ON m.org_id = $1 AND m.moment_id = e.moment_id AND m.lead_id = e.lead_id
   AND m.occurred_at = e.occurred_at
 LEFT JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id AND l.owner_id = e.user_id
 LEFT JOIN watch w ON w.org_id = $1 AND w.lead_id = m.lead_id AND w.user_id = e.user_id
 WHERE e.org_id = $1 AND (m.moment_id IS NULL OR (l.lead_id IS NULL AND w.lead_id IS NULL))
 """
+# These two ask the definition again: since the difference was seen it may have gone.
 INSERT_MISSING = """
 INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
 SELECT m.org_id, x.user_id, m.occurred_at, m.moment_id, m.lead_id, m.type, $4, false
-FROM moment m
-JOIN unnest($2::text[], $3::uuid[]) AS x (user_id, moment_id) ON x.moment_id = m.moment_id
-WHERE m.org_id = $1
+FROM unnest($2::text[], $3::uuid[]) AS x (user_id, moment_id)
+JOIN moment m ON m.org_id = $1 AND m.moment_id = x.moment_id
+JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
+LEFT JOIN watch w ON w.org_id = $1 AND w.user_id = x.user_id AND w.lead_id = m.lead_id
+WHERE m.org_id = $1 AND (l.owner_id = x.user_id OR w.user_id IS NOT NULL)
 ON CONFLICT DO NOTHING
+RETURNING user_id
 """
 DELETE_SURPLUS = """
 DELETE FROM feed_entry e
-USING unnest($2::text[], $3::uuid[]) AS x (user_id, moment_id)
-WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.moment_id = x.moment_id
+USING unnest($2::text[], $3::timestamptz[], $4::uuid[]) AS x (user_id, occurred_at, moment_id)
+WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.occurred_at = x.occurred_at AND e.moment_id = x.moment_id
+AND NOT EXISTS (
+  SELECT FROM moment m
+  JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
+  LEFT JOIN watch w ON w.org_id = $1 AND w.lead_id = m.lead_id AND w.user_id = e.user_id
+  WHERE m.org_id = $1 AND m.moment_id = e.moment_id AND m.lead_id = e.lead_id AND m.occurred_at = e.occurred_at
+  AND (l.owner_id = e.user_id OR w.user_id IS NOT NULL))
+RETURNING e.user_id
 """
 
 
@@ -131,6 +144,14 @@ class Written(NamedTuple):
     lead_ids: str
     types: str
     times: str  # counted
+
+
+class Key(NamedTuple):
+    """Which entry: the inbox's key."""
+
+    user_id: str
+    occurred_at: datetime
+    moment_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,27 +196,28 @@ async def delete_of_moments(connection: Connection, org_id: int, moment_ids: Seq
     return sorted({row["user_id"] for row in await connection.fetch(DELETE_OF_MOMENTS, org_id, moment_ids)})
 
 
-async def missing(connection: Connection, org_id: int) -> list[tuple[str, object]]:
-    """What the definition says and the inbox lacks: pairs of user and moment."""
-    return [(row["user_id"], row["moment_id"]) for row in await connection.fetch(MISSING, org_id)]
+async def count(connection: Connection, org_id: int) -> int:
+    """How many entries the organisation has."""
+    found: int = await connection.fetchval(COUNT, org_id, timeout=HOWEVER_LONG)
+    return found
 
 
-async def surplus(connection: Connection, org_id: int) -> list[tuple[str, object]]:
-    """What the inbox has and the definition does not say: pairs of user and moment."""
-    return [(row["user_id"], row["moment_id"]) for row in await connection.fetch(SURPLUS, org_id)]
+async def missing(connection: Connection, org_id: int) -> list[Key]:
+    """What the definition says and the inbox lacks."""
+    return [Key(*row) for row in await connection.fetch(MISSING, org_id, timeout=HOWEVER_LONG)]
+
+
+async def surplus(connection: Connection, org_id: int) -> list[Key]:
+    """What the inbox has and the definition does not say."""
+    return [Key(*row) for row in await connection.fetch(SURPLUS, org_id, timeout=HOWEVER_LONG)]
 
 
 async def repair(
-    connection: Connection,
-    org_id: int,
-    lacking: Sequence[tuple[str, object]],
-    extra: Sequence[tuple[str, object]],
-    position: int,
-) -> None:
-    """Inserts what is missing and deletes what is surplus."""
-    if lacking:
-        users, moments = [user for user, _ in lacking], [moment for _, moment in lacking]
-        await connection.execute(INSERT_MISSING, org_id, users, moments, position)
-    if extra:
-        users, moments = [user for user, _ in extra], [moment for _, moment in extra]
-        await connection.execute(DELETE_SURPLUS, org_id, users, moments)
+    connection: Connection, org_id: int, lacking: Sequence[Key], extra: Sequence[Key], position: int
+) -> list[str]:
+    """Inserts what is still missing and deletes what is still surplus; returns whose inboxes changed."""
+    users, moments = [key.user_id for key in lacking], [key.moment_id for key in lacking]
+    touched = await connection.fetch(INSERT_MISSING, org_id, users, moments, position)
+    users, times = [key.user_id for key in extra], [key.occurred_at for key in extra]
+    touched += await connection.fetch(DELETE_SURPLUS, org_id, users, times, [key.moment_id for key in extra])
+    return sorted({row["user_id"] for row in touched})
