@@ -23,7 +23,7 @@ from leadfeed_api.db.revision import NEWEST
 from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import NotFound
 from leadfeed_api.faults import why
-from leadfeed_api.feed import audit
+from leadfeed_api.feed import audit, history
 from leadfeed_api.fields import Name
 from leadfeed_api.organizations import queries
 from leadfeed_api.organizations.identity import SCOPES, is_org_name, is_user_id, org_number
@@ -140,6 +140,28 @@ def check(
     _show(as_json, {"org": org, **found.as_dict()}, text, None)
     if found.missing + found.surplus and not found.repaired:
         raise typer.Exit(1)
+
+
+@plain_errors
+def restored(as_json: AsJson = False) -> None:
+    """Makes all streams and feeds begin anew. Run it after restoring a backup.
+
+    Run it once, with the service stopped, when the database lost its last commits: after restoring a backup, or after
+    failing over to a standby that was behind. Otherwise who has seen what was lost may miss what comes in its place.
+    Streams that come back are told to reload, feeds for readers are sent in full, and mail that waits is still sent.
+    """
+
+    async def leap(url: str) -> int:
+        async with opened(url) as database:
+            found = await history.organizations(database)
+            for org_id in found:
+                await history.leap(database, org_id)
+        return len(found)
+
+    with database_url(load_settings()) as url:
+        count = asyncio.run(leap(url))
+    organizations = "1 organisation" if count == 1 else f"{count:,} organisations"
+    _show(as_json, {"organizations": count}, f"{organizations}: streams and feeds begin anew.\n", None)
 
 
 def openapi() -> None:

@@ -10,7 +10,12 @@ from uuid import UUID
 from leadfeed_api.db.packed import EPOCH
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import NotFound
-from leadfeed_api.feed.log import Log
+from leadfeed_api.feed.log import Log, appending
+
+# Passed over when commits were lost: more positions than an organisation gives out between two backups (twelve a
+# second, for a day); for one that gives out more it is done several times. Not a billion: a process that was not
+# stopped reads through them a hundred at a time, for seconds.
+LEAP = 1_000_000
 
 ORGANIZATIONS = "SELECT org_id FROM organization ORDER BY org_id"
 # Identifiers of moments begin with the time they were recorded at: no index by time is needed.
@@ -29,7 +34,7 @@ RAISE_HORIZON = "UPDATE organization SET horizon = $2 WHERE org_id = $1 AND hori
 
 
 async def organizations(database: Database) -> list[int]:
-    """Every organisation's number: a rare scan, to find what may be trimmed."""
+    """Every organisation's number: a rare scan."""
     async with database.read() as connection:
         return [row["org_id"] for row in await connection.fetch(ORGANIZATIONS)]
 
@@ -50,6 +55,15 @@ async def trim(database: Database, org_id: int, before: datetime) -> int:
         horizon = max([*gone, last or 0])
         await connection.execute(RAISE_HORIZON, org_id, horizon)
     return len(gone)
+
+
+async def leap(database: Database, org_id: int) -> None:
+    """Passes over ``LEAP`` positions and lets go of all below: for a database that lost its last commits.
+
+    Their positions would be given out again, to other things, which whoever saw the first ones would miss.
+    """
+    async with appending(database, org_id) as log:
+        await log.connection.execute(RAISE_HORIZON, org_id, await log.advance(LEAP))
 
 
 def first_id_of(instant: datetime) -> UUID:

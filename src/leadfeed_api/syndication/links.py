@@ -202,13 +202,15 @@ async def last_modified(data: Database, link: Link, state: str, now: datetime) -
     """Since when the feed has been in this ``state``: to the second, no two states of it ever had the same date.
 
     The log alone cannot say: two changes may be of one second, or stamped in another order than they came in by two
-    processes, and a new name is not in it at all. So the date that a state was first shown under is kept.
+    processes, and a new name is not in it at all. So the date that a state was first shown under is kept. Of what lies
+    before the horizon it tells nothing: the date of such a state is now.
     """
     asked = link.org_id, link.user_id, link.position, link.token_hash, state
     async with data.read() as connection:
         ((changed_at, shown_at),) = await connection.fetch(LAST_MODIFIED, *asked)
     if shown_at is None:
-        changed_at = max(link.created_at, changed_at or link.created_at)
+        told = link.position >= link.horizon
+        changed_at = max(link.created_at, changed_at or link.created_at) if told else now
         async with data.write() as connection:
             shown_at = await connection.fetchval(SHOW, link.org_id, link.token_hash, state, changed_at, now)
     found: datetime = shown_at or changed_at  # a link that was ended meanwhile is shown once more

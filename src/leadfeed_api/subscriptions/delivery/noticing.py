@@ -16,7 +16,12 @@ STEP = 1_000  # positions read in one transaction
 HISTORY = timedelta(days=7)  # what had happened this long before it was recorded is history, not news
 
 READ_FROM = "SELECT position FROM mail_reader WHERE org_id = $1 FOR UPDATE SKIP LOCKED"
-LOG_END = "SELECT position, mail_enabled FROM organization WHERE org_id = $1"
+# What lies before the next moment is passed over at once: it may be a million positions (``feed.history``).
+LOG_END = """
+SELECT o.position, o.mail_enabled, (
+  SELECT m.position FROM moment m WHERE m.org_id = $1 AND m.position > $2 ORDER BY m.position LIMIT 1) AS next_moment
+FROM organization o WHERE o.org_id = $1
+"""
 READ_TO = "UPDATE mail_reader SET position = $2 WHERE org_id = $1"
 # Who could be interested in the moments between two positions, by four indexes: followers of the person, of the
 # company, the owner, the watchers. What a machine likely did is nobody's news.
@@ -55,7 +60,7 @@ RETURNING recipient_id
 
 
 async def read_on(database: Database, org_id: int, now: datetime) -> bool:
-    """Reads up to ``STEP`` positions on; whether there was anything to read.
+    """Reads up to ``STEP`` positions on, from the next moment; whether there was anything to read.
 
     False also while another worker reads this organisation's log. Whoever has mail switched off is passed over: what
     happens meanwhile is never mailed.
@@ -64,12 +69,14 @@ async def read_on(database: Database, org_id: int, now: datetime) -> bool:
         position = await connection.fetchval(READ_FROM, org_id)
         if position is None:
             return False
-        end = await connection.fetchrow(LOG_END, org_id)
+        end = await connection.fetchrow(LOG_END, org_id, position)
         if end is None or end["position"] <= position:
             return False
-        upto = min(position + STEP, end["position"]) if end["mail_enabled"] else end["position"]
-        if end["mail_enabled"]:
-            await _note_down(connection, org_id, position, upto, now)
+        upto = end["position"]
+        if end["mail_enabled"] and end["next_moment"] is not None:
+            after = end["next_moment"] - 1
+            upto = min(after + STEP, upto)
+            await _note_down(connection, org_id, after, upto, now)
         await connection.execute(READ_TO, org_id, upto)
     return True
 
