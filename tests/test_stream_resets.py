@@ -117,6 +117,22 @@ async def test_trimming_never_makes_a_feed_look_older_than_it_is(live: World) ->
     assert left == int((await live.page("ana"))["live_cursor"].rpartition("-")[2])
 
 
+async def test_of_an_erased_person_nothing_is_left_once_the_log_is_trimmed(live: World) -> None:
+    before = (await live.page("ana"))["live_cursor"]
+    database = live.service.app.state.database
+    assert (await live.client.delete("/v1/leads/l1", headers=live.machine)).status_code == 204
+    erased = (await live.page("ana"))["live_cursor"]
+
+    await trim(database, live.org_id, datetime.now(UTC) + timedelta(seconds=1))
+
+    async with database.read() as connection:
+        left = await connection.fetch(f"{BY_A_TEST} SELECT * FROM feed_change WHERE org_id = $1", live.org_id)
+    assert {(row["kind"], row["lead_id"]) for row in left} == {("reset", None)}
+    assert max(row["position"] for row in left if row["user_id"] == "ana") == int(erased.rpartition("-")[2])
+    async with following(live, "ana", at=before) as stream:
+        assert (await stream.next()).data == {"reason": "old-position"}
+
+
 async def test_many_changes_at_once_are_one_reset(live: World) -> None:
     leads = [{"id": f"x{n}", "name": f"X{n}", "owner_id": "ana"} for n in range(FLOOD + 1)]
     async with following(live, "ana") as stream:

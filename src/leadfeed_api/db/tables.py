@@ -307,7 +307,10 @@ class FeedEntry(Table):
 
 
 class FeedChange(Table):
-    """What changed in a user's feed that is not a moment: membership, a lead's card, erasure. Trimmed by age."""
+    """What changed in a user's feed that is not a moment: membership, a lead's card, erasure.
+
+    Trimmed by age; of each user's newest change the position stays, and not whom it was about.
+    """
 
     __tablename__ = "feed_change"
     __table_args__ = (

@@ -22,13 +22,18 @@ ORGANIZATIONS = "SELECT org_id FROM organization ORDER BY org_id"
 LAST_MOMENT_BEFORE = """
 SELECT m.position FROM moment m WHERE m.org_id = $1 AND m.moment_id < $2 ORDER BY m.moment_id DESC LIMIT 1
 """
-# Intentional: each user's newest change stays. It is part of what their feed's ETag is made of, and an ETag that fits
-# again, because the change that ended it is forgotten, would show an old feed for a new one.
+# Intentional: each user's newest change stays, but no longer says whom it was about: they may have been erased. It is
+# part of what their feed's ETag is made of, and an ETag that fits again, because the change that ended it is forgotten,
+# would show an old feed for a new one.
 TRIM = """
 DELETE FROM feed_change c
 WHERE c.org_id = $1 AND c.changed_at < $2 AND EXISTS (
   SELECT FROM feed_change n WHERE n.org_id = $1 AND n.user_id = c.user_id AND n.position > c.position)
 RETURNING c.position
+"""
+BLANK_NEWEST = """
+UPDATE feed_change SET kind = 'reset', lead_id = NULL WHERE org_id = $1 AND changed_at < $2 AND lead_id IS NOT NULL
+RETURNING position
 """
 RAISE_HORIZON = "UPDATE organization SET horizon = $2 WHERE org_id = $1 AND horizon < $2"
 
@@ -51,6 +56,7 @@ async def trim(database: Database, org_id: int, before: datetime) -> int:
         except NotFound:
             return 0
         gone = [row["position"] for row in await connection.fetch(TRIM, org_id, before)]
+        gone += [row["position"] for row in await connection.fetch(BLANK_NEWEST, org_id, before)]
         last = await connection.fetchval(LAST_MOMENT_BEFORE, org_id, first_id_of(before))
         horizon = max([*gone, last or 0])
         await connection.execute(RAISE_HORIZON, org_id, horizon)
