@@ -14,8 +14,8 @@ from leadfeed_api import app
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Busy
 from leadfeed_api.feed import audit, retention, upkeep
-from leadfeed_api.feed.history import trim
 from leadfeed_api.feed.retention import Purged, end_of_keeping, purge
+from leadfeed_api.feed.trimming import trim
 from leadfeed_api.feed.upkeep import Upkeep
 from leadfeed_api.settings import Settings
 from leadfeed_api.telemetry import Metrics

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from clients import figure
-from leadfeed_api.feed.history import trim
 from leadfeed_api.feed.log import FLOOD
+from leadfeed_api.feed.trimming import trim
 from statements import BY_A_TEST
 from stream_client import following
 from world import Service, World

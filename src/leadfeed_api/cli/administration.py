@@ -23,7 +23,7 @@ from leadfeed_api.db.revision import NEWEST
 from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import NotFound
 from leadfeed_api.faults import why
-from leadfeed_api.feed import audit, history
+from leadfeed_api.feed import audit, trimming
 from leadfeed_api.fields import Name
 from leadfeed_api.organizations import queries
 from leadfeed_api.organizations.identity import SCOPES, is_org_name, is_user_id, org_number
@@ -153,9 +153,9 @@ def restored(as_json: AsJson = False) -> None:
 
     async def leap(url: str) -> int:
         async with opened(url) as database:
-            found = await history.organizations(database)
+            found = await trimming.organizations(database)
             for org_id in found:
-                await history.leap(database, org_id)
+                await trimming.leap(database, org_id)
         return len(found)
 
     with database_url(load_settings()) as url:

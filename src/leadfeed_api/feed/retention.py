@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from leadfeed_api.db.session import Database, affected
 from leadfeed_api.feed import entries
-from leadfeed_api.feed.history import first_id_of
 from leadfeed_api.feed.log import Change, appending
+from leadfeed_api.feed.trimming import first_id_of
 
 AT_A_LOOK = 100_000
 AT_A_TIME = 100  # in one transaction: everybody who reports a moment waits for the same lock

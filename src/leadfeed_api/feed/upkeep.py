@@ -12,8 +12,8 @@ from typing import Self
 
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Busy, Unavailable
-from leadfeed_api.feed.history import organizations, trim
 from leadfeed_api.feed.retention import end_of_keeping, purge
+from leadfeed_api.feed.trimming import organizations, trim
 from leadfeed_api.organizations.queries import settings_of
 from leadfeed_api.telemetry import Metrics, log
 

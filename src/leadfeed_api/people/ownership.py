@@ -74,7 +74,7 @@ async def erase(database: Database, org_id: int, lead_id: str) -> None:
     """Deletes the person: the lead, its moments, every inbox's entries, every watch and subscription.
 
     Raises ``LeadNotFound``. Those who saw the lead are told to forget it; what the log keeps of it is its id, until the
-    log is trimmed (``feed.history``), and nothing from then on.
+    log is trimmed (``feed.trimming``), and nothing from then on.
     """
     async with appending(database, org_id) as log:
         await log.lock()

@@ -16,7 +16,7 @@ STEP = 1_000  # positions read in one transaction
 HISTORY = timedelta(days=7)  # what had happened this long before it was recorded is history, not news
 
 READ_FROM = "SELECT position FROM mail_reader WHERE org_id = $1 FOR UPDATE SKIP LOCKED"
-# What lies before the next moment is passed over at once: it may be a million positions (``feed.history``).
+# What lies before the next moment is passed over at once: it may be a million positions (``feed.trimming``).
 LOG_END = """
 SELECT o.position, o.mail_enabled, (
   SELECT m.position FROM moment m WHERE m.org_id = $1 AND m.position > $2 ORDER BY m.position LIMIT 1) AS next_moment
