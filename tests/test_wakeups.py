@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import asyncpg
 import pytest
@@ -26,6 +27,7 @@ class Listener:
     """A process that hears, without more."""
 
     def __init__(self, wakeups: Wakeups) -> None:
+        self.wakeups = wakeups
         self.heard: list[tuple[int, int, Origin]] = []
         self.begun = 0
         wakeups.heard = lambda *wakeup: self.heard.append(wakeup)
@@ -100,6 +102,54 @@ async def test_a_process_that_ends_while_it_asks_after_its_connection_leaves_not
 
         assert asking.cancelled()
         assert connection.is_closed()
+
+
+async def test_a_connection_that_goes_dead_before_it_listens_is_noticed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_channel, "CHECK_TIMEOUT_S", 0.5)
+    listen, asked = asyncpg.Connection.add_listener, 0
+    async with wire(settings.database_url or "") as (line, through_wire):
+
+        async def listen_as_the_line_goes_dead(connection: asyncpg.Connection, *how: Any) -> None:
+            nonlocal asked
+            asked += 1
+            line.dead = asked == 1
+            try:
+                await listen(connection, *how)
+            finally:
+                line.dead = False
+
+        monkeypatch.setattr(asyncpg.Connection, "add_listener", listen_as_the_line_goes_dead)
+        async with process(settings.model_copy(update={"listen_url": through_wire})) as (writing, listener):
+            assert asked > 1
+            writing.announce(7, 42)
+            await until(lambda: (7, 42) in listener.from_others)
+
+
+async def test_whatever_ends_listening_it_begins_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    listen, failed = asyncpg.Connection.add_listener, asyncio.Event()
+
+    async def fail_once(connection: asyncpg.Connection, *how: Any) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise asyncpg.InternalClientError
+        await listen(connection, *how)
+
+    monkeypatch.setattr(asyncpg.Connection, "add_listener", fail_once)
+    async with process(settings) as (writing, listener):
+        assert failed.is_set()
+        writing.announce(7, 42)
+        await until(lambda: (7, 42) in listener.from_others)
+
+
+async def test_whatever_keeps_wake_ups_from_being_sent_the_next_are_sent(database: Database) -> None:
+    channel = Full()
+    async with Wakeups(database, channel):
+        database.announce(7, 41)
+        await until(lambda: channel.refused == ["7:41"])
+        database.announce(7, 42)
+        await until(lambda: channel.sent == ["7:42"])
 
 
 async def test_what_somebody_else_shouts_on_the_channel_is_not_heard(settings: Settings) -> None:
@@ -183,6 +233,24 @@ async def test_a_nats_server_that_comes_late_or_again_is_heard_and_says_so(setti
                 await until(lambda position=position: (7, position) in listener.from_others)
 
 
+async def test_a_client_that_nats_closes_over_an_error_is_replaced(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sending goes on, so nobody would see that nothing is heard any more."""
+    from leadfeed_api.db import nats_channel
+
+    monkeypatch.setattr(nats_channel, "PAUSE_S", 0.05)
+    async with nats_server() as url:
+        by_nats = settings.model_copy(update={"nats_url": url})
+        async with process(by_nats) as (writing, _), process(by_nats) as (_, other):
+            channel: nats_channel.NatsChannel = other.wakeups._channel  # type: ignore[assignment]
+            channel._client._transport.write(b"NONSENSE\r\n")  # type: ignore[union-attr]
+            await until(lambda: other.begun == 2)
+            writing.announce(7, 42)
+            await until(lambda: (7, 42) in other.from_others)
+            assert other.from_others == [(7, 42)]
+
+
 # --- the same, as streams show it --------------------------------------------------------------------------------
 
 
@@ -198,6 +266,21 @@ class Dead:
 
     async def close(self) -> None:
         """Has nothing to close."""
+
+
+class Full(Dead):
+    """A channel with no room at first."""
+
+    def __init__(self) -> None:
+        self.refused: list[str] = []
+        self.sent: list[str] = []
+
+    async def send(self, payloads: Sequence[str]) -> None:
+        """Fails the first time, by an error that the server makes when its queue of notifications is full."""
+        if not self.refused:
+            self.refused += payloads
+            raise asyncpg.ProgramLimitExceededError("too many notifications in the NOTIFY queue")
+        self.sent += payloads
 
 
 @asynccontextmanager

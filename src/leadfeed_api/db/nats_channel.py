@@ -1,7 +1,8 @@
 """Wake-ups by NATS: for many processes, where NOTIFY would make the database wake each of them.
 
-Owns the connection to the NATS server. The client reconnects by itself; each time listening begins anew, whoever waits
-is told that something may have been missed.
+Owns the connection to the NATS server. The client reconnects by itself, but closes after most errors that the server
+reports: then another takes its place. Each time listening begins anew, whoever waits is told that something may have
+been missed.
 """
 
 import asyncio
@@ -31,15 +32,15 @@ class NatsChannel:
     async def send(self, payloads: Sequence[str]) -> None:
         """Publishes each, and waits until the server has them. Raises ``OSError`` when it cannot."""
         try:
-            await self._connect()
+            client = await self._connect()
             for payload in payloads:
-                await self._client.publish(SUBJECT, payload.encode())
-            await self._client.flush(timeout=2)
+                await client.publish(SUBJECT, payload.encode())
+            await client.flush(timeout=2)
         except Error as error:
             raise ConnectionError(repr(error)) from error
 
     async def listen(self, heard: Callable[[str], None], resumed: Callable[[], None]) -> None:
-        """Hears until cancelled. A server that is not there yet is waited for."""
+        """Hears until cancelled, anew whenever the client was closed. A server that is not there yet is waited for."""
 
         async def hear(message: Msg) -> None:
             heard(message.data.decode("ascii", "replace"))
@@ -47,23 +48,26 @@ class NatsChannel:
         self._resumed = resumed
         while True:
             try:
-                await self._connect()
-                await self._client.subscribe(SUBJECT, cb=hear)
-                await self._client.flush(timeout=2)
-                break
-            except (Error, OSError) as error:
+                client = await self._connect()
+                await client.subscribe(SUBJECT, cb=hear)
+                await client.flush(timeout=2)
+                resumed()
+                while not client.is_closed:  # noqa: ASYNC110  not each way to its end is told
+                    await asyncio.sleep(PAUSE_S)
+                log.warning("listening-lost")
+            except Exception as error:  # Intentional: whatever it was, nobody else would listen again
                 log.warning("listening-failed", reason=repr(error), again_in_s=PAUSE_S)
             await asyncio.sleep(PAUSE_S)
-        resumed()
-        await asyncio.Event().wait()
 
     async def close(self) -> None:
         """Ends the connection, if there is one, or is to be. The client cannot close what was never opened."""
         if self._client.is_connected or self._client.is_reconnecting or self._client.is_connecting:
             await self._client.close()
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> Client:
         async with self._connecting:
+            if self._client.is_closed:
+                self._client = Client()  # Intentional: the other may still be letting go of what it is given
             if not self._client.is_connected and not self._client.is_reconnecting:
                 await self._client.connect(
                     self._urls,
@@ -76,6 +80,7 @@ class NatsChannel:
                     reconnected_cb=self._reconnected,
                     error_cb=_note,
                 )
+            return self._client
 
     async def _reconnected(self) -> None:
         self._resumed()

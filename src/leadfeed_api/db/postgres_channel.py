@@ -6,7 +6,9 @@ that was cut off without a word looks alive for ever), and made again when it do
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
 
 import asyncpg
 
@@ -20,6 +22,8 @@ CHECK_EVERY_S = 5.0
 CHECK_TIMEOUT_S = 5.0
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
+
+Answer = TypeVar("Answer")
 
 
 class PostgresChannel:
@@ -45,7 +49,7 @@ class PostgresChannel:
                 finally:
                     connection.terminate()
                 pause = FIRST_PAUSE_S
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:  # Intentional: whatever it was, nobody else would listen again
                 log.warning("listening-failed", reason=repr(error), again_in_s=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
@@ -58,7 +62,8 @@ class PostgresChannel:
     ) -> None:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
-        await connection.add_listener(CHANNEL, lambda _connection, _pid, _channel, payload: heard(payload))
+        listening = connection.add_listener(CHANNEL, lambda _connection, _pid, _channel, payload: heard(payload))
+        await _in_time(connection, listening)
         resumed()
         while await _answers(connection):
             try:
@@ -71,14 +76,24 @@ class PostgresChannel:
 
 
 async def _answers(connection: asyncpg.Connection) -> bool:
-    """Whether the server answers in time.
+    """Whether the server answers in time."""
+    with suppress(Exception):
+        await _in_time(connection, connection.fetchval("SELECT 1"))
+        return True
+    return False
+
+
+async def _in_time(connection: asyncpg.Connection, answer: Awaitable[Answer]) -> Answer:
+    """What the server answers. Raises ``TimeoutError`` when it does not in time; the connection is ended then.
 
     Intentional: no timeout of asyncpg's. That would send a cancel request over the same dead path, and wait for it.
     """
-    asking = asyncio.ensure_future(connection.fetchval("SELECT 1"))
+    asking = asyncio.ensure_future(answer)
     try:
         done, _ = await asyncio.wait({asking}, timeout=CHECK_TIMEOUT_S)
-        return bool(done) and asking.exception() is None
+        if not done:
+            raise TimeoutError
+        return asking.result()
     finally:
         if not asking.done():  # too late, or nobody waits for it any more
             connection.terminate()

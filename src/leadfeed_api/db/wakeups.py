@@ -14,7 +14,6 @@ from contextlib import suppress
 from typing import Literal, Protocol, Self
 
 from leadfeed_api.db.session import Database
-from leadfeed_api.errors import Unavailable
 from leadfeed_api.telemetry import Metrics, log
 
 Origin = Literal["local", "channel", "poll"]
@@ -27,7 +26,7 @@ class Channel(Protocol):
     """A way for wake-ups to travel between processes."""
 
     async def send(self, payloads: Sequence[str]) -> None:
-        """Tells every process. Raises ``Unavailable`` or ``OSError`` when it cannot."""
+        """Tells every process. Raises whatever keeps it from that."""
 
     async def listen(self, heard: Callable[[str], None], resumed: Callable[[], None]) -> None:
         """Hears until cancelled; calls ``resumed`` whenever hearing begins anew: what came before was not heard."""
@@ -94,7 +93,7 @@ class Wakeups:
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self._channel.send(payloads)
-        except (Unavailable, OSError) as error:  # no error to anyone: those who wait also poll
+        except Exception as error:  # Intentional: whatever it was, those who wait also poll, and the next are sent
             log.warning("wakeups-unsent", organisations=len(payloads), reason=repr(error))
 
     def _hear(self, payload: str) -> None:
