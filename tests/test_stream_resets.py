@@ -1,14 +1,20 @@
 """Positions that cannot be served: each is answered by a reset with a position to go on from."""
 
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+import structlog
 
 from clients import figure
+from leadfeed_api.feed import queries
 from leadfeed_api.feed.log import FLOOD
 from leadfeed_api.feed.trimming import trim
+from leadfeed_api.stream.connection import NOWHERE
+from leadfeed_api.stream.live import Live
 from statements import BY_A_TEST
-from stream_client import following
+from stream_client import following, until
 from world import Service, World
 
 pytestmark = pytest.mark.anyio
@@ -143,6 +149,82 @@ async def test_many_changes_at_once_are_one_reset(live: World) -> None:
 
     assert (reset.name, reset.data) == ("reset", {"reason": "many-changes"})
     assert moment.data["id"] == after
+
+
+@pytest.fixture
+def process(live: World) -> Live:
+    """The live feed of the service's process."""
+    found: Live = live.service.app.state.live
+    return found
+
+
+async def put_back(world: World, process: Live, positions: int) -> None:
+    """The database is as it was so many positions ago, and the process asks after it."""
+    async with world.service.app.state.database.write() as connection:
+        end = await connection.fetchval(
+            f"{BY_A_TEST} UPDATE organization SET position = position - $2 WHERE org_id = $1 RETURNING position",
+            world.org_id,
+            positions,
+        )
+        for table in ("feed_entry", "moment"):
+            await connection.execute(
+                f"{BY_A_TEST} DELETE FROM {table} WHERE org_id = $1 AND position > $2", world.org_id, end
+            )
+    process.wakeups.resumed()
+
+
+async def test_when_the_log_goes_back_the_streams_that_are_open_are_reset_and_go_on(live: World, process: Live) -> None:
+    async with following(live, "ana") as ana, following(live, "bob") as bob:
+        await ana.ready()
+        await bob.ready()
+        await live.report(*(live.moment("l1") for _ in range(3)))
+        gone = await ana.take(3)
+        with structlog.testing.capture_logs() as lines:
+            await put_back(live, process, 3)
+            resets = [await ana.next(), await bob.next()]
+        assert [(one.name, one.data) for one in resets] == [("reset", {"reason": "unknown-position"})] * 2
+        assert [one.position for one in resets] == [gone[0].position - 1] * 2
+        (after,) = await live.report(live.moment("l1"))
+        told = await ana.next()
+        assert (told.data["id"], told.position) == (after, gone[0].position)
+
+    assert [line["position"] for line in lines if line["event"] == "log-went-back"] == [resets[0].position]
+
+
+async def test_a_poll_that_a_commit_overtakes_does_not_take_the_log_for_one_that_went_back(
+    live: World, process: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = queries.positions
+    told: list[str] = []
+
+    async def overtaken(*asked: Any) -> dict[int, int]:
+        found = await ask(*asked)
+        if not told:
+            told.extend(await live.report(live.moment("l1")))
+        return found
+
+    async with following(live, "ana") as stream:
+        await stream.ready()
+        monkeypatch.setattr(queries, "positions", overtaken)
+        process.wakeups.resumed()
+        await until(lambda: told)
+        told += await live.report(live.moment("l1"))
+        assert [one.data.get("id") for one in await stream.take(2)] == told
+
+
+async def test_a_stream_that_is_catching_up_when_the_log_goes_back_is_reset_too(live: World, process: Live) -> None:
+    at = (await live.page("ana"))["live_cursor"]
+    await live.report(*(live.moment("l1") for _ in range(3)))
+    async with AsyncExitStack() as held:
+        while not process._reading.locked():
+            await held.enter_async_context(process._reading)
+        async with following(live, "ana", at=at) as stream:
+            (ours,) = process.connections.audience(live.org_id).streams
+            await until(lambda: process._reading._waiters)
+            await put_back(live, process, 2)
+            await until(lambda: ours.position == NOWHERE)
+            await held.aclose()
+            assert (await stream.next()).name == "reset"
 
 
 async def test_resets_are_counted_by_reason(live: World) -> None:

@@ -17,7 +17,7 @@ from leadfeed_api.stream.lent import Lent
 BUFFER_BYTES = 64 * 1024
 WRITE_BYTES = 16 * 1024  # in one write, more or less: what a socket's buffer has room for
 ID_LINE_BYTES = 13  # everyone's, without the number: so the size of a chunk is the same for everyone, too
-NOWHERE = -1  # the position of a stream whose client named one that nobody can read
+NOWHERE = -1  # the position of a stream whose client named one that nobody can read, or stands at one that is no more
 
 
 class SharedEvent:
@@ -121,6 +121,12 @@ class Connection:
     def discard(self) -> None:
         """Drops what waits, because the reading before it was broken off; sending it would leave a gap."""
         self._waiting, self._size, self.behind = None, 0, True
+
+    def begin_anew(self) -> None:
+        """Has the client told to reload: what it heard last is not in the log any more."""
+        self.position = NOWHERE
+        self.discard()
+        self._rouse()
 
     def take(self) -> bytes:
         """What waits to be sent, without what was sent already: the log and the tail overlap where they meet."""

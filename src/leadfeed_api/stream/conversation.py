@@ -117,12 +117,15 @@ class Conversation:
         stream = self._stream
         while not stream.ended:
             stream.collect()
+            position = stream.position
             try:
-                async with aclosing(self._live.history(stream).since(stream.position)) as pieces:
+                async with aclosing(self._live.history(stream).since(position)) as pieces:
                     async for piece in pieces:
                         await self._send(piece.data)
-                        stream.position = piece.position
                         self._live.count(piece)
+                        if stream.position != position:  # it has to begin anew
+                            break
+                        stream.position = position = piece.position
                         if self._is_over():
                             break
                     else:

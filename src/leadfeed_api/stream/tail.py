@@ -15,6 +15,10 @@ then it reads the log's position itself and its history up to there. Whoever was
 ask for is served by it. Whoever was not must have read a position at least as high as that reading's end. It has where
 the end was known to be reached before the choice. Where it was not, because the reading itself found out or was before
 the commit, somebody may have registered and looked in between: then, if anyone did register, it is read once more.
+
+A log never goes back, but a database may be put back: a standby that lagged takes over, a backup is restored. The poll
+finds that out, and every stream of the organisation is reset: what it was told may not have happened, and what happens
+now has the same positions.
 """
 
 import asyncio
@@ -202,12 +206,24 @@ class Tail:
         for org_id in [one for one in self._logs if not self._connections.audience(one).users]:
             if self._logs[org_id].reading is None and not self._logs[org_id].anchoring.locked():
                 del self._logs[org_id]
-        if not self._logs:
+        # As of before the reading: what is heard of during it may be later than its snapshot.
+        before = {org_id: one.position for org_id, one in self._logs.items() if one.position is not None}
+        if not before:
             return
         async with self._database.read() as connection:
-            reached = await queries.positions(connection, list(self._logs))
+            reached = await queries.positions(connection, list(before))
         for org_id, position in reached.items():
-            self.hear(org_id, position, "poll")
+            if position < before[org_id]:
+                self._go_back(self._logs[org_id], position)
+            else:
+                self.hear(org_id, position, "poll")
+
+    def _go_back(self, followed: _Followed, position: int) -> None:
+        log.warning("log-went-back", org_id=followed.org_id, position=position, position_before=followed.position)
+        followed.position = followed.heard = position
+        followed.behind_since = None
+        for stream in self._connections.audience(followed.org_id).streams:
+            stream.begin_anew()
 
     def _measure_lag(self) -> None:
         now = time.monotonic()
