@@ -1,24 +1,26 @@
 """How streams end, and how many there may be: limits, credentials taken back, old age, clients that do not read."""
 
 import asyncio
+import re
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from clients import figure
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream import protocol, rounds
 from leadfeed_api.stream.connection import BUFFER_BYTES, WRITE_BYTES, Connection
-from leadfeed_api.stream.protocol import StreamProtocol
+from leadfeed_api.stream.protocol import HandingOver, StreamProtocol
 from leadfeed_api.stream.rounds import Rounds
 from stream_client import following, until
 from world import Service, World, ok, problem, served
@@ -177,6 +179,32 @@ async def test_a_silent_stream_shows_a_sign_of_life_every_so_often(
             if body.count(b":\r\n") >= 3:
                 break
     assert body.split(b"\r\n\r\n")[-1] == b":\r\n" * 3
+
+
+@pytest.mark.parametrize("http", [HandingOver, HttpToolsProtocol], ids=["handed over", "a response"])
+async def test_a_stream_that_waits_for_the_log_shows_signs_of_life(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, http: type[asyncio.Protocol]
+) -> None:
+    """As everyone does who comes back to a busy log with all others, or while the database hangs."""
+    monkeypatch.setattr(rounds, "VISIT_S", 0.0)
+    monkeypatch.setattr(rounds, "ROUND_S", 0.02)
+    async with served(settings, http) as service, AsyncExitStack() as held:
+        world = await service.new_world()
+        await world.people("ana", leads={"l1": "ana"})
+        at = {"Last-Event-ID": (await world.page("ana"))["live_cursor"]}
+        await world.report(world.moment("l1"))
+        reading = service.app.state.live._reading
+        while not reading.locked():
+            await held.enter_async_context(reading)
+        async with world.client.stream("GET", "/v1/feed/stream", headers=world.rep("ana") | at) as response:
+            body = b""
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if body.count(b":\r\n") >= 3:
+                    await held.aclose()
+                if b"event: moment" in body:
+                    break
+    assert re.search(rb"retry: \d+\r\n(:\r\n){3,}id: \S+\r\nevent: moment\r\n", body)
 
 
 @given(st.lists(st.integers(1, 120_000), unique=True, max_size=30))

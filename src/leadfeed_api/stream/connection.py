@@ -37,7 +37,7 @@ class Connection:
 
     ``position`` is as far as events were taken for sending. ``expires_at`` and ``ends_at`` are Unix times.
     ``rouse`` has the conversation go on, and ``cut`` closes without a word. ``direct`` is the socket to write to past
-    the conversation, while that is idle and the client is reading.
+    the conversation, while that is idle and the client is reading; ``say`` puts in a word while it waits for the log.
     """
 
     org_id: int
@@ -54,6 +54,7 @@ class Connection:
     last_words: bytes = b""
     rouse: Callable[[], object] | None = None
     cut: Callable[[], object] | None = None
+    say: Callable[[bytes], object] | None = None
 
     _waiting: list[tuple[int, bytes]] | None = field(default=None, init=False)
     _size: int = field(default=0, init=False)
@@ -145,6 +146,8 @@ class Connection:
         """Has a sign of life sent."""
         if self.direct is not None:
             self._write_chunk(HEARTBEAT)
+        elif self.say is not None:
+            self.say(HEARTBEAT)
         else:
             self._beat = True
             self._rouse()

@@ -6,12 +6,14 @@ has none. Knows neither the server nor the database's tables.
 
 import asyncio
 import random
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Protocol
 
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.stream.connection import WRITE_BYTES, Connection
 from leadfeed_api.stream.lent import Lent
+from leadfeed_api.stream.replay import Piece
 from leadfeed_api.telemetry import log
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ class Wire(Protocol):
 
     async def send(self, data: bytes) -> None:
         """Sends, once the client has read most of what was sent before."""
+
+    def say(self, data: bytes) -> None:
+        """Sends a few bytes without waiting; what is sent next comes after them."""
 
     async def finish(self) -> None:
         """Nothing more comes."""
@@ -74,7 +79,7 @@ class Conversation:
     def client_left(self) -> None:
         """Nobody is there to speak to."""
         stream = self._stream
-        self._wire = stream.direct = stream.rouse = stream.cut = None
+        self._wire = stream.direct = stream.rouse = stream.cut = stream.say = None
         stream.end(b"")
         self._live.connections.dismiss(stream)
 
@@ -119,7 +124,7 @@ class Conversation:
             stream.collect()
             position = stream.position
             try:
-                async with aclosing(self._live.history(stream).since(position)) as pieces:
+                async with aclosing(self._history(position)) as pieces:
                     async for piece in pieces:
                         await self._send(piece.data)
                         self._live.count(piece)
@@ -134,6 +139,23 @@ class Conversation:
                 await asyncio.sleep(random.uniform(*DATABASE_PAUSE_S))  # noqa: S311
                 await self._send(stream.take_beat())
         stream.discard()
+
+    async def _history(self, after: int) -> AsyncGenerator[Piece, None]:
+        """What the log holds above a position. While it is waited for, which may be long, signs of life are sent."""
+        stream = self._stream
+        stream.say = self._say
+        try:
+            async with aclosing(self._live.history(stream).since(after)) as pieces:
+                async for piece in pieces:
+                    stream.say = None
+                    yield piece
+                    stream.say = self._say
+        finally:
+            stream.say = None
+
+    def _say(self, data: bytes) -> None:
+        if self._wire is not None:
+            self._wire.say(data)
 
     def _is_over(self) -> bool:
         return self._stream.ended

@@ -179,6 +179,10 @@ class StreamProtocol(asyncio.Protocol):
         if self.unsent:
             self._drained = asyncio.get_running_loop().create_future()
             await self._drained
+        self.say(data)
+
+    def say(self, data: bytes) -> None:
+        """Sends after all that was sent before."""
         if not self._transport.is_closing():
             self._transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 

@@ -116,6 +116,7 @@ class _Kept:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._listening: asyncio.Task[None] | None = None
+        self._saying: asyncio.Task[None] | None = None
 
     async def converse(self, conversation: Conversation, receive: Receive) -> None:
         """Until the response is complete, or the client has left, or was cut."""
@@ -128,6 +129,16 @@ class _Kept:
             conversation.client_left()
 
     async def send(self, data: bytes) -> None:
+        if self._saying is not None:
+            await self._saying
+            self._saying = None
+        await self._write(data)
+
+    def say(self, data: bytes) -> None:
+        if self._saying is None or self._saying.done():  # else the client is not reading
+            self._saying = asyncio.create_task(self._write(data))
+
+    async def _write(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def finish(self) -> None:
