@@ -18,8 +18,10 @@ from typer.testing import CliRunner, Result
 
 from addresses import openapi
 from leadfeed_api.cli import app
+from leadfeed_api.cli.context import plain_errors
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
+from leadfeed_api.db.session import Database
 from leadfeed_api.feed import queries
 from leadfeed_api.settings import DEVELOPMENT_SECRET
 from neighbours import free_port
@@ -206,11 +208,78 @@ async def test_a_database_that_cannot_be_reached_is_said_to_be(
     assert "pa55word" not in line
 
 
-async def test_a_database_that_is_not_there_is_said_to_be(environment: pytest.MonkeyPatch, database_url: str) -> None:
+@pytest.mark.parametrize("words", [("check", "acme"), ("migrate",)])
+async def test_a_database_that_is_not_there_is_said_to_be(
+    environment: pytest.MonkeyPatch, database_url: str, words: tuple[str, ...]
+) -> None:
     environment.setenv("LEADFEED_DATABASE_URL", database_url.replace("/leadfeed_template", "/no_such_template"))
-    line = await said("check", "acme")
+    line = await said(*words)
     assert "the database cannot be used" in line
     assert "does not exist" in line
+
+
+async def test_a_database_that_may_not_be_used_is_said_to_be(
+    environment: pytest.MonkeyPatch, empty_database: str
+) -> None:
+    for url, why in {
+        re.sub("//[^@]*@", "//no_such_role@", empty_database): "no_such_role",
+        f"{empty_database}&default_transaction_read_only=on": "read-only",
+        f"{empty_database}&search_path=pg_catalog": "permission denied",
+    }.items():
+        environment.setenv("LEADFEED_DATABASE_URL", url)
+        line = await said("migrate")
+        assert "the database cannot be used" in line
+        assert why in line
+
+
+async def test_what_stands_between_a_command_and_its_database_is_said_to(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def garbled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(8)
+        writer.write(b"S")  # TLS it shall be
+        await reader.read(65_536)
+        writer.write(b"which this is not")
+        writer.close()
+
+    environment.setenv("HOME", str(tmp_path))  # in which there is no certificate
+    async with await asyncio.start_server(garbled, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for url, why in {
+            f"postgresql://ana@localhost:{free_port()}/leads": "Connect call failed",
+            f"postgresql://ana@/leads?host={tmp_path}": "No such file",
+            f"postgresql://ana@127.0.0.1:{port}/leads?sslmode=require": "SSL",
+            f"postgresql://ana@127.0.0.1:{port}/leads?sslmode=verify-full": "root certificate",
+        }.items():
+            environment.setenv("LEADFEED_DATABASE_URL", url)
+            for words in (("check", "acme"), ("migrate",)):
+                line = await said(*words)
+                assert "the database cannot be used: connecting failed" in line
+                assert why in line
+
+
+def test_what_fails_elsewhere_is_not_said_to_be_the_database() -> None:
+    @plain_errors
+    def broken() -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        broken()
+
+
+async def test_a_database_that_cannot_do_it_now_is_said_to_be_in_words_that_suit_a_command(
+    environment: pytest.MonkeyPatch, database: Database, database_url: str
+) -> None:
+    environment.setenv("LEADFEED_DATABASE_URL", f"{database_url}&default_transaction_read_only=on")
+    lines = [await said("org", "create", new_org())]
+    environment.setenv("LEADFEED_DATABASE_URL", f"{database_url}&lock_timeout=50")
+    async with database.write() as connection:
+        await connection.execute("/* by a test */ LOCK TABLE organization IN ACCESS EXCLUSIVE MODE")
+        lines.append(await said("org", "create", new_org()))
+    for line, why in zip(lines, ("read-only", "lock timeout"), strict=True):
+        assert "the database cannot be used: " in line
+        assert why in line
+        assert line.endswith("run the command again.\n")
 
 
 async def test_a_database_that_was_never_migrated_is_sent_to_migrate_and_then_works(

@@ -4,7 +4,6 @@ On the embedded PostgreSQL a command attaches to the running server of the same 
 duration.
 """
 
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -23,27 +22,17 @@ from leadfeed_api.db.embedded import (
     StartFailed,
     attach_or_start,
 )
-from leadfeed_api.db.session import Database
+from leadfeed_api.db.session import HELD_UP, LOST, UNUSABLE, Database
 from leadfeed_api.db.statistics import first_statistics
-from leadfeed_api.errors import Problem
+from leadfeed_api.errors import Problem, Unavailable
 from leadfeed_api.faults import why
 from leadfeed_api.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
 EXPECTED = (AlreadyRunning, DataFolderUnusable, PostgresUnavailable, StartFailed, Problem)
-UNUSABLE = (
-    ConnectionError,
-    TimeoutError,
-    socket.gaierror,
-    asyncpg.CannotConnectNowError,
-    asyncpg.InsufficientPrivilegeError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.TooManyConnectionsError,
-)
 UNMIGRATED = (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError)
+AGAIN = "What was asked may have been done all the same, or in part: run the command again."
 
 
 def fail(reason: str) -> NoReturn:
@@ -59,14 +48,24 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
     def spoken(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
+        except Unavailable as error:
+            # Its own words are for callers over HTTP, who are to obey Retry-After.
+            if isinstance(error.__cause__, (*LOST, *HELD_UP)):
+                fail(f"the database cannot be used: {_in_one_line(error.__cause__)}. {AGAIN}")
+            fail(str(error))
         except EXPECTED as error:
             fail(str(error))
         except UNUSABLE as error:
-            fail(f"the database cannot be used: {error}")
+            fail(f"the database cannot be used: {_in_one_line(error)}")
         except UNMIGRATED:
             fail("the database's schema is not the one this version needs. Run `leadfeed migrate`.")
 
     return spoken
+
+
+def _in_one_line(error: BaseException) -> str:
+    """What the driver says; of a server that it has waited for in vain it says nothing."""
+    return " ".join(str(error).split()) or "it does not answer"
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -13,6 +13,7 @@ from alembic.script.revision import ResolutionError
 from alembic.util.exc import CommandError
 from sqlalchemy.exc import DBAPIError
 
+from leadfeed_api.db.session import UNUSABLE
 from leadfeed_api.errors import Unavailable
 
 SCRIPTS = Path(__file__).parent / "migrations"
@@ -31,7 +32,8 @@ def migrate(url: str, *, patience_ms: int = 5_000) -> None:
     """Brings the database at ``url`` to the newest revision. Several processes may call it at once.
 
     Waits ``patience_ms`` for a table that is in use, rather than have everybody queue behind it; then raises
-    ``Unavailable``, and nothing was changed. So it does when a newer version has migrated the database.
+    ``Unavailable``, and nothing was changed. So it does when a newer version has migrated the database. What makes a
+    database unusable is raised as elsewhere, without SQLAlchemy's wrapping.
     """
     config = alembic_config(url)
     config.attributes["lock_timeout_ms"] = patience_ms
@@ -42,6 +44,9 @@ def migrate(url: str, *, patience_ms: int = 5_000) -> None:
             raise Unavailable("A newer version of leadfeed has migrated this database; this one cannot.") from error
         raise
     except DBAPIError as error:
-        if isinstance(error.orig and error.orig.__cause__, asyncpg.LockNotAvailableError):
+        cause = error.orig and error.orig.__cause__
+        if isinstance(cause, asyncpg.LockNotAvailableError):
             raise Unavailable("A table that has to change is in use. Nothing was changed; try again.") from error
+        if isinstance(cause, UNUSABLE):
+            raise cause from None
         raise

@@ -8,7 +8,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import asyncpg
 
@@ -16,9 +16,16 @@ from leadfeed_api.db.pool import Connection, Loan, Pool
 from leadfeed_api.db.queues import Queues
 from leadfeed_api.errors import Busy, Unavailable
 
-__all__ = ["ANY_PLANS", "HOWEVER_LONG", "LOST", "Connection", "Database", "HandOver", "affected"]
+__all__ = [
+    "ANY_PLANS", "HELD_UP", "HOWEVER_LONG", "LOST", "UNUSABLE", "Connection", "Database", "HandOver", "affected", "connect",
+]  # fmt: skip
 
 HandOver: TypeAlias = Callable[[], None]  # to readers here, of what was read for them; never fails, never waits
+
+
+class NoConnection(ConnectionError):
+    """The server cannot be reached, or not as the settings demand: the message says what stood in between."""
+
 
 LOST = (
     OSError,
@@ -34,6 +41,18 @@ LOST = (
 )
 # What ends one statement that waited or worked too long; the connection is as good as before, or is not lent again.
 HELD_UP = (TimeoutError, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
+# What the operator has to put right, where a command begins with it: the address, the rights, the server.
+UNUSABLE = (
+    NoConnection,
+    TimeoutError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
 # Every join by key here looks a row up once: keeping what was found, in case, costs a page of 50 a twentieth.
 PLANNING = {"enable_memoize": "off"}
 # Said first by a transaction whose statements go by key: plans for any organisation. One made for an organisation that
@@ -117,7 +136,7 @@ class Database:
         return 0 if self._pool is None else self._pool.lent
 
     async def _connect(self) -> Connection:
-        connection = await asyncpg.connect(
+        connection = await connect(
             self.url,
             command_timeout=STATEMENT_S,
             statement_cache_size=self._statement_cache,
@@ -132,6 +151,14 @@ class Database:
             connection.terminate()
             raise
         return connection
+
+
+async def connect(url: str, **options: Any) -> Connection:
+    """A connection. Raises ``NoConnection`` for all that is not the server's own answer, such as a bad certificate."""
+    try:
+        return await asyncpg.connect(url, **options)
+    except (OSError, asyncpg.ClientConfigurationError) as error:
+        raise NoConnection(f"connecting failed: {str(error) or 'no answer'}") from error
 
 
 class Reading(Loan):

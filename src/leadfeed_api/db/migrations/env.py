@@ -2,13 +2,13 @@
 
 import asyncio
 
-import asyncpg
 from alembic import context
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from leadfeed_api.db import mail_tables  # noqa: F401  its tables join the metadata
+from leadfeed_api.db.session import connect
 from leadfeed_api.db.tables import Table
 from leadfeed_api.settings import Settings
 
@@ -28,9 +28,7 @@ def _run(connection: Connection) -> None:
 
 async def _connect_and_run() -> None:
     url = context.config.attributes["database_url"]
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
-    )
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connect(url), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_run)
