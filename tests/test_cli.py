@@ -17,14 +17,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from addresses import openapi
+from instances import instance
 from leadfeed_api.cli import app
 from leadfeed_api.cli.context import plain_errors
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
 from leadfeed_api.feed import queries
-from leadfeed_api.settings import DEVELOPMENT_SECRET
-from neighbours import free_port
+from leadfeed_api.settings import DEVELOPMENT_SECRET, Settings
+from neighbours import free_port, pgbouncer
 from postgres import clone_database, drop_database
 from world import Service, World, ok
 
@@ -280,6 +281,22 @@ async def test_a_database_that_cannot_do_it_now_is_said_to_be_in_words_that_suit
         assert "the database cannot be used: " in line
         assert why in line
         assert line.endswith("run the command again.\n")
+
+
+async def test_behind_a_transaction_pooler_every_command_works_with_a_direct_connection_beside_it(
+    environment: pytest.MonkeyPatch, empty_database: str
+) -> None:
+    environment.setenv("LEADFEED_LISTEN_URL", empty_database)
+    # Migrating goes past the pooler, which would mix up what it prepares: there is none yet.
+    environment.setenv("LEADFEED_DATABASE_URL", f"postgresql://ana@127.0.0.1:{free_port()}/leads")
+    assert (await leadfeed("migrate")).exit_code == 0
+    async with pgbouncer(empty_database) as pooled:
+        environment.setenv("LEADFEED_DATABASE_URL", pooled)
+        for words in (("org", "create", "acme"), ("check", "acme")):
+            done = await leadfeed(*words)
+            assert (done.exit_code, done.stderr) == (0, ""), words
+        async with instance(Settings(database_url=pooled, listen_url=empty_database, night_shift=False)):
+            pass  # it is ready
 
 
 async def test_a_database_that_was_never_migrated_is_sent_to_migrate_and_then_works(

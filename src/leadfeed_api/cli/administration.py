@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from leadfeed_api.cli.context import (
     bring_up_to_date,
-    database_url,
     fail,
+    having_database,
     load_settings,
     opened,
     plain_errors,
@@ -28,7 +28,7 @@ from leadfeed_api.fields import Name
 from leadfeed_api.organizations import queries
 from leadfeed_api.organizations.identity import SCOPES, is_org_name, is_user_id, org_number
 from leadfeed_api.organizations.tokens import Tokens
-from leadfeed_api.settings import DEVELOPMENT_SECRET
+from leadfeed_api.settings import DEVELOPMENT_SECRET, Settings
 
 Org = Annotated[str, typer.Argument(metavar="ORG", help="The organisation's name: a-z, 0-9 and inner hyphens.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
@@ -39,8 +39,9 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 @plain_errors
 def migrate() -> None:
     """Brings the database's schema up to date."""
-    with database_url(load_settings()) as url:
-        bring_up_to_date(url)
+    with having_database(load_settings()) as settings:
+        # Past a transaction pooler, where what another migrator has prepared by the same names is still there.
+        bring_up_to_date(settings.listen_url or settings.database_url or "")
     print(f"The schema is at revision {NEWEST}.")
 
 
@@ -54,14 +55,14 @@ def create_organization(
     _demand_name(org)
     label = org if name is None else _label(name)
 
-    async def create(url: str) -> str:
-        async with opened(url) as database, database.write() as connection:
+    async def create(settings: Settings) -> str:
+        async with opened(settings) as database, database.write() as connection:
             now = datetime.now(UTC)
             org_id = await queries.create_organization(connection, org, label, now)
             return (await queries.create_key(connection, org_id, ["admin"], "first administrator", now))[1]
 
-    with database_url(load_settings()) as url:
-        secret = asyncio.run(create(url))
+    with having_database(load_settings()) as settings:
+        secret = asyncio.run(create(settings))
     _show(as_json, {"org": org, "api_key": secret}, f"{secret}\n", "Keep this admin API key: it is not shown again.")
 
 
@@ -78,14 +79,14 @@ def create_key(
         fail(f"no such scope: {', '.join(sorted(unknown))}. There are {', '.join(sorted(SCOPES))}.")
     label = _label(name)
 
-    async def create(url: str) -> tuple[str, str]:
-        async with opened(url) as database, database.write() as connection:
+    async def create(settings: Settings) -> tuple[str, str]:
+        async with opened(settings) as database, database.write() as connection:
             await demand_organization(connection, org)
             key, secret = await queries.create_key(connection, org_number(org), scope, label, datetime.now(UTC))
             return str(key.id), secret
 
-    with database_url(load_settings()) as url:
-        key_id, secret = asyncio.run(create(url))
+    with having_database(load_settings()) as settings:
+        key_id, secret = asyncio.run(create(settings))
     _show(as_json, {"id": key_id, "key": secret}, f"{secret}\n", "Keep this API key: it is not shown again.")
 
 
@@ -126,14 +127,14 @@ def check(
     Exit code 0 if all match (or were repaired), 1 if not.
     """
 
-    async def compare(url: str) -> audit.Differences:
-        async with opened(url) as database:
+    async def compare(settings: Settings) -> audit.Differences:
+        async with opened(settings) as database:
             async with database.read() as connection:
                 await demand_organization(connection, org)
             return await audit.compare(database, org_number(org), repair=repair)
 
-    with database_url(load_settings()) as url:
-        found = asyncio.run(compare(url))
+    with having_database(load_settings()) as settings:
+        found = asyncio.run(compare(settings))
     done = " Repaired." if found.repaired else ""
     entries = "1 entry" if found.entries == 1 else f"{found.entries:,} entries"
     text = f"{org}: {entries}, {found.missing:,} missing, {found.surplus:,} surplus.{done}\n"

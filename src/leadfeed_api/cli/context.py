@@ -80,14 +80,14 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 @contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
-    """The database these settings mean; an embedded one is migrated first, because nobody else would."""
+def having_database(settings: Settings) -> Iterator[Settings]:
+    """These settings with the database they mean; an embedded one is migrated first, because nobody else would."""
     if settings.database_url is not None:
-        yield settings.database_url
+        yield settings
         return
     with attach_or_start(settings.data_dir, pg_bin=settings.pg_bin) as url:
         bring_up_to_date(url)
-        yield url
+        yield settings.model_copy(update={"database_url": url})
 
 
 def bring_up_to_date(url: str) -> None:
@@ -105,13 +105,14 @@ def the_service(settings: Settings) -> FastAPI:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Database]:
-    """A small pool for one command."""
-    async with Database(url, pool_size=4) as database, first_statistics(database):
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """A small pool for one command, on the database that the settings have."""
+    url, pooled_outside = settings.database_url or "", settings.listen_url is not None
+    async with Database(url, pool_size=4, pooled_outside=pooled_outside) as database, first_statistics(database):
         yield database
 
 
-async def reach(url: str) -> None:
+async def reach(settings: Settings) -> None:
     """Connects once, so that what is wrong with a database is said before anything starts on it."""
-    async with opened(url):
+    async with opened(settings):
         pass

@@ -9,7 +9,7 @@ import typer
 import uvloop
 from prometheus_client import start_http_server
 
-from leadfeed_api.cli.context import database_url, fail, load_settings, plain_errors
+from leadfeed_api.cli.context import fail, having_database, load_settings, plain_errors
 from leadfeed_api.errors import Misconfigured
 from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions.delivery.worker import mailbox_folder, open_deliverer
@@ -24,11 +24,11 @@ def deliver(
     ] = None,
 ) -> None:
     """Sends subscription mails. They go to the server of LEADFEED_SMTP_URL or, without one, into a mailbox folder."""
-    settings = load_settings()
-    configure_logging(settings.log_format)
-    with database_url(settings) as url:
+    given = load_settings()
+    configure_logging(given.log_format)
+    with having_database(given) as settings:
         try:
-            uvloop.run(_work(settings.model_copy(update={"database_url": url}), once=once, metrics_port=metrics_port))
+            uvloop.run(_work(settings, once=once, metrics_port=metrics_port))
         except Misconfigured as error:
             fail(str(error))
 

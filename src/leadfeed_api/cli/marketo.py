@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from leadfeed_api.cli.administration import AsJson, Org, demand_organization
-from leadfeed_api.cli.context import database_url, fail, load_settings, opened, plain_errors
+from leadfeed_api.cli.context import fail, having_database, load_settings, opened, plain_errors
 from leadfeed_api.cli.marketo_leads import make_leads, store_leads
 from leadfeed_api.cli.marketo_tally import Tally
 from leadfeed_api.db.session import Database
@@ -28,6 +28,7 @@ from leadfeed_api.ingestion.sources.marketo import MarketoExport, NotInteresting
 from leadfeed_api.ingestion.sources.marketo_rows import LeadRecord
 from leadfeed_api.ingestion.sources.marketo_types import ActivityTypes, UnusableTypes, operator_types, packaged_types
 from leadfeed_api.organizations.identity import org_number
+from leadfeed_api.settings import Settings
 
 BATCH = 500
 Watch = Callable[[MarketoExport], None]
@@ -54,8 +55,8 @@ def import_marketo(
     with ExitStack() as stack:
         # Every file is looked at before anything is stored: a wrong one among ten must not leave nine half done.
         exports = [stack.enter_context(export) for export in open_exports(files, _types(types))]
-        with database_url(load_settings()) as url, _progress(exports) as watch:
-            tally = asyncio.run(_import(url, org, exports, watch, create_missing_leads=create_missing_leads))
+        with having_database(load_settings()) as settings, _progress(exports) as watch:
+            tally = asyncio.run(_import(settings, org, exports, watch, create_missing_leads=create_missing_leads))
     sys.stdout.write(json.dumps({"org": org, **tally.as_dict()}) + "\n" if as_json else tally.as_text())
     if tally.unreadable and not tally.rows:
         raise typer.Exit(1)
@@ -146,9 +147,9 @@ async def _record(database: Database, org_id: int, moments: Sequence[Candidate],
 
 
 async def _import(
-    url: str, org: str, exports: Sequence[MarketoExport], watch: Watch, *, create_missing_leads: bool
+    settings: Settings, org: str, exports: Sequence[MarketoExport], watch: Watch, *, create_missing_leads: bool
 ) -> Tally:
-    async with opened(url) as database:
+    async with opened(settings) as database:
         async with database.read() as connection:
             await demand_organization(connection, org)
         return await import_exports(

@@ -16,23 +16,24 @@ from leadfeed_api.best_bets import retier as tiering
 from leadfeed_api.best_bets.lease import Superseded
 from leadfeed_api.best_bets.retier import Progress, Retiered, Watch
 from leadfeed_api.cli.administration import AsJson, Org, demand_organization
-from leadfeed_api.cli.context import database_url, fail, load_settings, opened, plain_errors
+from leadfeed_api.cli.context import fail, having_database, load_settings, opened, plain_errors
 from leadfeed_api.organizations.identity import org_number
+from leadfeed_api.settings import Settings
 
 
 @plain_errors
 def retier(org: Org, as_json: AsJson = False) -> None:
     """Recomputes stars and flames now, as the nightly run does. Running it again changes nothing."""
 
-    async def work(url: str, watch: Watch) -> Retiered:
-        async with opened(url) as database:
+    async def work(settings: Settings, watch: Watch) -> Retiered:
+        async with opened(settings) as database:
             async with database.read() as connection:
                 await demand_organization(connection, org)
             return await tiering.retier(database, org_number(org), watch)
 
     try:
-        with database_url(load_settings()) as url, _bar(org) as watch:
-            done = asyncio.run(work(url, watch))
+        with having_database(load_settings()) as settings, _bar(org) as watch:
+            done = asyncio.run(work(settings, watch))
     except Superseded:
         fail(f"{org} is being re-tiered by a later run; this one has stopped in its favour.")
     shown = _shown(org, done)

@@ -83,7 +83,7 @@ def own_database(settings: Settings, workers: int = 1) -> Iterator[str]:
     Raises ``AlreadyRunning`` when another process has the embedded data folder.
     """
     if settings.database_url is not None:
-        asyncio.run(reach(settings.database_url))
+        asyncio.run(reach(settings))
         yield settings.database_url
         return
     options = {"max_connections": str(max(int(SETTINGS["max_connections"]), _connections(settings, workers)))}
