@@ -125,10 +125,16 @@ class Wire:
 
 
 @asynccontextmanager
-async def wire(dsn: str) -> AsyncIterator[tuple[Wire, str]]:
-    """A wire to the server behind ``dsn``, and the DSN that leads through it."""
+async def wire(dsn: str, *, at_most: int | None = None) -> AsyncIterator[tuple[Wire, str]]:
+    """A wire to the server behind ``dsn``, and the DSN that leads through it; ``at_most`` so many connections."""
     carried = Wire(dsn)
-    server = await asyncio.start_server(carried._accept, "127.0.0.1", 0)
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await carried._accept(reader, writer)
+        if carried.accepted == at_most:
+            server.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     parts = urlsplit(dsn)
     try:

@@ -25,7 +25,7 @@ from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
 from leadfeed_api.feed import queries
 from leadfeed_api.settings import DEVELOPMENT_SECRET, Settings
-from neighbours import free_port, pgbouncer
+from neighbours import free_port, pgbouncer, wire
 from postgres import clone_database, drop_database
 from world import Service, World, ok
 
@@ -297,6 +297,16 @@ async def test_behind_a_transaction_pooler_every_command_works_with_a_direct_con
             assert (done.exit_code, done.stderr) == (0, ""), words
         async with instance(Settings(database_url=pooled, listen_url=empty_database, night_shift=False)):
             pass  # it is ready
+
+
+async def test_a_service_of_several_workers_of_which_one_cannot_start_fails(
+    environment: pytest.MonkeyPatch, database_url: str
+) -> None:
+    async with wire(database_url, at_most=1) as (_, through_wire):  # enough for the look before the workers start
+        environment.setenv("LEADFEED_DATABASE_URL", through_wire)
+        done = await asyncio.to_thread(script, "serve", "--workers", "2", "--port", str(free_port()))
+    assert done.returncode == 3
+    assert "failed to start" in done.stderr
 
 
 async def test_a_database_that_was_never_migrated_is_sent_to_migrate_and_then_works(

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from leadfeed_api import __version__
 from leadfeed_api.cli.context import bring_up_to_date, fail, load_settings, plain_errors, reach, the_service
@@ -118,9 +120,14 @@ def _run_several(settings: Settings, workers: int) -> None:
     os.environ["LEADFEED_DATABASE_URL"] = settings.database_url or ""
     os.environ["LEADFEED_WITH_DELIVERY"] = str(settings.with_delivery)
     os.environ["LEADFEED_HOST"], os.environ["LEADFEED_PORT"] = settings.host, str(settings.port)
-    uvicorn.run(
+    config = uvicorn.Config(
         "leadfeed_api.cli.serve:app_from_environment", factory=True, workers=workers, **server_options(settings)
     )
+    supervisor = Multiprocess(config, sockets=[config.bind_socket()])
+    supervisor.run()
+    # It ends them all when one cannot start, and leaves it at that: a single process ends with this code.
+    if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
+        sys.exit(STARTUP_FAILURE)
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
