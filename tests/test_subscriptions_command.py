@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import signal
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -78,24 +79,59 @@ async def test_once_does_what_is_due_and_says_where_the_mail_went(
 ) -> None:
     await world.people("ana", leads={"l1": "ana"})
     await subscribe(world, "ana", "lead", "l1", recipients=["pat@partner.example"])
-    said = await run_once(environment(database_url, tmp_path))
-    assert f"Mail goes to {tmp_path / 'mailbox'}." in said
+    said = await run_once(environment(database_url, tmp_path, LOG_FORMAT="json"))
+    begun, *_ = [json.loads(line) for line in said.splitlines()]
+    assert (begun["event"], begun["to"]) == ("mail worker started", str(tmp_path / "mailbox"))
     assert len(list((tmp_path / "mailbox").glob("*.eml"))) == 1
+
+
+async def test_once_fails_while_the_mail_server_is_away_and_the_next_run_sends_what_waits(
+    world: World, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1", recipients=["pat@partner.example"])
+    async with running() as server:
+        env = environment(database_url, tmp_path, SMTP_URL=f"smtp://127.0.0.1:{server.port}")
+        await server.stop()
+        line = await said_by(monkeypatch, env, "deliver", "--once")
+        assert line.startswith("leadfeed: the mail server cannot be used: ")
+        assert line.endswith("; what waits is tried again by the next run\n")
+        await server.start()
+        await run_once(env)
+        assert [address for address, _ in server.kept] == ["pat@partner.example"]
+
+
+async def test_metrics_that_cannot_be_served_are_said_to_be(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = environment(database_url, tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        line = await said_by(monkeypatch, env, "deliver", "--metrics-port", port)
+        assert f"cannot serve metrics on 127.0.0.1:{port} (Address already in use)" in line
+        line = await said_by(monkeypatch, env, "deliver", "--metrics-port", port, "--metrics-host", "192.0.2.1")
+        assert f"cannot serve metrics on 192.0.2.1:{port} " in line
 
 
 async def test_a_worker_that_cannot_work_says_why_in_one_line(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("SMTP_URL", "imap://mail.example"), ("MAIL_FROM", "nobody")):
-        with monkeypatch.context() as told:
-            for variable, text in environment(database_url, tmp_path, **{name: value}).items():
-                told.setenv(variable, text)
-            told.setattr(command, "configure_logging", lambda _: None)  # it is this process's, and outlives the test
-            for words in (["deliver", "--once"], ["serve", "--with-delivery"]):
-                done = await asyncio.to_thread(CliRunner().invoke, app, words)
-                assert done.exit_code == 1
-                assert done.stderr.startswith(f"leadfeed: LEADFEED_{name}")
-                assert done.stderr.count("\n") == 1
+        for words in (["deliver", "--once"], ["serve", "--with-delivery"]):
+            line = await said_by(monkeypatch, environment(database_url, tmp_path, **{name: value}), *words)
+            assert line.startswith(f"leadfeed: LEADFEED_{name}")
+
+
+async def said_by(monkeypatch: pytest.MonkeyPatch, env: dict[str, str], *words: str) -> str:
+    """The one line that a command ends with, run in this process."""
+    with monkeypatch.context() as told:
+        for variable, text in env.items():
+            told.setenv(variable, text)
+        told.setattr(command, "configure_logging", lambda _: None)  # it is this process's, and outlives the test
+        done = await asyncio.to_thread(CliRunner().invoke, app, words)
+    assert done.exit_code == 1
+    assert done.stderr.count("\n") == 1
+    return done.stderr
 
 
 async def test_two_workers_side_by_side_send_nothing_twice(

@@ -500,6 +500,22 @@ async def test_a_server_away_for_an_hour_costs_few_attempts_and_ends_in_two_mail
     assert mails[1]["Subject"].endswith("(and 57 more)")  # the first two are in the first
 
 
+async def test_a_worker_that_drains_says_why_something_waits_and_only_then(world: World, post: Post) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
+    for rep, lead in (("ana", "l1"), ("bob", "l2")):
+        await subscribe(world, rep, "lead", lead)
+    # Both leave at once: one finds the server away, the other one does not.
+    post.box.fault = lambda _: Unreachable("connection refused") if post.box.attempts == 1 else None
+    await world.report(just_now(world, "l1", "Visited"), just_now(world, "l2", "Visited"))
+    assert await post.deliverer.drain() is None
+    post.clock.move(seconds=11)
+    assert await post.deliverer.drain() == "connection refused"
+    assert len(post.box.taken) == 1
+    post.clock.move(seconds=2)
+    assert await post.deliverer.drain() is None
+    assert len(post.box.taken) == 2
+
+
 async def test_a_message_without_an_answer_is_sent_once_more_and_never_a_third_time(world: World, post: Post) -> None:
     await world.people("ana", "bob", leads={"l1": "ana"})
     await subscribe(world, "ana", "lead", "l1")

@@ -68,6 +68,7 @@ class Deliverer:
         self._under_way: set[asyncio.Task[None]] = set()
         self._pause = timedelta(0)
         self._paused_until = datetime.min.replace(tzinfo=UTC)
+        self._why_paused: str | None = None  # until sending begins again
         self._trimmed: dict[int, datetime] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -85,11 +86,12 @@ class Deliverer:
             if self._under_way:
                 await asyncio.wait(self._under_way, timeout=STOP_S)
 
-    async def drain(self) -> None:
-        """Does what is due now, and returns when nothing is, or the mail server cannot be used."""
+    async def drain(self) -> str | None:
+        """Does what is due now, until nothing is, or the mail server cannot be used: then it returns why."""
         while await self.round() or self._under_way:
             if self._under_way:
                 await asyncio.wait(self._under_way)
+        return self._why_paused
 
     async def round(self) -> bool:
         """One look at every organisation with something to do; whether anything was done."""
@@ -124,6 +126,7 @@ class Deliverer:
         room = (1 if self._pause else AT_ONCE) - len(self._under_way)
         if room <= 0 or now < self._paused_until:
             return False
+        self._why_paused = None
         mails = await outbox.claim(self._database, org_id, now, room)
         for mail in mails:
             task = asyncio.create_task(self._send(mail))
@@ -155,6 +158,7 @@ class Deliverer:
         first, longest = bounds
         self._pause = min(max(self._pause * 2, first), longest)
         self._paused_until = now + self._pause
+        self._why_paused = why
         log.warning("mail: the server cannot be used", why=why, seconds=self._pause.total_seconds())
 
     async def _careful_round(self) -> bool:
