@@ -151,6 +151,16 @@ async def test_a_repair_is_done_in_one_go_though_an_entry_stands_at_another_time
     assert await world.feed("ana") == feed
 
 
+async def test_an_entry_of_a_wrong_lead_is_put_right_in_one_go(world: World, database: Database) -> None:
+    feed = await world.feed("ana")
+    await tamper(database, "UPDATE feed_entry SET lead_id = 'l2' WHERE org_id = $1 AND user_id = 'ana'", world.org_id)
+
+    assert await audit.compare(database, world.org_id, repair=True) == Differences(3, 0, 2, repaired=True)
+
+    assert await audit.compare(database, world.org_id, repair=False) == Differences(3, 0, 0, repaired=False)
+    assert await world.feed("ana") == feed
+
+
 async def test_much_is_mended_in_small_transactions_that_each_tell_few(
     world: World, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

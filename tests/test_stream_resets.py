@@ -1,14 +1,17 @@
 """Positions that cannot be served: each is answered by a reset with a position to go on from."""
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import structlog
+from asyncpg import Record
 
 from clients import figure
-from leadfeed_api.feed import queries
+from leadfeed_api.db.session import Database
+from leadfeed_api.feed import queries, trimming
 from leadfeed_api.feed.log import FLOOD
 from leadfeed_api.feed.trimming import trim
 from leadfeed_api.stream.connection import NOWHERE
@@ -137,6 +140,33 @@ async def test_of_an_erased_person_nothing_is_left_once_the_log_is_trimmed(live:
     assert max(row["position"] for row in left if row["user_id"] == "ana") == int(erased.rpartition("-")[2])
     async with following(live, "ana", at=before) as stream:
         assert (await stream.next()).data == {"reason": "old-position"}
+
+
+async def test_a_long_log_is_trimmed_in_small_transactions_between_which_others_have_their_turn(
+    live: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = live.service.app.state.database
+    for part in range(3):
+        await live.sync(leads=[{"id": f"x{part}-{n}", "name": "X", "owner_id": "ana"} for n in range(15)])
+    sizes, forget = [], trimming._forget
+
+    async def counted(database: Database, org_id: int, old: Sequence[Record]) -> None:
+        sizes.append(len(old))
+        await forget(database, org_id, old)
+        await live.report(live.moment("l2"))
+
+    monkeypatch.setattr(trimming, "AT_A_TIME", 10)
+    monkeypatch.setattr(trimming, "_forget", counted)
+    before = datetime.now(UTC)
+
+    assert await trim(database, live.org_id, before) == sum(sizes)
+
+    assert (max(sizes), sum(sizes)) == (10, 45 + 2)  # and the two leads that were there
+    async with database.read() as connection:
+        left = await connection.fetch(f"{BY_A_TEST} SELECT * FROM feed_change WHERE org_id = $1", live.org_id)
+        assert sorted((row["user_id"], row["lead_id"]) for row in left) == [("ana", None), ("bob", None)]
+        assert (await queries.reach(connection, live.org_id))[1] >= max(row["position"] for row in left)
+    assert await trim(database, live.org_id, before) == 0
 
 
 async def test_many_changes_at_once_are_one_reset(live: World) -> None:

@@ -152,15 +152,15 @@ def restored(as_json: AsJson = False) -> None:
     Streams that come back are told to reload, feeds for readers are sent in full, and mail that waits is still sent.
     """
 
-    async def leap(url: str) -> int:
-        async with opened(url) as database:
+    async def leap(settings: Settings) -> int:
+        async with opened(settings) as database:
             found = await trimming.organizations(database)
             for org_id in found:
                 await trimming.leap(database, org_id)
         return len(found)
 
-    with database_url(load_settings()) as url:
-        count = asyncio.run(leap(url))
+    with having_database(load_settings()) as settings:
+        count = asyncio.run(leap(settings))
     organizations = "1 organisation" if count == 1 else f"{count:,} organisations"
     _show(as_json, {"organizations": count}, f"{organizations}: streams and feeds begin anew.\n", None)
 

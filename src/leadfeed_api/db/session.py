@@ -17,7 +17,8 @@ from leadfeed_api.db.queues import Queues
 from leadfeed_api.errors import Busy, Unavailable
 
 __all__ = [
-    "ANY_PLANS", "HELD_UP", "HOWEVER_LONG", "LOST", "UNUSABLE", "Connection", "Database", "HandOver", "affected", "connect",
+    "ANY_PLANS", "HELD_UP", "HOWEVER_LONG", "LOST", "UNUSABLE", "Connection", "Database", "HandOver", "affected",
+    "connect",
 ]  # fmt: skip
 
 HandOver: TypeAlias = Callable[[], None]  # to readers here, of what was read for them; never fails, never waits

@@ -215,9 +215,10 @@ async def surplus(connection: Connection, org_id: int) -> list[Key]:
 async def repair(
     connection: Connection, org_id: int, lacking: Sequence[Key], extra: Sequence[Key], position: int
 ) -> list[str]:
-    """Inserts what is still missing and deletes what is still surplus; returns whose inboxes changed."""
-    users, moments = [key.user_id for key in lacking], [key.moment_id for key in lacking]
-    touched = await connection.fetch(INSERT_MISSING, org_id, users, moments, position)
+    """Deletes what is still surplus and inserts what is still missing; returns whose inboxes changed."""
     users, times = [key.user_id for key in extra], [key.occurred_at for key in extra]
-    touched += await connection.fetch(DELETE_SURPLUS, org_id, users, times, [key.moment_id for key in extra])
+    touched = await connection.fetch(DELETE_SURPLUS, org_id, users, times, [key.moment_id for key in extra])
+    wanted = [*lacking, *extra]  # an entry with a wrong lead has the key of the right one, which misses once it is gone
+    users, moments = [key.user_id for key in wanted], [key.moment_id for key in wanted]
+    touched += await connection.fetch(INSERT_MISSING, org_id, users, moments, position)
     return sorted({row["user_id"] for row in touched})
