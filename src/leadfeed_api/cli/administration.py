@@ -145,7 +145,7 @@ def check(
 
 @plain_errors
 def restored(as_json: AsJson = False) -> None:
-    """Makes all streams and feeds begin anew. Run it after restoring a backup.
+    """Makes streams and feeds begin anew after a backup was restored.
 
     Run it once, with the service stopped, when the database lost its last commits: after restoring a backup, or after
     failing over to a standby that was behind. Otherwise who has seen what was lost may miss what comes in its place.
