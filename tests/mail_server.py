@@ -29,7 +29,7 @@ class Misbehaviour:
     greeting: str | None = None  # in place of 220, and the connection is closed
     mail: str | None = None  # an answer in place of 250
     rcpt: Callable[[str], str | None] = lambda _: None
-    data: Callable[[str], str | None] = lambda _: None
+    data: Callable[[str], str | bytes | None] = lambda _: None
     swallow: Callable[[str], bool] = lambda _: False  # take the message, then drop the connection without an answer
     keep_swallowed: bool = True
     tarpit_s: float = 0.0  # before every answer
@@ -123,7 +123,7 @@ class MailServer:
             envelope.rcpt_tos.append(address)
         return refusal or "250 OK"
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str | bytes:  # noqa: N802
         await asyncio.sleep(self.wrong.tarpit_s)
         (address,) = envelope.rcpt_tos
         refusal = self.wrong.data(address)

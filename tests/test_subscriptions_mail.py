@@ -388,6 +388,34 @@ async def test_a_refusal_for_good_pauses_the_address_with_the_servers_reason(wor
     assert {address_of(mail) for mail in await post.instant()} == {"ana@crm.example", "bob@crm.example"}
 
 
+@pytest.mark.parametrize("answer", ["550 5.1.1 adresse refus\udce9e", "550 5.1.1 no such\x00 user"])
+async def test_a_refusal_in_bytes_that_are_no_text_is_believed_like_any_other(
+    world: World, post: Post, answer: str
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    post.box.fault = lambda _: Refused(answer, "address")
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.instant()
+    for _ in range(3):
+        await post.go(minutes=3)
+
+    assert post.box.attempts == 1
+    assert (await standing(world, "ana"))["status"] == "refused"
+
+
+async def test_a_server_that_cannot_be_used_and_says_so_in_bytes_that_are_no_text_costs_nothing(
+    world: World, post: Post
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    post.box.fault = lambda _: Unreachable("421 closed\x00")
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.instant()
+    post.box.fault = lambda _: None
+    assert subjects(await post.go(seconds=1)) == ["L1 (Acme): Visited"]
+
+
 async def test_a_refused_address_is_active_again_when_the_crm_knows_another(world: World, post: Post) -> None:
     await world.people("ana", leads={"l1": "ana"})
     await subscribe(world, "ana", "lead", "l1")

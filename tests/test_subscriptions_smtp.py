@@ -285,6 +285,22 @@ async def test_nothing_is_composed_for_a_server_that_is_away(
         assert (len(composed), len(server.kept), server.connections) == (1, 1, 1)
 
 
+async def test_an_answer_in_another_encoding_puts_a_message_off_and_leaves_no_doubt(
+    settings: Settings, world: World
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    async with running() as server, smtp(server) as carrier, open_post(settings, carrier) as post:
+        server.wrong.data = lambda _: "451 réessayez".encode("latin-1")
+        await world.report(just_now(world, "l1", "Visit-01"))
+        await drained(post)
+        await drained(post, seconds=11)
+        assert post.counted("leadfeed_mails_failed_total", reason="put-off") == 1
+        server.wrong.data = lambda _: None
+        await drained(post, seconds=30)
+        assert [visits(message) for _, message in server.kept] == [{"Visit-01"}]
+
+
 Trouble = Callable[[MailServer], Awaitable[None]]
 
 

@@ -18,6 +18,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from leadfeed_api.db.session import Connection, Database, affected
+from leadfeed_api.fields import clean
 from leadfeed_api.subscriptions import recipients
 from leadfeed_api.subscriptions.digest import FREQUENCIES, Frequency, Plan, plan
 from leadfeed_api.subscriptions.recipients import Recipient
@@ -198,7 +199,7 @@ async def put_off(
     """The mail stays on its way until ``at``. ``in_doubt``: still nobody knows whether this attempt's message left."""
     refusals, doubts = min(mail.refusals + refused, 30_000), mail.doubts + in_doubt
     async with database.write() as connection:
-        await connection.execute(PUT_OFF, mail.org_id, mail.id, mail.attempt, at, reason, doubts, refusals)
+        await connection.execute(PUT_OFF, mail.org_id, mail.id, mail.attempt, at, clean(reason), doubts, refusals)
 
 
 async def finish(
@@ -225,6 +226,9 @@ async def finish(
         counts_for: the recipient towards whose day's cap it counts.
         refused_address: the address that no mail shall go to any more, because its server said so for good.
     """
+    # A server answers in whatever bytes it likes, and an error of ours may quote anything: neither keeps an end from
+    # being noted down.
+    reason = None if reason is None else clean(reason)
     async with database.write() as connection:
         await recipients.lock(connection, mail.org_id, [mail.recipient_id])
         finished = await connection.execute(FINISH, mail.org_id, mail.id, mail.attempt, state, now, reason)

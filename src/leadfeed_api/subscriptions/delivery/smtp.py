@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
+from leadfeed_api.fields import clean
 from leadfeed_api.settings import is_loopback
 from leadfeed_api.subscriptions.delivery.answers import Stage, blame
 from leadfeed_api.subscriptions.delivery.carriers import HandOver, Refused, Uncertain, Unreachable
@@ -219,12 +220,12 @@ class _Line:
 
 
 def _refusal(code: int, answer: str, stage: Stage) -> Exception:
-    said = f"{code} {' '.join(answer.split())}"[:300]
+    said = f"{code} {clean(answer)}"[:300]
     blames = blame(code, answer, stage)
     return Unreachable(said) if blames == "server" else Refused(said, blames)
 
 
 def _said(error: BaseException) -> str:
     if isinstance(error, SMTPResponseException):
-        return f"{error.code} {' '.join(error.message.split())}"[:300]
-    return " ".join(str(error).split())[:300] or type(error).__name__
+        return f"{error.code} {clean(error.message)}"[:300]
+    return clean(str(error))[:300] or type(error).__name__

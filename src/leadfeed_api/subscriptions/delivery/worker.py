@@ -136,19 +136,24 @@ class Deliverer:
 
     async def _send(self, mail: Mail) -> None:
         try:
-            if await self._sender.send(mail):
+            if await self._attempt(mail):
                 self._pause = timedelta(0)
-        except Unreachable as error:
-            self._metrics.mails_failed.labels("unreachable").inc()
-            self._rest(AWAY, str(error))
-            with suppress(Unavailable):
-                await outbox.put_off(self._database, mail, self._clock(), str(error))
         except Uncertain as error:
             self._rest(SWALLOWING, str(error))
         except Unavailable as error:
             log.warning("mail: the database left", org_id=mail.org_id, mail_id=str(mail.id), why=error.detail)
         except Exception as error:  # Intentional: a fault of ours ends this attempt, not the worker
             log.error("mail: failure", org_id=mail.org_id, mail_id=str(mail.id), exc_info=error)
+
+    async def _attempt(self, mail: Mail) -> bool:
+        """Whether the mail server took part; while it cannot be used, this mail waits, and with it all others."""
+        try:
+            return await self._sender.send(mail)
+        except Unreachable as error:
+            self._metrics.mails_failed.labels("unreachable").inc()
+            self._rest(AWAY, str(error))
+            await outbox.put_off(self._database, mail, self._clock(), str(error))
+            return False
 
     def _rest(self, bounds: tuple[timedelta, timedelta], why: str) -> None:
         """No mail is begun for a while, twice as long each time; one answer of the server ends it."""
