@@ -501,6 +501,37 @@ async def test_a_mail_put_off_comes_again_with_growing_pauses_the_same_id_and_wh
     assert subjects([first, second]) == ["L1 (Acme): First", "L1 (Acme): Meanwhile (and 2 more)"]
 
 
+async def test_a_mail_that_waited_for_a_worker_or_a_server_is_sent_however_long_that_took(
+    world: World, post: Post
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    post.box.fault = lambda _: Unreachable("connection refused")
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.instant()
+    post.clock.move(days=5)  # without a worker; and then the server, which does not know us any more, is slow to agree
+    post.box.fault = lambda _: Refused("451 greylisted", "nobody")
+    await post.go()
+    post.box.fault = lambda _: None
+    assert subjects(await post.go(minutes=1)) == ["L1 (Acme): Visited"]
+
+
+async def test_a_mail_that_the_server_puts_off_for_four_days_fails(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    post.box.fault = lambda _: Refused("451 come again", "nobody")
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.instant()
+    for _ in range(12):
+        await post.go(hours=8)
+    expired = {"reason": "expired"}
+    assert post.counted("leadfeed_mails_failed_total", **expired) == 0
+    await post.go(hours=1)
+    assert post.counted("leadfeed_mails_failed_total", **expired) == 1
+    post.box.fault = lambda _: None
+    assert await post.go(days=1) == []
+
+
 async def test_what_was_read_while_the_server_was_away_is_not_mailed_afterwards(world: World, post: Post) -> None:
     await world.people("ana", leads={"l1": "ana"})
     await subscribe(world, "ana", "lead", "l1")

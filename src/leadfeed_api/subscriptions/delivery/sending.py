@@ -26,7 +26,9 @@ from leadfeed_api.telemetry import Metrics, log
 
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(hours=1)  # of a mail that the server put off
 GIVE_UP = timedelta(days=4)
-INSIST = 8  # refusals of a message for good, within two hours, until it is believed: it may have been the server's hour
+# Refusals, within two hours, until one is believed: it may have been the server's hour. A mail that waited longer than
+# ``GIVE_UP`` for a worker or a server has as many: a server that puts strangers off for a while gets to know it first.
+INSIST = 8
 # Addresses that a server refuses for good while it takes no message at all: any more, and it is us whom it does not
 # want ("relaying denied"). Their mails are put off, or an hour of it would pause every address there is.
 REFUSED_IN_A_ROW = 3
@@ -79,9 +81,6 @@ class Sender:
         """
         if mail.doubts >= MAX_DOUBTS:
             await self._set_aside(mail, "uncertain", LOST_TWICE)
-            return False
-        if self._clock() - mail.created_at > GIVE_UP:
-            await self._end(mail, "failed", "expired", EXPIRED)
             return False
         # Composing is the costly part: while the server is away, an attempt is no more than a connection.
         await self._carrier.reach()
@@ -157,6 +156,8 @@ class Sender:
             await self._end(mail, "failed", "refused", str(refusal), refused_address=address)
         elif refusal.blames == "message" and mail.refusals >= INSIST:
             await self._set_aside(mail, "refused", str(refusal))
+        elif mail.refusals >= INSIST and self._clock() - mail.created_at > GIVE_UP:
+            await self._end(mail, "failed", "expired", EXPIRED)
         else:
             pause = min(FIRST_RETRY * 2 ** min(mail.refusals, 10), LONGEST_RETRY)
             await outbox.put_off(self._database, mail, self._clock() + pause, str(refusal), refused=True)
