@@ -349,6 +349,27 @@ async def test_an_address_outside_is_asked_once_and_mailed_only_after_it_agreed(
     assert (address_of(mail), mail["Subject"]) == ("pat@partner.example", "L1 (Acme): Welcome")
 
 
+async def test_a_question_that_a_server_refuses_for_good_is_asked_again_only_when_somebody_resumes(
+    world: World, post: Post
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    made = await subscribe(world, "ana", "lead", "l1", recipients=["pat@partner.example"])
+    post.box.fault = lambda _: Refused("550 5.1.1 no such user", "address")
+    await post.go()
+    assert await standing(world, "ana") == {
+        "address": "pat@partner.example", "status": "refused", "reason": "550 5.1.1 no such user",
+    }  # fmt: skip
+
+    post.box.fault = lambda _: None
+    await subscribe(world, "ana", "type", "web", recipients=["pat@partner.example"])
+    assert await post.go() == []
+    path = f"/v1/subscriptions/{made['id']}"
+    for _ in range(2):
+        ok(await world.client.patch(path, headers=world.rep("ana"), json={"paused": False}))
+    assert [address_of(mail) for mail in await post.go()] == ["pat@partner.example"]
+    assert (await standing(world, "ana"))["status"] == "pending"
+
+
 async def test_a_user_who_is_switched_off_neither_gets_nor_causes_mail(world: World, post: Post) -> None:
     await world.people("ana", "bob", leads={"l1": "ana"})
     await subscribe(world, "ana", "lead", "l1", recipients=["bob@crm.example"])

@@ -32,15 +32,17 @@ READMIT = """
 UPDATE mail_recipient SET refused_address = NULL, refused_reason = NULL
 WHERE org_id = $1 AND recipient_id = ANY($2::uuid[]) AND refused_address IS NOT NULL
 """
-# At most one a day to an address, however often it is named; none to one that said no.
+# At most one a day to an address, however often it is named, unless it did not arrive; none to one that said no, or of
+# which a mail server did.
 ASK = """
 INSERT INTO mail (org_id, mail_id, recipient_id, kind, state, next_attempt_at, created_at)
 SELECT r.org_id, x.mail_id, r.recipient_id, 'confirmation', 'queued', $4, $4
 FROM mail_recipient r
 JOIN unnest($2::uuid[], $3::uuid[]) AS x (recipient_id, mail_id) ON x.recipient_id = r.recipient_id
-WHERE r.org_id = $1 AND r.confirmed_at IS NULL AND r.unsubscribed_at IS NULL AND NOT EXISTS (
+WHERE r.org_id = $1 AND r.confirmed_at IS NULL AND r.unsubscribed_at IS NULL
+AND r.refused_address IS DISTINCT FROM r.address AND NOT EXISTS (
   SELECT FROM mail q WHERE q.org_id = $1 AND q.recipient_id = r.recipient_id
-  AND q.kind = 'confirmation' AND q.created_at > $5)
+  AND q.kind = 'confirmation' AND q.created_at > $5 AND q.state <> 'failed')
 ON CONFLICT DO NOTHING
 """
 

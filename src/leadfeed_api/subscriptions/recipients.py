@@ -268,8 +268,8 @@ def _standing(row: asyncpg.Record) -> tuple[Standing, str | None]:
             "The organisation does not allow mail to this domain.",
         ),
         ("unsubscribed", row["unsubscribed_at"] is not None, "Its owner unsubscribed."),
-        ("pending", row["confirmed_at"] is None, "Its owner has not confirmed it yet."),
         ("refused", row["refused_address"] == address.lower(), row["refused_reason"] or ""),
+        ("pending", row["confirmed_at"] is None, "Its owner has not confirmed it yet."),
     )
     return next(((standing, reason) for standing, stands, reason in obstacles if stands), ("active", None))
 

@@ -114,6 +114,7 @@ async def change_subscription(
         await queries.update(connection, who.org_id, user_id, before, _changed(before, change, ids), now)
         if change.paused is False:
             await consent.readmit(connection, who.org_id, ids)
+            await consent.ask_unconfirmed(connection, who.org_id, ids, now)
         stored = await queries.find(connection, who.org_id, user_id, subscription_id)
         (shown,) = await _shown(connection, who, [stored])
     return shown
