@@ -370,6 +370,35 @@ async def test_a_question_that_a_server_refuses_for_good_is_asked_again_only_whe
     assert (await standing(world, "ana"))["status"] == "pending"
 
 
+async def test_an_address_outside_that_answered_or_that_nobody_names_any_more_makes_room_for_another(
+    world: World, post: Post
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+
+    async def name(*names: str, status: int = 201) -> dict[str, Any]:
+        body = {"match": {"kind": "lead", "value": "l1"}, "recipients": [f"{one}@partner.example" for one in names]}
+        return ok(await world.client.post("/v1/subscriptions", headers=world.rep("ana"), json=body), status)
+
+    async def follow(question: EmailMessage, link: str) -> None:
+        (url,) = [line for line in text_of(question).splitlines() if line.endswith(link)]
+        assert (await world.client.post(path_of(url))).status_code == 200
+
+    first = await name(*(f"p{number}" for number in range(10)))
+    questions = {address_of(mail): mail for mail in await post.go()}
+    await follow(questions["p0@partner.example"], "/confirm")
+    await follow(questions["p1@partner.example"], "/unsubscribe")
+    await name("p10", "p11")
+    await name("p12", status=422)
+    await name("p0")  # agreed
+    await name("p1")  # said no
+
+    assert (await world.client.delete(f"/v1/subscriptions/{first['id']}", headers=world.rep("ana"))).status_code == 204
+    await name("p12", status=422)  # or there would be no end to the people one could write to
+    async with world.service.app.state.database.write() as connection:  # two days later
+        await connection.execute(f"{BY_A_TEST} UPDATE mail_recipient SET created_at = created_at - interval '2 days'")
+    await name("p12")
+
+
 async def test_a_user_who_is_switched_off_neither_gets_nor_causes_mail(world: World, post: Post) -> None:
     await world.people("ana", "bob", leads={"l1": "ana"})
     await subscribe(world, "ana", "lead", "l1", recipients=["bob@crm.example"])

@@ -7,7 +7,7 @@ they wish it. Knows nothing of moments.
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -24,6 +24,8 @@ from leadfeed_api.subscriptions.links import SECRET_BYTES
 
 Standing = Literal["active", "pending", "unsubscribed", "refused", "not-allowed", "no-address", "disabled", "off"]
 MAX_UNCONFIRMED = 10  # addresses outside that one user named and whose owners have not answered
+# Where no subscription names one any more: whoever deletes and names again writes to no more people in a day.
+FORGOTTEN_AFTER = timedelta(days=1)
 
 # A user's own settings beat what the CRM says of them, which beats the organisation's; an address outside is spoken to
 # like whoever named it first.
@@ -52,9 +54,14 @@ USERS_BY_ADDRESS = """
 SELECT u.user_id, lower(u.email COLLATE "C") AS address FROM app_user u
 WHERE u.org_id = $1 AND u.active AND lower(u.email COLLATE "C") = ANY($2::text[]) ORDER BY u.user_id
 """
-UNCONFIRMED = """
+_UNANSWERED = "(r.confirmed_at IS NULL AND r.unsubscribed_at IS NULL AND r.refused_address IS DISTINCT FROM r.address)"
+UNCONFIRMED = f"""
 SELECT r.address FROM mail_recipient r
-WHERE r.org_id = $1 AND r.introduced_by = $2 AND r.confirmed_at IS NULL AND r.unsubscribed_at IS NULL
+WHERE r.org_id = $1 AND r.introduced_by = $2 AND {_UNANSWERED} AND (r.created_at > $3 OR EXISTS (
+  SELECT FROM subscription_recipient t WHERE t.org_id = $1 AND t.recipient_id = r.recipient_id))
+"""
+ANSWERED = f"""
+SELECT r.address FROM mail_recipient r WHERE r.org_id = $1 AND r.address = ANY($2::text[]) AND NOT {_UNANSWERED}
 """
 INSERT_USERS = """
 INSERT INTO mail_recipient (org_id, recipient_id, user_id, secret, confirmed_at, created_at)
@@ -179,7 +186,7 @@ async def named(
         if row["user_id"] == user_id or row["address"] not in users:
             users[row["address"]] = row["user_id"]
     outside = [address for address in wanted if address not in users]
-    await _demand_few_unconfirmed(connection, org_id, user_id, outside)
+    await _demand_few_unconfirmed(connection, org_id, user_id, outside, now)
     await _insert_users(connection, org_id, sorted(set(users.values())), now)
     if outside:
         # In one order for all, so that two who name the same do not wait for each other.
@@ -210,11 +217,14 @@ async def _demand_allowed(connection: Connection, org_id: int, addresses: Sequen
         raise Invalid(errors=[{"pointer": f"/recipients/{place}", "detail": detail} for place in strangers])
 
 
-async def _demand_few_unconfirmed(connection: Connection, org_id: int, user_id: str, outside: Sequence[str]) -> None:
+async def _demand_few_unconfirmed(
+    connection: Connection, org_id: int, user_id: str, outside: Sequence[str], now: datetime
+) -> None:
     if not outside:
         return
-    waiting = {row["address"] for row in await connection.fetch(UNCONFIRMED, org_id, user_id)}
-    if len(waiting | set(outside)) > MAX_UNCONFIRMED:
+    asked = set(outside) - {row["address"] for row in await connection.fetch(ANSWERED, org_id, outside)}
+    rows = await connection.fetch(UNCONFIRMED, org_id, user_id, now - FORGOTTEN_AFTER)
+    if asked and len({row["address"] for row in rows} | asked) > MAX_UNCONFIRMED:
         detail = f"{MAX_UNCONFIRMED} addresses outside the organisation that you named have not answered yet"
         raise Invalid(errors=[{"pointer": "/recipients", "detail": detail}])
 
