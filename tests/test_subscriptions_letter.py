@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from string import Formatter
+from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -155,6 +156,11 @@ def test_both_languages_have_the_same_texts_with_the_same_blanks() -> None:
     assert english.keys() == french.keys()
     for key, text in english.items():
         assert blanks(text) - {"n"} == blanks(french[key]) - {"n"}, key
+
+
+@pytest.mark.parametrize(("language", "promise"), [("en", "a link to stop it."), ("fr", "un lien pour les arrêter.")])
+def test_whoever_agrees_is_told_that_every_mail_can_be_stopped(language: Literal["en", "fr"], promise: str) -> None:
+    assert promise in render.page(replace(READER, language=language), "confirmed", None)
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,10 @@ _FRENCH = {
     "page_confirm": "{organization} pourra envoyer les moments de ses leads à {address}.",
     "page_confirm_button": "J’accepte",
     "page_confirmed_title": "Merci",
-    "page_confirmed": "{organization} peut envoyer les moments de ses leads à {address}.",
+    "page_confirmed": (
+        "{organization} peut désormais envoyer les moments de ses leads à {address}. "
+        "Chaque e-mail contient un lien pour les arrêter."
+    ),
 }
 LANGUAGES: Mapping[Code, Language] = {
     "en": Language(
