@@ -23,14 +23,14 @@ POLL = "the poll of the organisations that have streams here: one statement, no 
 RETIER = "the scan for organisations whose re-tiering is due: no lock, every few seconds, and a claim for each"
 UPKEEP = "the hourly upkeep of every organisation: one statement, no lock, then one organisation at a time"
 MAIL = "the mail worker's look for organisations with something due: no lock, once a second, then a claim for each"
-MAIL_QUEUE = "the gauges of the mail queue, over all organisations: every ten seconds"
+MAIL_BACKLOG = "the gauges of what waits to be mailed, over all organisations: no lock, every ten seconds"
 # Statements over several organisations, each with its reason; matched by how they begin.
 WIDE = {
     "SELECT org_id, position FROM organization WHERE org_id = ANY": POLL,
     "SELECT org_id FROM organization ORDER BY org_id": UPKEEP,
     "SELECT t.org_id FROM tiering t JOIN organization o ON o.org_id = t.org_id WHERE t.due_at <=": RETIER,
     "SELECT d.org_id FROM mail_reader d JOIN organization o ON o.org_id = d.org_id WHERE o.position > d.position": MAIL,
-    "SELECT count(*) AS mails, min(q.created_at) AS oldest FROM mail q WHERE q.state = 'queued'": MAIL_QUEUE,
+    "SELECT w.mails, w.oldest, n.unread FROM (SELECT count(*) AS mails, min(q.created_at) AS oldest": MAIL_BACKLOG,
 }
 # What no request asked for: those, and the first statistics of a table that has grown.
 BY_ITSELF = (*WIDE, "ANALYZE (SKIP_LOCKED)")

@@ -15,10 +15,12 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
+from clients import figure
 from leadfeed_api.cli import app
 from leadfeed_api.cli import deliver as command
 from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions import digest
+from leadfeed_api.subscriptions.delivery import backlog
 from leadfeed_api.subscriptions.delivery.worker import delivering
 from leadfeed_api.telemetry import Metrics
 from mail_server import MailServer, running
@@ -155,6 +157,22 @@ async def test_a_serving_process_sends_mail_when_told_to(
         await until(lambda: len(list((tmp_path / "mailbox").glob("*.eml"))) == 1)
         exposed = (await serving.client.get("/metrics")).text
     assert "leadfeed_mails_sent_total" in exposed
+
+
+async def test_a_serving_process_tells_what_waits_where_no_worker_runs(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "GAUGES_S", 0.02)
+    async with running_app(settings) as serving:
+        world = await serving.new_world()
+        await world.people("ana", leads={"l1": "ana"})
+        await subscribe(world, "ana", "lead", "l1", recipients=["pat@partner.example"])  # one mail: may we?
+        await world.report(just_now(world, "l1", "Visited"))
+        async with asyncio.timeout(30):
+            while not await figure(serving.client, "leadfeed_mail_unread_seconds"):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert await figure(serving.client, "leadfeed_mails_queued") == 1
+        assert await figure(serving.client, "leadfeed_mail_oldest_seconds") > 0
 
 
 async def test_a_fresh_demo_mails_what_its_invitation_reports(database_url: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from leadfeed_api.db.session import Database
 from leadfeed_api.settings import Settings
-from leadfeed_api.subscriptions.delivery import composing, noticing
+from leadfeed_api.subscriptions.delivery import backlog, composing, noticing
 from leadfeed_api.subscriptions.delivery.carriers import Refused, Uncertain, Unreachable
 from leadfeed_api.subscriptions.letters import render
 from post import Clock, Post, address_of, html_of, just_now, open_post, own_database, path_of, subscribe, text_of
@@ -735,23 +735,50 @@ async def test_a_mail_carries_the_headers_of_an_automatic_mail_that_can_be_stopp
     assert raw.isascii()
 
 
-async def test_the_queue_can_be_measured(world: World, post: Post) -> None:
+async def test_the_queue_can_be_measured(world: World, post: Post, database: Database) -> None:
     await world.people("ana", leads={"l1": "ana"})
     await subscribe(world, "ana", "lead", "l1")
     post.box.fault = lambda _: Unreachable("connection refused")
     await world.report(just_now(world, "l1", "Visited"))
     await post.instant()
     await post.go(minutes=30)
-    await post.deliverer.measure()
+    await backlog.measure(database, post.metrics, post.clock())
     assert post.counted("leadfeed_mails_queued") == 1
     assert post.counted("leadfeed_mail_oldest_seconds") == 1_800
     assert post.counted("leadfeed_mails_failed_total", reason="unreachable") >= 2
     assert post.metrics.registry.get_sample_value("leadfeed_mails_failed_total", {"reason": "refused"}) == 0
     post.box.fault = lambda _: None
     await post.go(minutes=2)
-    await post.deliverer.measure()
+    await backlog.measure(database, post.metrics, post.clock())
     assert post.counted("leadfeed_mails_queued") == 0
     assert post.counted("leadfeed_mails_sent_total", kind="instant") == 1
+
+
+async def test_how_long_news_waits_for_a_worker_is_measured_where_somebody_could_be_mailed(
+    world: World, post: Post, database: Database
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    made = await subscribe(world, "ana", "lead", "l1")
+
+    async def unread() -> float:
+        await backlog.measure(database, post.metrics, post.clock())
+        return post.counted("leadfeed_mail_unread_seconds")
+
+    await world.report(just_now(world, "l1", "Visited"))
+    post.clock.move(hours=1)
+    await world.report(just_now(world, "l1", "Again"))
+    assert 3_500 < await unread() <= 3_600
+    await administer(world, mail_enabled=False)
+    assert await unread() == 0
+    await administer(world, mail_enabled=True)
+    assert await unread() > 0
+    await post.go()
+    assert await unread() == 0
+
+    await world.client.delete(f"/v1/subscriptions/{made['id']}", headers=world.rep("ana"))
+    await world.report(just_now(world, "l1", "To nobody"))
+    post.clock.move(hours=1)
+    assert await unread() == 0
 
 
 async def test_a_mail_that_is_taken_over_by_another_worker_is_not_handed_over(

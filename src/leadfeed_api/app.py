@@ -33,6 +33,7 @@ from leadfeed_api.stream.live import Live
 from leadfeed_api.subscriptions import pages as mail_pages
 from leadfeed_api.subscriptions import routes as subscriptions
 from leadfeed_api.subscriptions.delivery import routes as outbox
+from leadfeed_api.subscriptions.delivery.backlog import measuring
 from leadfeed_api.subscriptions.delivery.worker import delivering
 from leadfeed_api.syndication import routes as syndication
 from leadfeed_api.syndication.links import polls
@@ -108,7 +109,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         kept = timedelta(days=settings.log_days)
         upkeep = Upkeep(data, app.state.metrics, log_kept=kept, purging=settings.night_shift)
         night = NightShift(data, app.state.metrics) if settings.night_shift else nullcontext()
-        mail = delivering(settings, app.state.metrics) if settings.with_delivery else nullcontext()
+        mail = delivering(settings, app.state.metrics) if settings.with_delivery else measuring(data, app.state.metrics)
         live = Live(settings, data, app.state.metrics)
         async with live as app.state.live, first_statistics(data), upkeep, night, mail:
             yield

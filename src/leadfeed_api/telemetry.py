@@ -152,6 +152,9 @@ class Metrics:
         )
         self.mails_queued = Gauge("leadfeed_mails_queued", "Mails on their way, all organisations.", registry=make)
         self.oldest_mail = Gauge("leadfeed_mail_oldest_seconds", "Age of the oldest mail on its way.", registry=make)
+        self.unread_mail = Gauge(
+            "leadfeed_mail_unread_seconds", "For how long the oldest moment waits for a mail worker.", registry=make
+        )
         self.mails_sent = Counter("leadfeed_mails_sent_total", "Mails taken by the server.", ("kind",), registry=make)
         self.mails_failed = Counter(
             "leadfeed_mails_failed_total", "Attempts at a mail that did not end in it being taken.", ("reason",),

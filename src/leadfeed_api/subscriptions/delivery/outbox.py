@@ -97,7 +97,6 @@ SELECT d.org_id FROM mail_reader d JOIN organization o ON o.org_id = d.org_id WH
 UNION SELECT r.org_id FROM mail_recipient r WHERE r.due_at <= $1
 UNION SELECT q.org_id FROM mail q WHERE q.state = 'queued' AND q.next_attempt_at <= $1 AND $2
 """
-QUEUE = "SELECT count(*) AS mails, min(q.created_at) AS oldest FROM mail q WHERE q.state = 'queued'"
 
 State = Literal["sent", "dropped", "failed", "set_aside"]
 

@@ -6,7 +6,7 @@ log like any other: nothing that is written waits for it.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from pathlib import Path
@@ -18,6 +18,7 @@ from leadfeed_api.errors import Busy, Misconfigured, Unavailable
 from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions.addresses import mail_address
 from leadfeed_api.subscriptions.delivery import noticing, outbox
+from leadfeed_api.subscriptions.delivery.backlog import measuring
 from leadfeed_api.subscriptions.delivery.carriers import Carrier, Mailbox, Uncertain, Unreachable
 from leadfeed_api.subscriptions.delivery.outbox import Mail
 from leadfeed_api.subscriptions.delivery.sending import Sender
@@ -26,7 +27,6 @@ from leadfeed_api.telemetry import Metrics, log
 
 MAILBOX = "mailbox"  # the folder below DATA_DIR that mail goes to while no mail server is set
 POLL_S = 1.0
-GAUGES_S = 10.0
 STEPS = 50  # of one organisation in a row, before the next one has its turn
 AT_ONCE = CONNECTIONS  # mails under way in one worker
 POOL_SIZE = AT_ONCE + 2
@@ -74,14 +74,13 @@ class Deliverer:
     async def run(self, stop: asyncio.Event) -> None:
         """Works until ``stop`` is set; then lets the mails under way end."""
         stopping = asyncio.create_task(stop.wait())
-        gauges = asyncio.create_task(self._keep_gauges())
         try:
-            while not stop.is_set():
-                busy = await self._careful_round()
-                waited_for = {stopping, *self._under_way}
-                await asyncio.wait(waited_for, timeout=0 if busy else POLL_S, return_when=asyncio.FIRST_COMPLETED)
+            async with measuring(self._database, self._metrics, clock=self._clock):
+                while not stop.is_set():
+                    busy = await self._careful_round()
+                    waited_for = {stopping, *self._under_way}
+                    await asyncio.wait(waited_for, timeout=0 if busy else POLL_S, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            gauges.cancel()
             stopping.cancel()
             if self._under_way:
                 await asyncio.wait(self._under_way, timeout=STOP_S)
@@ -174,20 +173,6 @@ class Deliverer:
         except Exception as error:  # Intentional: the worker outlives a fault of ours
             log.error("mail: failure", exc_info=error)
         return False
-
-    async def measure(self) -> None:
-        """Sets the gauges of the queue, over all organisations."""
-        async with self._database.read() as connection:
-            row = await connection.fetchrow(outbox.QUEUE)
-        mails, oldest = (row["mails"], row["oldest"]) if row is not None else (0, None)
-        self._metrics.mails_queued.set(mails)
-        self._metrics.oldest_mail.set((self._clock() - oldest).total_seconds() if oldest else 0)
-
-    async def _keep_gauges(self) -> None:
-        while True:
-            with suppress(Unavailable):
-                await self.measure()
-            await asyncio.sleep(GAUGES_S)
 
 
 async def _repeatedly(step: Callable[[], Awaitable[bool]]) -> bool:
