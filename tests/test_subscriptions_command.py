@@ -118,9 +118,14 @@ async def test_metrics_that_cannot_be_served_are_said_to_be(
 async def test_a_worker_that_cannot_work_says_why_in_one_line(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("SMTP_URL", "imap://mail.example"), ("MAIL_FROM", "nobody")):
+    for name, given in (
+        ("SMTP_URL", {"SMTP_URL": "imap://mail.example"}),
+        ("MAIL_FROM", {"MAIL_FROM": "nobody"}),
+        ("PUBLIC_URL", {"SMTP_URL": "smtp://mail.example"}),
+        ("PUBLIC_URL", {"SMTP_URL": "smtp://mail.example", "HOST": "0.0.0.0", "JWT_SECRET": "s" * 32}),  # noqa: S104
+    ):
         for words in (["deliver", "--once"], ["serve", "--with-delivery"]):
-            line = await said_by(monkeypatch, environment(database_url, tmp_path, **{name: value}), *words)
+            line = await said_by(monkeypatch, environment(database_url, tmp_path, **given), *words)
             assert line.startswith(f"leadfeed: LEADFEED_{name}")
 
 

@@ -717,16 +717,19 @@ async def test_odd_names_harm_neither_the_headers_nor_the_queue(world: World, po
     assert b"\r" not in head
 
 
-async def test_a_mail_carries_the_headers_of_an_automatic_mail_that_can_be_stopped(world: World, post: Post) -> None:
+async def test_a_mail_carries_the_headers_of_an_automatic_mail_that_can_be_stopped(
+    world: World, settings: Settings
+) -> None:
     await world.people("ana", leads={"l1": "ana"})
     await subscribe(world, "ana", "lead", "l1")
     await world.report(just_now(world, "l1", "Visited"))
-    (mail,) = await post.instant()
+    async with open_post(settings.model_copy(update={"public_url": "https://leads.example.com"})) as post:
+        (mail,) = await post.instant()
 
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Precedence"] == "bulk"
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert mail["List-Unsubscribe"].startswith("<http")
+    assert mail["List-Unsubscribe"].startswith("<https://leads.example.com/mail/")
     assert str(mail["Message-ID"]).endswith("@localhost>")
     assert mail["From"].addresses[0].addr_spec == "leadfeed@localhost"
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]

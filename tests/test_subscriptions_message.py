@@ -82,6 +82,15 @@ def test_the_sender_is_named_likewise(name: str) -> None:
     assert (author.display_name, author.addr_spec) == (escaped, "leads@crm.example")
 
 
+def test_one_click_to_stop_is_offered_by_https_only() -> None:
+    plain = replace(LINKS, unsubscribe="http://leads.example.com/mail/t/unsubscribe")
+    message = envelope(UUID(int=7), 1, READER, Rendered("s", "t", "h"), plain, sender="leads@crm.example", now=NOW)
+
+    mail = parsed(message.message)
+    assert mail["List-Unsubscribe"] == f"<{plain.unsubscribe}>"
+    assert mail["List-Unsubscribe-Post"] is None
+
+
 @pytest.mark.parametrize("address", ["nobody", "a@b@c.example", "a b@c.example", "a@b.example\r\nBcc: x@y.example"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  the library's own, in its words

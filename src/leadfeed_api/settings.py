@@ -97,6 +97,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_unspecified(host: str) -> bool:
+    """Whether it is an address to listen on that stands for all of a machine's, and that nobody can go to."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_unspecified
+    except ValueError:
+        return False
+
+
 def _split(value: object) -> object:
     return [part for part in re.split(r"[\s,]+", value) if part] if isinstance(value, str) else value
 

@@ -10,12 +10,13 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Busy, Misconfigured, Unavailable
-from leadfeed_api.settings import Settings
+from leadfeed_api.settings import Settings, is_loopback, is_unspecified
 from leadfeed_api.subscriptions.addresses import mail_address
 from leadfeed_api.subscriptions.delivery import noticing, outbox
 from leadfeed_api.subscriptions.delivery.backlog import measuring
@@ -59,6 +60,7 @@ class Deliverer:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         _demand_sender(settings)
+        _demand_links(settings)
         self._database = database
         self._metrics = metrics
         self._clock = clock
@@ -189,14 +191,26 @@ def mailbox_folder(settings: Settings) -> Path | None:
 
 
 def demand_usable(settings: Settings) -> None:
-    """Raises ``Misconfigured`` when no mail could be sent by these settings; opens nothing."""
+    """Raises ``Misconfigured`` when no mail could be sent by these settings, or none that leads back; opens nothing."""
     _demand_sender(settings)
     carrier_for(settings)
+    _demand_links(settings)
 
 
 def _demand_sender(settings: Settings) -> None:
     if mail_address(parseaddr(settings.mail_from)[1]) is None:
         raise Misconfigured("LEADFEED_MAIL_FROM is not a sender: expected Name <address@example.com>.")
+
+
+def _demand_links(settings: Settings) -> None:
+    """What links to this machine opens nothing on its reader's, not even "stop". A server here may be a trial's own."""
+    server = urlsplit(settings.smtp_url or "").hostname or ""
+    here = urlsplit(settings.base_url).hostname or ""
+    if server and not is_loopback(server) and (is_loopback(here) or is_unspecified(here)):
+        raise Misconfigured(
+            "LEADFEED_PUBLIC_URL must be a URL that readers of mail can open, like https://leads.example.com. "
+            f"Their links would lead to {settings.base_url}."
+        )
 
 
 def carrier_for(settings: Settings) -> Carrier:

@@ -55,10 +55,11 @@ def envelope(
         "Message-ID": f"<{mail_id}@{domain}>",
         "List-Id": f"<{org_id:x}.leadfeed.{domain}>",
         "List-Unsubscribe": f"<{links.unsubscribe}>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "Auto-Submitted": "auto-generated",
         "Precedence": "bulk",
     }
+    if links.unsubscribe.startswith("https:"):  # one click is offered by https alone (RFC 8058, 3.1)
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     head = b"".join(_line(name, value) for name, value in headers.items())
     return Envelope(str(mail_id), sender_address, reader.address, head + content.as_bytes())
 
