@@ -150,6 +150,13 @@ async def subscribe(world: World, user_id: str, kind: str, value: str, **fields:
     return ok(answer, 201)
 
 
+async def standing(world: World, user: str) -> dict[str, Any]:
+    """How the first subscription of a user says its first recipient fares."""
+    answer = ok(await world.client.get("/v1/subscriptions", headers=world.rep(user)))
+    delivery: dict[str, Any] = answer["items"][0]["deliveries"][0]
+    return delivery
+
+
 def just_now(world: World, lead_id: str, description: str, **fields: Any) -> dict[str, Any]:
     """A moment that happened when it is reported."""
     fields.setdefault("occurred_at", datetime.now(UTC).isoformat())

@@ -14,7 +14,19 @@ from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions.delivery import backlog, composing, noticing
 from leadfeed_api.subscriptions.delivery.carriers import Refused, Uncertain, Unreachable
 from leadfeed_api.subscriptions.letters import render
-from post import Clock, Post, address_of, html_of, just_now, open_post, own_database, path_of, subscribe, text_of
+from post import (
+    Clock,
+    Post,
+    address_of,
+    html_of,
+    just_now,
+    open_post,
+    own_database,
+    path_of,
+    standing,
+    subscribe,
+    text_of,
+)
 from statements import BY_A_TEST
 from world import World, ok
 
@@ -43,13 +55,6 @@ async def prefer(world: World, user: str, **fields: Any) -> None:
 
 async def administer(world: World, **fields: Any) -> None:
     ok(await world.client.patch("/v1/settings", headers=world.machine, json=fields))
-
-
-async def standing(world: World, user: str) -> dict[str, Any]:
-    """How the first subscription of a user says its first recipient fares."""
-    answer = ok(await world.client.get("/v1/subscriptions", headers=world.rep(user)))
-    delivery: dict[str, Any] = answer["items"][0]["deliveries"][0]
-    return delivery
 
 
 def at(hour: int, minute: int = 0) -> Clock:
@@ -355,18 +360,18 @@ async def test_a_question_that_a_server_refuses_for_good_is_asked_again_only_whe
     await world.people("ana", leads={"l1": "ana"})
     made = await subscribe(world, "ana", "lead", "l1", recipients=["pat@partner.example"])
     post.box.fault = lambda _: Refused("550 5.1.1 no such user", "address")
-    await post.go()
+    await post.instant()
     assert await standing(world, "ana") == {
         "address": "pat@partner.example", "status": "refused", "reason": "550 5.1.1 no such user",
     }  # fmt: skip
 
     post.box.fault = lambda _: None
     await subscribe(world, "ana", "type", "web", recipients=["pat@partner.example"])
-    assert await post.go() == []
+    assert await post.instant() == []
     path = f"/v1/subscriptions/{made['id']}"
     for _ in range(2):
         ok(await world.client.patch(path, headers=world.rep("ana"), json={"paused": False}))
-    assert [address_of(mail) for mail in await post.go()] == ["pat@partner.example"]
+    assert [address_of(mail) for mail in await post.instant()] == ["pat@partner.example"]
     assert (await standing(world, "ana"))["status"] == "pending"
 
 
@@ -384,7 +389,7 @@ async def test_an_address_outside_that_answered_or_that_nobody_names_any_more_ma
         assert (await world.client.post(path_of(url))).status_code == 200
 
     first = await name(*(f"p{number}" for number in range(10)))
-    questions = {address_of(mail): mail for mail in await post.go()}
+    questions = {address_of(mail): mail for mail in await post.instant()}
     await follow(questions["p0@partner.example"], "/confirm")
     await follow(questions["p1@partner.example"], "/unsubscribe")
     await name("p10", "p11")

@@ -52,7 +52,8 @@ class MailRecipient(Table):
 
     ``secret`` is behind the links in their mails. ``due_at``: when to see whether a mail has to go out; null: nothing
     waits. ``counted`` mails went out on the day ``counted_on`` of their own time zone. ``refused_…``: the mail server
-    said for good that this address takes no mail.
+    said for good that this address takes no mail. ``unsubscribed_at`` of an address holds for every user who has it; it
+    has a row for that even where nobody named it.
     """
 
     __tablename__ = "mail_recipient"

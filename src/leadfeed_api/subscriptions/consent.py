@@ -18,12 +18,16 @@ from leadfeed_api.subscriptions.recipients import Recipient
 
 ASK_AGAIN_AFTER = timedelta(days=1)
 
-UNSUBSCRIBE = """
-UPDATE mail_recipient SET unsubscribed_at = $3, due_at = NULL
-WHERE org_id = $1 AND recipient_id = $2 AND unsubscribed_at IS NULL
+# The recipient, and the address: whoever else has it, now or later, is not mailed there either.
+_BOTH = "org_id = $1 AND (recipient_id = $2 OR address = $3)"
+UNSUBSCRIBE = f"""
+UPDATE mail_recipient SET unsubscribed_at = $4, due_at = NULL WHERE {_BOTH} AND unsubscribed_at IS NULL
 """
-FORGET_PENDING = "DELETE FROM mail_pending WHERE org_id = $1 AND recipient_id = $2"
-RESUBSCRIBE = "UPDATE mail_recipient SET unsubscribed_at = NULL WHERE org_id = $1 AND recipient_id = $2"
+FORGET_PENDING = f"""
+DELETE FROM mail_pending p
+WHERE p.org_id = $1 AND p.recipient_id IN (SELECT recipient_id FROM mail_recipient WHERE {_BOTH})
+"""
+RESUBSCRIBE = f"UPDATE mail_recipient SET unsubscribed_at = NULL WHERE {_BOTH}"
 CONFIRM = """
 UPDATE mail_recipient SET confirmed_at = coalesce(confirmed_at, $3), unsubscribed_at = NULL
 WHERE org_id = $1 AND recipient_id = $2
@@ -66,15 +70,17 @@ async def owner_of(connection: Connection, token: str, purpose: Purpose) -> Owne
     return Owner(claim.org_id, found)
 
 
-async def unsubscribe(connection: Connection, org_id: int, recipient_id: UUID, now: datetime) -> None:
-    """Ends all mail to them; what waits is forgotten. Again is no error. Wants a transaction."""
-    await connection.execute(UNSUBSCRIBE, org_id, recipient_id, now)
-    await connection.execute(FORGET_PENDING, org_id, recipient_id)
+async def unsubscribe(connection: Connection, org_id: int, recipient: Recipient, now: datetime) -> None:
+    """Ends all mail to them and to their address; what waits is forgotten. Again is no error. Wants a transaction."""
+    address = (recipient.address or "").lower()
+    await recipients.insert_addresses(connection, org_id, [address] if address else [], None, now)
+    await connection.execute(UNSUBSCRIBE, org_id, recipient.recipient_id, address, now)
+    await connection.execute(FORGET_PENDING, org_id, recipient.recipient_id, address)
 
 
-async def resubscribe(connection: Connection, org_id: int, recipient_id: UUID) -> None:
+async def resubscribe(connection: Connection, org_id: int, recipient: Recipient) -> None:
     """Takes the unsubscribing back: their subscriptions are as they were, and count from now on."""
-    await connection.execute(RESUBSCRIBE, org_id, recipient_id)
+    await connection.execute(RESUBSCRIBE, org_id, recipient.recipient_id, (recipient.address or "").lower())
 
 
 async def confirm(connection: Connection, org_id: int, recipient_id: UUID, now: datetime) -> None:

@@ -79,7 +79,7 @@ async def unsubscribe(token: Token, data: Data) -> Response:
     """Ends all mail about moments to this address. The body is ignored; repeating it is harmless."""
     async with data.write() as connection:
         owner = await consent.owner_of(connection, token, "unsubscribe")
-        await consent.unsubscribe(connection, owner.org_id, owner.recipient.recipient_id, datetime.now(UTC))
+        await consent.unsubscribe(connection, owner.org_id, owner.recipient, datetime.now(UTC))
     return _page(render.page(owner.recipient.addressee, "stopped", "resubscribe", "page_again_button"))
 
 
@@ -93,7 +93,7 @@ async def resubscribe(token: Token, data: Data) -> Response:
     """The address's subscriptions apply again, from now on."""
     async with data.write() as connection:
         owner = await consent.owner_of(connection, token, "unsubscribe")
-        await consent.resubscribe(connection, owner.org_id, owner.recipient.recipient_id)
+        await consent.resubscribe(connection, owner.org_id, owner.recipient)
         owner = await consent.owner_of(connection, token, "unsubscribe")
     name = "waits" if owner.recipient.standing == "pending" else "again"
     return _page(render.page(owner.recipient.addressee, name, None))

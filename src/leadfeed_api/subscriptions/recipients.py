@@ -28,10 +28,12 @@ MAX_UNCONFIRMED = 10  # addresses outside that one user named and whose owners h
 FORGOTTEN_AFTER = timedelta(days=1)
 
 # A user's own settings beat what the CRM says of them, which beats the organisation's; an address outside is spoken to
-# like whoever named it first.
+# like whoever named it first. Whoever stopped the mails to an address stopped them for all who have it: ``said`` is its
+# own row, which is there for that even where nobody named it.
 COLUMNS = """
   r.recipient_id, r.user_id, r.secret, r.daily_hour, r.quiet_from, r.quiet_until, r.daily_cap,
-  r.confirmed_at, r.unsubscribed_at, r.refused_address, r.refused_reason, r.counted_on, r.counted,
+  r.confirmed_at, coalesce(r.unsubscribed_at, said.unsubscribed_at) AS unsubscribed_at,
+  r.refused_address, r.refused_reason, r.counted_on, r.counted,
   r.introduced_by,
   coalesce(r.language, u.language) AS language, coalesce(r.time_zone, u.time_zone, o.time_zone) AS time_zone,
   u.name AS user_name, u.active AS user_active, CASE WHEN r.user_id IS NULL THEN r.address ELSE u.email END AS address,
@@ -41,6 +43,8 @@ _FROM = """
 FROM mail_recipient r
 JOIN organization o ON o.org_id = $1
 LEFT JOIN app_user u ON u.org_id = $1 AND u.user_id = coalesce(r.user_id, r.introduced_by)
+LEFT JOIN mail_recipient said ON said.org_id = $1
+  AND said.address = lower(coalesce(r.address, u.email) COLLATE "C") COLLATE "default"
 """
 BY_ID = f"SELECT {COLUMNS} {_FROM} WHERE r.org_id = $1 AND r.recipient_id = ANY($2::uuid[])"
 OF_USER = f"SELECT {COLUMNS} {_FROM} WHERE r.org_id = $1 AND r.user_id = $2"
@@ -73,7 +77,9 @@ INSERT_OUTSIDERS = """
 INSERT INTO mail_recipient (org_id, recipient_id, address, secret, introduced_by, created_at)
 SELECT o.org_id, x.recipient_id, x.address, x.secret, $5, $6
 FROM organization o CROSS JOIN unnest($2::uuid[], $3::text[], $4::bytea[]) AS x (recipient_id, address, secret)
-WHERE o.org_id = $1 ON CONFLICT DO NOTHING
+WHERE o.org_id = $1
+ON CONFLICT (org_id, address) DO UPDATE SET introduced_by = excluded.introduced_by
+WHERE mail_recipient.introduced_by IS NULL
 """
 IDS = """
 SELECT r.recipient_id, r.user_id, r.address FROM mail_recipient r
@@ -188,16 +194,22 @@ async def named(
     outside = [address for address in wanted if address not in users]
     await _demand_few_unconfirmed(connection, org_id, user_id, outside, now)
     await _insert_users(connection, org_id, sorted(set(users.values())), now)
-    if outside:
-        # In one order for all, so that two who name the same do not wait for each other.
-        await connection.execute(
-            INSERT_OUTSIDERS, org_id, *_columns(_fresh(len(outside)), sorted(outside)), user_id, now
-        )
+    await insert_addresses(connection, org_id, outside, user_id, now)
     rows = await connection.fetch(IDS, org_id, list(users.values()), outside)
     # Two ways to be named: a user's id may look like somebody's address.
     ids = {(row["user_id"], None if row["user_id"] else row["address"]): row["recipient_id"] for row in rows}
     keys = [(users[address], None) if address in users else (None, address) for address in wanted]
     return list(dict.fromkeys(ids[key] for key in keys))
+
+
+async def insert_addresses(
+    connection: Connection, org_id: int, addresses: Sequence[str], introduced_by: str | None, now: datetime
+) -> None:
+    """Makes the rows of these addresses, in lower case, where there are none. Wants a transaction."""
+    if addresses:
+        # In one order for all, so that two who name the same do not wait for each other.
+        keys = _columns(_fresh(len(addresses)), sorted(addresses))
+        await connection.execute(INSERT_OUTSIDERS, org_id, *keys, introduced_by, now)
 
 
 async def _own_address(connection: Connection, org_id: int, user_id: str) -> str:

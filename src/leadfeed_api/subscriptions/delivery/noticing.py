@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.subscriptions import recipients
+from leadfeed_api.subscriptions.delivery.adopting import adopt
 from leadfeed_api.subscriptions.delivery.outbox import LOCK_TIMEOUT_S
 from leadfeed_api.subscriptions.match import Occasion, Rule, matches
 
@@ -87,8 +88,9 @@ async def _note_down(connection: Connection, org_id: int, after: int, upto: int,
     if not found:
         return
     moments, subscriptions = [row["moment_id"] for row in found], [row["subscription_id"] for row in found]
+    adopted = await adopt(connection, org_id, subscriptions, now)
     touched = await connection.fetch(INSERT_PENDING, org_id, moments, subscriptions, now)
-    waiting = {row["recipient_id"] for row in touched}
+    waiting = adopted | {row["recipient_id"] for row in touched}
     await recipients.lock(connection, org_id, waiting)
     await recipients.look_at(connection, org_id, waiting, now)
 
