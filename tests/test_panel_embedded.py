@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import BrowserContext, expect
@@ -204,6 +204,46 @@ async def test_a_host_may_set_everything_before_the_module_is_there_or_soon_afte
         await expect(panel.page.locator("#late")).to_contain_text("from afar")
         await expect(panel.page.locator("#late")).to_contain_text("Fil des leads")
         assert await panel.page.evaluate("alarms.filter(Boolean)") == [], "who signs in at once was never signed out"
+        assert panel.complaints == []
+
+
+HOST_THAT_ANSWERS = """
+  globalThis.heard = [];
+  const ways = { atOnce: (set) => set(), next: async (set) => { await null; set(); }, later: (set) => setTimeout(set) };
+  addEventListener("leadfeed:token", ({ target }) => {
+    heard.push(target.id);
+    ways[target.id](() => { target.token = fresh.pop() ?? ""; });
+  });
+"""
+
+
+async def test_a_host_that_sets_a_new_token_whenever_it_is_asked_is_asked_once(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        service, stale = world.service.base_url, world.token("ana", ttl=timedelta(minutes=-5))
+        fresh = [world.token("ana", ttl=timedelta(minutes=minutes)) for minutes in range(10, 30)]
+        ways = ["atOnce", "later", "next"]
+        crm.pages["/asked"] = (
+            f"""<!doctype html><html lang="en"><script type="module" src="{service}/panel/lead-feed.js"></script>
+            <script>globalThis.fresh = {fresh!r}; {HOST_THAT_ANSWERS}</script>
+            {"".join(f'<lead-feed id="{way}" src="{service}" token="{stale}"></lead-feed>' for way in ways)}""",
+            {},
+        )
+        panel = await Panel.open(context, f"{crm.origin}/asked")
+        for way in ways:
+            await expect(panel.page.locator(f"#{way} [data-state=live]")).to_be_visible()
+
+        # A host that knows when a token ends sets the next one before anybody refuses the old one.
+        await panel.page.evaluate(
+            "for (const panel of document.querySelectorAll('lead-feed')) panel.token = fresh.pop()"
+        )
+        await world.report(world.moment("leo", description="as it happens"))
+        for way in ways:
+            await expect(panel.page.locator(f"#{way}")).to_contain_text("as it happens")
+            await panel.page.locator(f"#{way}").get_by_role("button", name="E-mail", exact=True).click()
+            await expect(panel.page.locator(f"#{way} article")).to_have_count(0)
+        assert sorted(await panel.page.evaluate("heard")) == ways
         assert panel.complaints == []
 
 

@@ -30,13 +30,19 @@ export class Credential {
     return this.#token ?? this.renew(null);
   }
 
+  /** Takes a token that came without being asked for. */
+  use(token) {
+    this.#token = token;
+  }
+
   /** Another token than `refused`, or null when there is none. Concurrent callers share one question. */
   async renew(refused) {
-    if (this.#token && this.#token !== refused) return this.#token;
+    const before = this.#token;
+    if (before && before !== refused) return before;
     this.#fetching ??= Promise.resolve(this.ask(refused)).finally(() => (this.#fetching = null));
     const token = (await this.#fetching) || null;
-    this.#token = token;
-    return token === refused ? null : token;
+    if (this.#token === before) this.#token = token; // else the host gave one meanwhile, which is newer
+    return this.#token === refused ? null : this.#token;
   }
 }
 

@@ -45,8 +45,10 @@ export class LeadFeed extends HTMLElement {
 
   attributeChangedCallback(name, before, now) {
     if (before === now || !this.#started) return;
-    if (name === "token" && this.#panel && identity(now) === this.#who) this.#renew();
-    else this.refresh();
+    if (name === "token" && this.#panel && identity(now) === this.#who) {
+      this.#credential.use(now);
+      this.#feed.resume();
+    } else this.refresh();
   }
 
   /** A function that gives a token, or a promise of one; told the token that was refused, or null. Beats `token`. */
