@@ -372,3 +372,72 @@ async def test_two_reps_in_one_browser_do_not_share_a_stream(settings: Settings,
         await ana.shows("for Ana")
         await bob.shows("for Bob")
         assert await streams(world.service) == 2
+
+
+async def test_two_reps_who_sign_in_late_in_one_browser_do_not_share_a_stream(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", "bob", leads={"l0": "ana", "l1": "bob"})
+        tabs = [await Panel.open(context, f"{proxy.origin}/panel") for _ in range(2)]
+        for tab, user in zip(tabs, ("ana", "bob"), strict=True):
+            await expect(tab.element).to_contain_text("You are not signed in")
+            await tab.element.evaluate(
+                "(element, token) => { element.getToken = async () => token; }", world.token(user)
+            )
+            await tab.live()
+        assert await streams(world.service) == 2
+
+        await world.report(world.moment("l0", description="for Ana"), world.moment("l1", description="for Bob"))
+
+        ana, bob = tabs
+        await ana.shows("for Ana")
+        await bob.shows("for Bob")
+        assert ana.complaints == bob.complaints == []
+
+
+async def test_a_token_of_another_user_brings_that_users_feed_and_nothing_of_the_one_before(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", "bob", leads={"l0": "ana", "l1": "bob"})
+        await world.report(world.moment("l0", description="Ana's"), world.moment("l1", description="Bob's"))
+        switching, staying = [await (await Panel.open(context, through(proxy, world, "ana"))).live() for _ in range(2)]
+        switch = "(element, token) => { element.getToken = async () => token; }"
+        await switching.element.evaluate(switch, world.token("bob"))
+        await switching.shows("Ana's")
+
+        expired = {"type": "/problems/expired-token", "detail": "The credential has expired. Get a new one."}
+        await switching.page.route("**/v1/feed?*", lambda route: route.fulfill(status=401, json=expired), times=1)
+        await switching.button("Web").click()
+        await switching.shows("Bob's")
+        await switching.live()
+        await staying.live()
+        await world.report(world.moment("l0", description="Ana's too"), world.moment("l1", description="Bob's too"))
+
+        await switching.shows("Bob's too", "Bob's")
+        await staying.shows("Ana's too", "Ana's")
+        assert await streams(world.service) == 2
+        assert switching.complaints == staying.complaints == []
+
+
+async def test_a_get_token_that_is_set_again_is_not_called_while_the_token_is_good(
+    settings: Settings, context: BrowserContext
+) -> None:
+    """Some frameworks set every property each time they render."""
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana"})
+        leading, following = [await (await Panel.open(context, through(proxy, world, "ana"))).live() for _ in range(2)]
+        for tab in (leading, following):
+            await tab.element.evaluate(
+                """element => {
+                  globalThis.calls = 0;
+                  for (let n = 0; n < 5; n += 1) element.getToken = async () => { calls += 1; };
+                }"""
+            )
+        await world.report(world.moment("l0", description="goes on"))
+        for tab in (leading, following):
+            await tab.shows("goes on")
+            assert await tab.page.evaluate("calls") == 0
+        locks = await leading.page.evaluate("navigator.locks.query()")
+        assert [len(locks[which]) for which in ("held", "pending")] == [1, 1]

@@ -58,7 +58,7 @@ export class LeadFeed extends HTMLElement {
 
   set getToken(ask) {
     this.#getToken = ask;
-    if (this.#panel) this.#renew();
+    if (this.#panel) this.#feed.resume();
     else if (this.#started) this.refresh();
   }
 
@@ -92,7 +92,8 @@ export class LeadFeed extends HTMLElement {
     if (this.isConnected) this.#start();
   }
 
-  async #start() {
+  /** `given`: a token that is known already. */
+  async #start(given = null) {
     const turn = ++this.#turn;
     this.#started = true;
     const root = this.shadowRoot ?? this.attachShadow({ mode: "open", delegatesFocus: false });
@@ -100,7 +101,8 @@ export class LeadFeed extends HTMLElement {
     const language = languageAt(this);
     const words = await wordsFor(language);
     if (turn !== this.#turn) return;
-    this.#credential = new Credential((refused) => this.#ask(refused));
+    this.#credential = new Credential((refused) => this.#ask(refused, turn));
+    this.#credential.use(given);
     const token = await this.#credential.token().catch(() => null);
     if (!token && !this.#waited) await new Promise((resume) => setTimeout(resume, GRACE_MS));
     if (turn !== this.#turn) return;
@@ -125,16 +127,17 @@ export class LeadFeed extends HTMLElement {
     this.#feed = null;
   }
 
-  async #renew() {
-    await this.#credential.renew(await this.#credential.token());
-    this.#feed?.resume();
-  }
-
-  async #ask(refused) {
-    if (this.#getToken) return this.#getToken(refused);
+  /** Asks the host. A token of somebody else starts the panel anew: what is on the screen is not for them. */
+  async #ask(refused, turn) {
     // A host without a function may still set the attribute when it hears this, at once or later.
-    if (refused) this.tell("token", { refused });
-    return this.getAttribute("token");
+    if (refused && !this.#getToken) this.tell("token", { refused });
+    const token = this.#getToken ? await this.#getToken(refused) : this.getAttribute("token");
+    if (turn !== this.#turn) return null;
+    const who = identity(token);
+    if (!this.#panel || !who || who === this.#who) return token;
+    this.#stop();
+    this.#start(token);
+    return null;
   }
 }
 
@@ -152,13 +155,13 @@ function localeFor(language) {
   return navigator.languages.find((one) => one.startsWith(`${language}-`)) ?? language;
 }
 
-/** Whose feed it is, as far as a token tells: its claims if it is a JWT, else the token itself. */
+/** Whose feed it is, by the claims of a token; null when it has none. */
 function identity(token) {
   try {
     const { org, sub } = JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
     return JSON.stringify([org, sub]);
   } catch {
-    return token;
+    return null;
   }
 }
 

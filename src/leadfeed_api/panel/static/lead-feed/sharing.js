@@ -20,6 +20,7 @@ export class SharedStream {
   #stream = null;
   #waiting = new AbortController();
   #release = null;
+  #resigned = false;
   #past = []; // what this tab told as leader: [{kind, id, data}]
   #since = -1; // the number after which #past is complete
   #state = "connecting";
@@ -51,7 +52,8 @@ export class SharedStream {
     }
   }
 
-  #wait = () => {};
+  /** Becomes the leader, when it can. */
+  #wait = () => this.#lead();
 
   /** Whether this tab keeps the stream. */
   get leads() {
@@ -97,14 +99,15 @@ export class SharedStream {
   /** No credential left here: another tab may have a better one. */
   #resign(refusal) {
     this.#abdicate();
+    this.#resigned = true;
     this.on.refused(refusal);
   }
 
-  /** Stands for election again, with a new credential. */
+  /** Stands for election again, if it had resigned: there is a new credential. */
   stand() {
-    if (this.#stream || this.#waiting.signal.aborted) return;
-    if (navigator.locks) this.#wait();
-    else this.#lead();
+    if (!this.#resigned || this.#waiting.signal.aborted) return;
+    this.#resigned = false;
+    this.#wait();
   }
 
   #spread(kind, id, data) {
