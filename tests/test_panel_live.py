@@ -262,6 +262,69 @@ async def test_a_service_out_of_reach_is_said_once_and_for_as_long_as_it_is(
         assert panel.complaints == []
 
 
+@pytest.mark.parametrize("body", ["", "<h1>The hotel's network</h1>", '{"items": [{"id": '])
+async def test_an_answer_that_holds_no_page_is_followed_by_another_try(
+    settings: Settings, context: BrowserContext, body: str
+) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana"})
+        await world.report(world.moment("l0", description="at last"))
+        await context.route("**/v1/feed?*", lambda route: route.fulfill(status=200, body=body), times=1)
+
+        panel = await Panel.open(context, through(proxy, world, "ana"))
+
+        await expect(panel.element).to_contain_text("The lead feed cannot be reached")
+        await panel.shows("at last")
+        assert panel.complaints == []
+
+
+async def test_a_host_that_cannot_get_a_token_now_is_asked_again(settings: Settings, context: BrowserContext) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana"})
+        await world.report(world.moment("l0", description="at last"))
+        panel = await Panel.open(context, f"{proxy.origin}/panel")
+        await expect(panel.element).to_contain_text("You are not signed in")
+
+        await panel.element.evaluate(
+            """element => {
+              element.getToken = async () => {
+                if (!globalThis.token) throw new TypeError("Failed to fetch");
+                return globalThis.token;
+              };
+            }"""
+        )
+        await expect(panel.element).to_contain_text("The lead feed cannot be reached")
+        await panel.page.evaluate("token => { globalThis.token = token; }", world.token("ana"))
+
+        await panel.shows("at last")
+        assert panel.complaints == []
+
+
+async def test_a_page_that_could_not_be_had_is_said_of_its_list_only_and_until_it_is_live_again(
+    settings: Settings, context: BrowserContext
+) -> None:
+    """All moments are one row, folded: the page after the first is wanted at once."""
+    older, end = "**/v1/feed?*cursor=*", "That is everything since"
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana"})
+        await world.report(*(world.moment("l0") for _ in range(60)))
+        await context.route(older, lambda route: route.abort())
+        panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+        below = panel.element.locator(".end")
+        await expect(below).to_contain_text("The lead feed cannot be reached")
+        await context.unroute(older)
+        await panel.button("Web").click()
+        await expect(below).to_contain_text(end)
+
+        await context.route(older, lambda route: route.abort())
+        await panel.button("All").click()
+        await expect(below).to_contain_text("The lead feed cannot be reached")
+        await context.unroute(older)
+        proxy.cut()
+        await expect(below).to_contain_text(end)
+        assert panel.complaints == []
+
+
 async def test_until_the_panel_knows_why_it_has_no_list_it_is_loading(
     settings: Settings, context: BrowserContext
 ) -> None:

@@ -109,7 +109,8 @@ export class Client {
   async #read(answer) {
     const text = await answer.text().catch(() => "");
     const document = parsed(text);
-    if (answer.ok) return document;
+    if (answer.ok && (document || answer.status === 204)) return document;
+    if (answer.ok) throw new Error(text); // cut off, or not the service's
     const code = (document?.type ?? "").split("/").pop() || `status-${answer.status}`;
     const wait = Number(answer.headers.get("retry-after")) || null;
     const faults = document?.errors?.map(({ detail }) => detail).join("; ");
@@ -126,11 +127,11 @@ function parsed(text) {
 }
 
 /**
- * Why nothing came back: "unreachable", or "origin" when the service is there but does not answer this page. A browser
- * hides the reason from scripts; a request that asks for nothing still tells whether anybody is there.
+ * Why there is no answer to use: "unreachable", or "origin" when the service is there but does not answer this page. A
+ * browser hides the reason from scripts; a request that asks for nothing still tells whether anybody is there.
  */
 export async function diagnose(client, error) {
-  if (!(error instanceof Unreachable)) throw error;
+  if (!(error instanceof Unreachable)) return "unreachable"; // the host gave no token, or what came back was no answer
   try {
     await fetch(client.url("/healthz"), { mode: "no-cors", cache: "no-store", credentials: "omit" });
   } catch {

@@ -116,7 +116,7 @@ export class LeadFeed extends HTMLElement {
     this.#panel = new Panel(this, root, { words, times, memory: this.#memory, language });
     this.#feed = new Feed(client, `${base} ${this.#who}`, this.#memory.read(), this.#panel);
     this.#panel.start(this.#feed);
-    await this.#feed.start();
+    await this.#feed.load();
   }
 
   #stop() {

@@ -52,10 +52,6 @@ export class Feed {
     this.stream = null;
   }
 
-  start() {
-    return this.load();
-  }
-
   stop() {
     this.#gone.abort();
     this.stream?.stop();
@@ -89,25 +85,23 @@ export class Feed {
     }
   }
 
-  /** Adds the next older page. False when it failed. */
+  /** Adds the next older page, unless that was tried in vain. */
   async more() {
-    if (this.#reading || !this.items.cursor) return true;
-    const { items, cursor } = this.items;
+    const { items, items: { cursor } } = this;
+    if (this.#reading || items.stuck || !cursor) return undefined;
     this.#reading = this.#meanwhile.run(async (apply) => {
       const page = await this.#page({ limit: PAGE * 2, cursor });
       if (this.items.cursor === cursor) apply(() => this.items.extend(page.items, page.next_cursor));
     });
     try {
       await this.#reading;
-      this.view.draw();
-      return true;
     } catch (error) {
-      if (error.code !== "invalid-cursor") return false;
-      this.recheck(null); // a new version of the service may read its own cursors only
-      return true;
+      if (error.code === "invalid-cursor") return this.recheck(null); // a new version of the service may read its own only
+      items.stuck = items.cursor === cursor;
     } finally {
       this.#reading = null;
     }
+    return this.view.draw();
   }
 
   /** Shows another part of the feed. Marks nothing. */
@@ -171,7 +165,10 @@ export class Feed {
     if (this.stream || this.#gone.signal.aborted) return;
     this.stream = new SharedStream(this.name, this.client, position, {
       event: (kind, id, data) => this.#hear({ kind, data }),
-      state: (state) => this.liveness.hear(state),
+      state: (state) => {
+        if (state === "live") this.items.stuck = false;
+        this.liveness.hear(state);
+      },
       refused: (refusal) => this.#fail(refusal, this.#turn),
       missed: () => this.#hear({ kind: "reset", data: {} }),
       told: (news) => this.#hear(news),

@@ -29,6 +29,7 @@ export class Items {
     this.held = new Set(); // ids that wait behind the pill
     this.end = null; // key of the oldest stretch loaded; null when there is nothing older
     this.cursor = null; // the next page
+    this.stuck = false; // it could not be had
     this.loaded = false;
     this.stamp = ++changes; // another one after every change
   }
@@ -56,6 +57,7 @@ export class Items {
   extend(items, cursor) {
     for (const item of items) this.#put(item);
     this.cursor = cursor;
+    this.stuck = false;
     this.stamp = ++changes;
     this.end = cursor && this.list.length ? keyOf(this.list.at(-1)) : null;
   }

@@ -31,7 +31,7 @@ export class Panel {
 
   /** `host` is the custom element, `root` its shadow; `language` the page's, which moments are told in. */
   constructor(host, root, { words, times, memory, language }) {
-    Object.assign(this, { host, root, words, times, memory, language, feed: null, attention: null, moreFailed: false });
+    Object.assign(this, { host, root, words, times, memory, language, feed: null, attention: null });
     this.list = new List(this);
     this.searchButton = iconButton("search", words("filter.open"), { "aria-expanded": "false", onclick: () => this.filters.toggle() });
     this.filters = new FilterBar(this);
@@ -160,11 +160,8 @@ export class Panel {
     if (this.feed?.items.held.size && !this.reading) this.feed.release();
   }
 
-  async wantMore() {
-    if (this.feed?.status === "ready" && !this.moreFailed && !(await this.feed.more())) {
-      this.moreFailed = true;
-      this.draw();
-    }
+  wantMore() {
+    if (this.feed?.status === "ready") this.feed.more();
   }
 
   /** Does or opens something, by the name of the function that the module of actions has for it. */
@@ -250,9 +247,9 @@ export class Panel {
 
   /** What stands where rows do not: waiting, nothing, the end, or what went wrong. Built anew only when it changes. */
   #drawStates() {
-    const { feed, moreFailed } = this;
-    const { list, cursor } = feed.items;
-    const below = JSON.stringify([feed.status, feed.problem, feed.narrowed, list.length > 0, cursor !== null, moreFailed]);
+    const { feed } = this;
+    const { list, cursor, stuck } = feed.items;
+    const below = JSON.stringify([feed.status, feed.problem, feed.narrowed, list.length > 0, cursor !== null, stuck]);
     if (below === this.#below) return;
     this.#below = below;
     const focused = this.root.activeElement;
@@ -261,13 +258,13 @@ export class Panel {
     if (focused?.isConnected === false) this.list.takeFocus();
   }
 
-  #after({ status, items: { list, cursor }, narrowed }) {
+  #after({ status, items: { list, cursor, stuck }, narrowed }) {
     const { words } = this;
     if (status === "loading") return [h("div", { class: "skeleton", "aria-label": words("loading"), role: "img" }, Array.from({ length: 7 }, () => h("i", null, h("b"), h("b"), h("b"))))];
     if (status === "failed" && !list.length) return [];
     if (!list.length && narrowed) return [this.#state("filter", words("empty.filtered"), "", this.#button(words("empty.clear"), () => this.narrow({ type: [] })))];
     if (!list.length) return [this.#state("bell", words("empty.title"), words("empty.text"))];
-    if (this.moreFailed) return [h("p", { class: "end" }, words("failed.unreachable"), this.#button(words("retry"), () => this.#again()))];
+    if (stuck) return [h("p", { class: "end" }, words("failed.unreachable"), this.#button(words("retry"), () => this.#again()))];
     if (cursor) return [h("p", { class: "end" }, words("loading"))];
     return [h("p", { class: "end" }, words("end", { time: this.times.dated(Date.parse(list.at(-1).occurred_at)) }))];
   }
@@ -283,7 +280,7 @@ export class Panel {
   }
 
   #again() {
-    this.moreFailed = false;
+    this.feed.items.stuck = false;
     this.wantMore();
     this.draw();
   }
