@@ -102,29 +102,52 @@ async def test_a_network_that_is_off_is_said_with_the_time_and_made_up_for(
         assert panel.complaints == []
 
 
+HIDDEN = "Object.defineProperty(document, 'hidden', {get: () => globalThis.hidden ?? true});"
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize("hidden", [False, True])
 async def test_a_laptop_that_slept_looks_for_what_it_missed_at_once(
-    settings: Settings, context: BrowserContext
+    settings: Settings, context: BrowserContext, hidden: bool
 ) -> None:
     """Asleep, its sockets die without a sign: nothing arrives and nothing fails."""
     async with behind_a_proxy(settings) as (world, proxy):
         await world.people("ana", leads={"l0": "ana", "l1": "ana"})
-        await context.add_init_script(
-            """const real = Date.now;
-               let slept = 0;
-               Date.now = () => real() + slept;
-               globalThis.sleep = () => { slept += 8 * 3600e3; };"""
-        )
+        await context.clock.install()
+        if hidden:
+            await context.add_init_script(HIDDEN)
         panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
 
         proxy.hush()
         await world.report(world.moment("l0"), world.moment("l1", type="email"))
         async with panel.page.expect_request(lambda request: "/v1/feed/stream" in request.url) as again:
-            await panel.page.evaluate("sleep()")
+            await context.clock.set_system_time(await panel.page.evaluate("Date.now()") + 8 * HOUR_MS)
+            await context.clock.fast_forward(5_000)
 
         assert "last_event_id=" in (await again.value).url
         await equals_a_fresh_page(panel, world, "ana")
         await panel.live()
         assert panel.complaints == []
+
+
+async def test_a_page_in_the_background_that_is_woken_once_a_minute_keeps_its_stream(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana"})
+        await context.clock.install()
+        await context.add_init_script(HIDDEN)
+        panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+        minute = 60_000
+
+        for _ in range(2):
+            await context.clock.fast_forward(minute)
+            assert await panel.element.evaluate("element => element.live") == "live"
+        await panel.page.evaluate("() => { globalThis.hidden = false; }")
+        await context.clock.fast_forward(minute)  # the last of these is heard when it is looked at
+        assert await panel.element.evaluate("element => element.live") == "live"
+        await context.clock.fast_forward(minute)
+        assert await panel.element.evaluate("element => element.live") == "reconnecting"
 
 
 async def test_the_stream_token_is_renewed_when_it_ends(settings: Settings, context: BrowserContext) -> None:

@@ -11,11 +11,13 @@ const STEADY_MS = 10_000; // a stream that held this long makes the next failure
 const OPENING_MS = 15_000; // the service answers at once; a socket that died in a sleep never does
 const BEAT_MS = 5_000;
 const SLEPT_MS = 15_000; // a beat this late means the machine slept, or its clock was set: sockets are not to be trusted
+const DOZED_MS = 150_000; // a page that nobody sees is woken once a minute: both clocks are that late, and nothing slept
 const PROBE_MS = 120_000;
 const KINDS = ["moment", "lead", "changed", "reset"];
 
 export class Stream {
   #beat = performance.now() + Date.now();
+  #hidden = document.hidden; // at the last beat
   #beats = 0;
   #probes = 0;
   #source = null;
@@ -123,8 +125,10 @@ export class Stream {
 
   #feelPulse() {
     const beat = performance.now() + Date.now();
-    const slept = Math.abs(beat - this.#beat - 2 * BEAT_MS) > SLEPT_MS;
+    const { hidden } = document;
+    const slept = Math.abs(beat - this.#beat - 2 * BEAT_MS) > (hidden || this.#hidden ? DOZED_MS : SLEPT_MS);
     this.#beat = beat;
+    this.#hidden = hidden;
     if (slept) this.#restart();
   }
 
