@@ -137,17 +137,21 @@ async def test_a_page_in_the_background_that_is_woken_once_a_minute_keeps_its_st
         await world.people("ana", leads={"l0": "ana"})
         await context.clock.install()
         await context.add_init_script(HIDDEN)
+        await context.add_init_script(
+            """globalThis.opened = 0;
+               globalThis.EventSource = class extends EventSource {
+                 constructor(url) { super(url); opened += 1; }
+               };"""
+        )
         panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
-        minute = 60_000
 
-        for _ in range(2):
-            await context.clock.fast_forward(minute)
-            assert await panel.element.evaluate("element => element.live") == "live"
-        await panel.page.evaluate("() => { globalThis.hidden = false; }")
-        await context.clock.fast_forward(minute)  # the last of these is heard when it is looked at
-        assert await panel.element.evaluate("element => element.live") == "live"
-        await context.clock.fast_forward(minute)
-        assert await panel.element.evaluate("element => element.live") == "reconnecting"
+        for hidden in (True, True, False):  # the last of these beats comes when the page is looked at again
+            await panel.page.evaluate("hidden => { globalThis.hidden = hidden; }", hidden)
+            await context.clock.fast_forward(60_000)
+            assert await panel.page.evaluate("opened") == 1
+        await context.clock.fast_forward(60_000)  # seen all the while, it must have slept
+        await panel.until("opened", 2)
+        assert panel.complaints == []
 
 
 async def test_the_stream_token_is_renewed_when_it_ends(settings: Settings, context: BrowserContext) -> None:
@@ -527,3 +531,36 @@ async def test_a_get_token_that_is_set_again_is_not_called_while_the_token_is_go
             assert await tab.page.evaluate("calls") == 0
         locks = await leading.page.evaluate("navigator.locks.query()")
         assert [len(locks[which]) for which in ("held", "pending")] == [1, 1]
+
+
+async def test_a_tab_that_reads_a_long_list_again_hears_what_came_between_its_pages(
+    settings: Settings, context: BrowserContext
+) -> None:
+    held, release = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        held.set()
+        await release.wait()
+        await route.continue_()
+
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana", "l1": "ana", "l2": "ana"})
+        await world.report(*(world.moment("l0") for _ in range(250)), world.moment("l1", description="to be muted"))
+        await (await Panel.open(context, through(proxy, world, "ana"))).live()
+        follower = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+        await expect(follower.element.locator(".end")).to_contain_text("That is everything since")
+        await follower.page.route("**/v1/feed?*cursor=*", hold)
+
+        await follower.row("to be muted").focus()
+        await follower.page.keyboard.press("m")
+        await follower.sheet.get_by_role("button", name="Mute").click()
+        await held.wait()
+        proxy.hush()
+        await world.report(world.moment("l2", description="came between"))
+        release.set()
+        await expect(follower.row("to be muted")).to_have_count(0)
+        await follower.until("document.querySelector('lead-feed').unread", 251)
+        proxy.cut()
+
+        await expect(follower.row("came between")).to_have_count(1)
+        assert follower.complaints == []

@@ -267,9 +267,9 @@ export class Feed {
   }
 
   #readAll(turn, wanted, top) {
-    return this.#read(wanted, null, null, turn, (items, page) => {
-      this.items.replace(items, page.next_cursor, top);
-      this.#ready(page.live_cursor);
+    return this.#read(wanted, null, null, turn, (items, cursor, position) => {
+      this.items.replace(items, cursor, top);
+      this.#ready(position);
     });
   }
 
@@ -284,12 +284,14 @@ export class Feed {
     await this.#meanwhile.run(async (apply) => {
       const items = [];
       let page = null;
+      let position = null; // the first page's: what happens while the others are read is not in the first
       do {
         const limit = Math.min(LONG_PAGE, Math.max(PAGE, wanted - items.length));
         page = await this.#page({ ...narrowed, limit, cursor: page?.next_cursor });
+        position ??= page.live_cursor;
         items.push(...page.items);
       } while (page.next_cursor && items.length < wanted && !(end && keyOf(items.at(-1)) < end));
-      if (turn === this.#turn) apply(() => take(items, page));
+      if (turn === this.#turn) apply(() => take(items, page.next_cursor, position));
     });
   }
 
