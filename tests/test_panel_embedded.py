@@ -209,7 +209,10 @@ async def test_a_host_may_set_everything_before_the_module_is_there_or_soon_afte
 
 HOST_THAT_ANSWERS = """
   globalThis.heard = [];
-  const ways = { atOnce: (set) => set(), next: async (set) => { await null; set(); }, later: (set) => setTimeout(set) };
+  const after = async (steps, set) => { while (steps--) await null; set(); };
+  const ways = {
+    atOnce: (set) => set(), next: (set) => after(1, set), soon: (set) => after(8, set), later: (set) => setTimeout(set),
+  };
   addEventListener("leadfeed:token", ({ target }) => {
     heard.push(target.id);
     ways[target.id](() => { target.token = fresh.pop() ?? ""; });
@@ -223,7 +226,7 @@ async def test_a_host_that_sets_a_new_token_whenever_it_is_asked_is_asked_once(
     async with guest_of(crm, settings) as world:
         service, stale = world.service.base_url, world.token("ana", ttl=timedelta(minutes=-5))
         fresh = [world.token("ana", ttl=timedelta(minutes=minutes)) for minutes in range(10, 30)]
-        ways = ["atOnce", "later", "next"]
+        ways = ["atOnce", "later", "next", "soon"]
         crm.pages["/asked"] = (
             f"""<!doctype html><html lang="en"><script type="module" src="{service}/panel/lead-feed.js"></script>
             <script>globalThis.fresh = {fresh!r}; {HOST_THAT_ANSWERS}</script>

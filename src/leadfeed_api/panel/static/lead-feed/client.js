@@ -79,9 +79,11 @@ export class Client {
     const token = await this.credential.token();
     if (!token) throw new Refusal(401, "not-authenticated", "");
     const answer = await this.#attempt(method, url, token, body, signal);
-    if (answer.status !== 401) return this.#read(answer);
+    const read = this.#read(answer);
+    if (answer.status !== 401) return read;
+    await read.catch(() => {}); // first: a host that answers soon answers after everybody has heard that this failed
     const fresh = await this.credential.renew(token);
-    return this.#read(fresh ? await this.#attempt(method, url, fresh, body, signal) : answer);
+    return fresh ? this.#read(await this.#attempt(method, url, fresh, body, signal)) : read;
   }
 
   async #attempt(method, url, token, body, signal) {

@@ -47,7 +47,7 @@ export class LeadFeed extends HTMLElement {
     if (before === now || !this.#started) return;
     if (name === "token" && this.#panel && identity(now) === this.#who) {
       this.#credential.use(now);
-      this.#feed.resume();
+      this.#resume();
     } else this.refresh();
   }
 
@@ -58,7 +58,7 @@ export class LeadFeed extends HTMLElement {
 
   set getToken(ask) {
     this.#getToken = ask;
-    if (this.#panel) this.#feed.resume();
+    if (this.#panel) this.#resume();
     else if (this.#started) this.refresh();
   }
 
@@ -125,6 +125,11 @@ export class LeadFeed extends HTMLElement {
     this.#panel?.stop();
     this.#panel = null;
     this.#feed = null;
+  }
+
+  /** Goes on, once those who wait for a token have heard that there was none. */
+  #resume() {
+    setTimeout(() => this.#feed?.resume());
   }
 
   /** Asks the host. A token of somebody else starts the panel anew: what is on the screen is not for them. */
