@@ -56,8 +56,8 @@ async def test_a_row_says_who_where_when_what_and_why(world: World, context: Bro
     await expect(row.locator("time > [aria-hidden]")).to_have_text("2 h" if today else f"{then:%H:%M}")
     await expect(row).to_contain_text("you own and watch")
     await expect(row).to_contain_text("likely a mail scanner")
-    await expect(row.get_by_role("img", name="Relative score: 3 stars of 3")).to_be_visible()
-    await expect(row.get_by_role("img", name="Urgency: 1 flame of 3")).to_be_visible()
+    await expect(row.get_by_role("img", name="Relative score: 3 of 3 stars")).to_be_visible()
+    await expect(row.get_by_role("img", name="Urgency: 1 of 3 flames")).to_be_visible()
     name = await row.evaluate(
         """row => row.getAttribute("aria-labelledby").split(" ")
                  .map((id) => row.getRootNode().getElementById(id).textContent).join(" ")"""

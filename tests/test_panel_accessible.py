@@ -118,7 +118,7 @@ async def test_it_is_a_feed_of_named_described_and_counted_articles(world: World
     assert await panel.rows.evaluate_all("rows => rows.map((row) => row.getAttribute('aria-setsize'))") == ["-1"] * 4
     await expect(panel.row("asked for a demo")).to_have_accessible_description("asked for a demo you watch")
     await expect(panel.row("clicked")).to_have_accessible_description("clicked you own likely a mail scanner")
-    described = "page 3 Best bet Relative score: 3 stars of 3 Urgency: 2 flames of 3 you own"
+    described = "page 3 Best bet Relative score: 3 of 3 stars Urgency: 2 of 3 flames you own"
     await expect(panel.row("page 3")).to_have_accessible_description(described)
     await expect(panel.element.locator("section")).to_have_attribute("lang", "en")
     tab_stops = await panel.rows.evaluate_all("rows => rows.filter((row) => row.tabIndex === 0).length")

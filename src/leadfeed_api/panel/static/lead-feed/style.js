@@ -34,11 +34,11 @@ p, h2, dl, dd, ul, fieldset { margin: 0; padding: 0; border: 0; }
 .icon.bold { stroke-width: 2.4; }
 .icon.filled { fill: currentColor; stroke: none; }
 .unseen { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-kbd { font: 500 .82em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "Noto Sans Mono", monospace; color: var(--soft); padding: 0 .4em; border: 1px solid var(--line); border-block-end-width: 2px; border-radius: 4px; }
+kbd { font: 500 .82em/1.5 ui-monospace, Consolas, monospace; color: var(--soft); padding: 0 .4em; border: 1px solid var(--line); border-block-end-width: 2px; border-radius: 4px; }
 
 .panel {
   all: initial; -webkit-locale: revert-layer; color-scheme: inherit; visibility: inherit; pointer-events: inherit;
-  font: 400 var(--leadfeed-size, 13.5px)/1.38 var(--leadfeed-font, -apple-system, "Segoe UI", Roboto, "Noto Sans", system-ui, sans-serif);
+  font: 400 var(--leadfeed-size, 13.5px)/1.38 var(--leadfeed-font, -apple-system, "Segoe UI", Roboto, system-ui, sans-serif);
   cursor: default; -webkit-text-size-adjust: none; box-sizing: border-box;
   container: panel / inline-size; position: relative; display: flex; flex-direction: column; flex: 1; min-block-size: 0; color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: var(--radius); overflow: clip;
 }
