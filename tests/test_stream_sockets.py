@@ -165,7 +165,8 @@ def test_each_gets_its_own_whoever_is_full_or_gone(pairs: list[tuple[socket.sock
 @pytest.mark.anyio
 async def test_a_reader_who_does_not_read_is_passed_over_and_told_the_rest_in_order(settings: Settings) -> None:
     """One at a time, so that each is written to whoever has room, and comes to whoever has none in another way."""
-    async with served(settings) as service:
+    patient = settings.model_copy(update={"stream_send_timeout": 120.0})  # on a slow machine all this takes long
+    async with served(patient) as service:
         world = await service.new_world()
         await world.people("ana", "bob", leads={"l1": "ana"})
         await world.client.put("/v1/watchlist/l1", headers=world.rep("bob"))
