@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from httptools import HttpResponseParser
+
 from leadfeed_api.db.session import Database
 from statements import BY_A_TEST
 from world import World
@@ -29,7 +31,9 @@ AT_ONCE = 100  # connections being opened
 class Member(asyncio.Protocol):
     """One stream, read as fast as it comes; or never, when it is ``stalled``."""
 
-    __slots__ = ("_left", "delays", "ended", "last_id", "opened", "positions", "retry_ms", "stalled", "transport")
+    __slots__ = (
+        "_left", "_parser", "delays", "ended", "last_id", "opened", "positions", "retry_ms", "stalled", "transport",
+    )  # fmt: skip
 
     def __init__(self, *, stalled: bool = False) -> None:
         self.stalled = stalled
@@ -41,6 +45,7 @@ class Member(asyncio.Protocol):
         self.retry_ms: int | None = None
         self.transport: Any = None
         self._left = b""
+        self._parser = HttpResponseParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -52,6 +57,10 @@ class Member(asyncio.Protocol):
             self.opened.set_result(data.split(b"\r\n", 1)[0])
             if self.stalled:
                 self.transport.pause_reading()
+        self._parser.feed_data(data)
+
+    def on_body(self, data: bytes) -> None:
+        """A part of the stream, wherever its chunks begin and end: that may be in the middle of an event."""
         now = time.time_ns()
         buffered = self._left + data
         end = 0
