@@ -24,8 +24,9 @@ from rich.console import Console
 
 from bench.figures import RESULTS, machine
 from leadfeed_api.best_bets import lease
-from leadfeed_api.best_bets.retier import Run, utc_now
+from leadfeed_api.best_bets.retier import Run
 from leadfeed_api.best_bets.turns import Hold
+from leadfeed_api.clock import utc_now
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database

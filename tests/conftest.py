@@ -13,7 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
 from leadfeed_api.settings import Settings
-from postgres import SharedServer, clone_database, create_template, drop_database, start_shared_server
+from post import Post, open_post
+from postgres import SharedServer, clone_database, create_template, drop_database, empty, start_shared_server
 from statements import Statements
 from tools import pytest_terminal_summary  # noqa: F401  a hook: lists every skipped test with its reason
 from world import Service, World, running_app, served
@@ -70,12 +71,35 @@ def postgres(pytestconfig: pytest.Config) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def database_url(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
-    """This worker's own database, migrated."""
+def shared_database(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
+    """The database that this worker's tests share, migrated."""
     dsn, template = postgres
     name = f"{template}_{worker_id}"
     yield clone_database(dsn, template, name)
     drop_database(dsn, name)
+
+
+@pytest.fixture(scope="session")
+def empty_database(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
+    """The one that they have in turn, and leave empty."""
+    dsn, template = postgres
+    name = f"{template}_{worker_id}_empty"
+    yield clone_database(dsn, template, name)
+    drop_database(dsn, name)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """This worker's shared database; with the mark ``alone`` the one in which nobody else is meanwhile.
+
+    That is for what looks at every organisation, as a mail worker does.
+    """
+    if request.node.get_closest_marker("alone") is None:
+        yield request.getfixturevalue("shared_database")
+    else:
+        url = request.getfixturevalue("empty_database")
+        yield url
+        empty(url)
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +147,13 @@ async def live(server: Service) -> World:
 async def world(service: Service) -> World:
     """An organisation of this test's own, with an administrator's key."""
     return await service.new_world()
+
+
+@pytest.fixture
+async def post(settings: Settings) -> AsyncIterator[Post]:
+    """A mail worker on a clock that the test moves, and what it sends. Wants the mark ``alone``."""
+    async with open_post(settings) as opened:
+        yield opened
 
 
 @pytest.fixture(autouse=True)

@@ -3,15 +3,14 @@
 What was mailed is read from the messages themselves, as a recipient would.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any, cast
-from uuid import uuid4
 
 from leadfeed_api.db.session import Database
 from leadfeed_api.settings import Settings
@@ -19,19 +18,9 @@ from leadfeed_api.subscriptions.delivery.carriers import Carrier, HandOver
 from leadfeed_api.subscriptions.delivery.worker import Deliverer
 from leadfeed_api.subscriptions.letters.message import Envelope
 from leadfeed_api.telemetry import Metrics
-from postgres import clone_database, drop_database
 from world import World, ok
 
 Fault = Callable[[Envelope], Exception | None]
-
-
-@contextmanager
-def own_database(postgres: tuple[str, str]) -> Iterator[str]:
-    """A database for one test: a mail worker looks at every organisation, and shall meet this test's alone."""
-    dsn, template = postgres
-    name = f"leadfeed_mail_{uuid4().hex[:12]}"
-    yield clone_database(dsn, template, name)
-    drop_database(dsn, name)
 
 
 @dataclass

@@ -9,7 +9,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -83,12 +83,24 @@ def clone_database(admin_dsn: str, template: str, name: str) -> str:
 
 def drop_database(admin_dsn: str, name: str) -> None:
     """Removes a database, a template too, and cuts whoever is still connected to it. Gone already is fine."""
-    if name in _fetch_names(admin_dsn):
-        _execute(
-            admin_dsn,
-            f"ALTER DATABASE {_quoted(name)} IS_TEMPLATE false",
-            f"DROP DATABASE {_quoted(name)} WITH (FORCE)",
-        )
+
+    async def drop(connection: asyncpg.Connection) -> None:
+        if await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+            await connection.execute(f"ALTER DATABASE {_quoted(name)} IS_TEMPLATE false")
+            await connection.execute(f"DROP DATABASE {_quoted(name)} WITH (FORCE)")
+
+    _run(admin_dsn, drop)
+
+
+def empty(dsn: str) -> None:
+    """Deletes every row of a database but the schema's revision."""
+
+    async def delete(connection: asyncpg.Connection) -> None:
+        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        names = [_quoted(row["tablename"]) for row in tables if row["tablename"] != "alembic_version"]
+        await connection.execute(f"TRUNCATE {', '.join(names)}")
+
+    _run(dsn, delete)
 
 
 def _dsn_of(admin_dsn: str, database: str) -> str:
@@ -99,24 +111,16 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _execute(dsn: str, *statements: str) -> None:
-    async def execute() -> None:
+def _execute(dsn: str, statement: str) -> None:
+    _run(dsn, lambda connection: connection.execute(statement))
+
+
+def _run(dsn: str, work: Callable[[asyncpg.Connection], Awaitable[object]]) -> None:
+    async def run() -> None:
         connection = await asyncpg.connect(dsn)
         try:
-            for statement in statements:
-                await connection.execute(statement)
+            await work(connection)
         finally:
             await connection.close()
 
-    asyncio.run(execute())
-
-
-def _fetch_names(dsn: str) -> Sequence[str]:
-    async def fetch() -> Sequence[str]:
-        connection = await asyncpg.connect(dsn)
-        try:
-            return [row["datname"] for row in await connection.fetch("SELECT datname FROM pg_database")]
-        finally:
-            await connection.close()
-
-    return asyncio.run(fetch())
+    asyncio.run(run())

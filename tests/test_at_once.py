@@ -11,12 +11,12 @@ import pytest
 
 from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.feed.log import appending, keep_entries
+from leadfeed_api.organizations.queries import take_turns
 from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions import queries as subscriptions
 from leadfeed_api.subscriptions import recipients
 from leadfeed_api.subscriptions.delivery.queries import try_again
 from leadfeed_api.subscriptions.match import Rule
-from leadfeed_api.triage.marks import ONE_AFTER_THE_OTHER
 from statements import BY_A_TEST
 from world import World, ok, problem, running_app
 
@@ -88,7 +88,7 @@ async def test_marking_and_reporting_do_not_wait_for_each_other(acme: World, dat
 async def test_a_users_tabs_mark_one_after_the_other(acme: World, database: Database) -> None:
     (moment,) = await acme.report(acme.moment("mia"))
     async with meanwhile(database, read(acme, moment)) as (other_tab, marking):
-        await other_tab.execute(ONE_AFTER_THE_OTHER, acme.org_id, "ana")
+        await take_turns(other_tab, acme.org_id, "ana")
     assert (await marking)["ids"] == [moment]
 
 
@@ -145,7 +145,7 @@ async def test_two_changes_of_a_subscription_at_once_are_both_kept(acme: World, 
     path = f"/v1/subscriptions/{(await subscribed(acme, 'ana'))['id']}"
     change = acme.client.patch(path, headers=acme.rep("ana"), json={"frequency": "daily"})
     async with meanwhile(database, change) as (other, changing):
-        await subscriptions.take_turns(other, acme.org_id, "ana")
+        await take_turns(other, acme.org_id, "ana")
         await other.execute(PAUSE, acme.org_id)
 
     assert (await changing).status_code == 200
@@ -159,14 +159,14 @@ async def test_a_subscription_that_is_ended_while_it_is_changed_is_not_there(acm
         f"/v1/subscriptions/{made}", headers=acme.rep("ana"), json={"recipients": ["bob@crm.example"]}
     )
     async with meanwhile(database, change) as (other, changing):
-        await subscriptions.take_turns(other, acme.org_id, "ana")
+        await take_turns(other, acme.org_id, "ana")
         await subscriptions.delete(other, acme.org_id, "ana", UUID(made))
     problem(await changing, 404, "unknown-subscription")
 
 
 async def test_two_who_subscribe_each_other_at_once_do_not_wait(acme: World, database: Database) -> None:
     async with asyncio.timeout(10), database.write() as ana:
-        await subscriptions.take_turns(ana, acme.org_id, "ana")
+        await take_turns(ana, acme.org_id, "ana")
         await recipients.named(ana, acme.org_id, "ana", ["bob@crm.example"], datetime.now(UTC))
         await subscribed(acme, "bob", recipients=["ana@crm.example"])
 
@@ -176,7 +176,7 @@ async def test_strangers_that_two_requests_name_at_once_are_counted_together(acm
     body = {"match": {"kind": "type", "value": "web"}, "recipients": ["one@more.example"]}
     one_more = acme.client.post("/v1/subscriptions", headers=acme.rep("ana"), json=body)
     async with meanwhile(database, one_more) as (other, asked):
-        await subscriptions.take_turns(other, acme.org_id, "ana")
+        await take_turns(other, acme.org_id, "ana")
         await recipients.named(other, acme.org_id, "ana", strangers, datetime.now(UTC))
     problem(await asked, 422, "invalid")
 

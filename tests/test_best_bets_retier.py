@@ -18,6 +18,7 @@ from leadfeed_api.best_bets.night import NightShift
 from leadfeed_api.best_bets.retier import Progress
 from leadfeed_api.best_bets.telling import Audience
 from leadfeed_api.best_bets.tiers import Rules, place
+from leadfeed_api.clock import Clock, utc_now
 from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.errors import Busy
 from leadfeed_api.feed.log import FLOOD
@@ -69,7 +70,7 @@ def ours_are_due(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     return seen
 
 
-def later(**span: float) -> tiering.Clock:
+def later(**span: float) -> Clock:
     return lambda: datetime.now(UTC) + timedelta(**span)
 
 
@@ -200,7 +201,7 @@ async def test_a_later_run_takes_over_and_the_earlier_one_stops(world: World) ->
         await lease.claim(connection, world.org_id, datetime.now(UTC), whether_due_or_not=True)
 
     with pytest.raises(Superseded):
-        await tiering.Run(database, claimed, lambda _: None, tiering.utc_now).carry_out()
+        await tiering.Run(database, claimed, lambda _: None, utc_now).carry_out()
 
     assert set(standing(await best_bets(world, "ana")).values()) == {(0, 0, False)}
 
@@ -212,7 +213,7 @@ async def test_a_batch_of_an_overtaken_run_writes_nothing(world: World, database
     async with database.write() as connection:
         await lease.claim(connection, world.org_id, datetime.now(UTC), whether_due_or_not=True)
     assert overtaken is not None
-    run = tiering.Run(database, overtaken, lambda _: None, tiering.utc_now)
+    run = tiering.Run(database, overtaken, lambda _: None, utc_now)
     stale = Rules((0, 0, 0), (0, 0, 0), starred_from=1)
 
     with pytest.raises(Superseded):

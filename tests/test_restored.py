@@ -5,7 +5,7 @@ The backup is one: a copy of the database from before the last commits, on which
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -21,22 +21,15 @@ from typer.testing import CliRunner
 from leadfeed_api.cli import app
 from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions.delivery import noticing
-from post import just_now, open_post, own_database, path_of, subscribe, text_of
+from post import just_now, open_post, path_of, subscribe, text_of
 from postgres import clone_database, drop_database
 from statements import Statements
 from stream_client import following, until
 from world import Service, World, ok, served
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]  # the command is for every organisation
 
 LOST = 3  # moments that were reported after the backup
-
-
-@pytest.fixture
-def database_url(postgres: tuple[str, str]) -> Iterator[str]:
-    """Of this test alone: the command is for every organisation."""
-    with own_database(postgres) as url:
-        yield url
 
 
 @dataclass

@@ -1,17 +1,13 @@
 """One address, however many recipients have it: outside first and a user's later, shared, stopped and asked again."""
 
-from collections.abc import AsyncIterator, Iterator
 from email.message import EmailMessage
 
 import pytest
 
-from leadfeed_api.settings import Settings
 from post import (
     Post,
     address_of,
     just_now,
-    open_post,
-    own_database,
     path_of,
     standing,
     subscribe,
@@ -20,19 +16,7 @@ from post import (
 )
 from world import World, ok
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def database_url(postgres: tuple[str, str]) -> Iterator[str]:
-    with own_database(postgres) as url:
-        yield url
-
-
-@pytest.fixture
-async def post(settings: Settings) -> AsyncIterator[Post]:
-    async with open_post(settings) as opened:
-        yield opened
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 
 async def agreed(world: World, post: Post) -> EmailMessage:

@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -26,16 +25,10 @@ from leadfeed_api.telemetry import Metrics
 from mail_server import MailServer, running
 from mail_workers import HURRIED, environment, run_once, started, until, worker
 from neighbours import free_port
-from post import address_of, just_now, own_database, read, subscribe, text_of
+from post import address_of, just_now, read, subscribe, text_of
 from world import World, running_app
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def database_url(postgres: tuple[str, str]) -> Iterator[str]:
-    with own_database(postgres) as url:
-        yield url
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 
 async def test_a_worker_without_a_mail_server_fills_a_folder_shows_its_metrics_and_stops_when_told(

@@ -1,33 +1,19 @@
 """The links in mails: looking changes nothing, one POST does, and nobody can make one up."""
 
-from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions.links import Claim, proves, read_token, write_token
 from leadfeed_api.telemetry import redact_path
-from post import Post, just_now, open_post, own_database, subscribe, unsubscribe_path
+from post import Post, just_now, subscribe, unsubscribe_path
 from world import World, ok, problem
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 ONE_CLICK = "List-Unsubscribe=One-Click"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
-
-
-@pytest.fixture
-def database_url(postgres: tuple[str, str]) -> Iterator[str]:
-    with own_database(postgres) as url:
-        yield url
-
-
-@pytest.fixture
-async def post(settings: Settings) -> AsyncIterator[Post]:
-    async with open_post(settings) as opened:
-        yield opened
 
 
 async def mailed_path(world: World, post: Post) -> str:

@@ -1,7 +1,6 @@
 """What is mailed and what is not: the worker on a clock that a test moves, and the mails as their readers get them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -21,7 +20,6 @@ from post import (
     html_of,
     just_now,
     open_post,
-    own_database,
     path_of,
     standing,
     subscribe,
@@ -30,19 +28,7 @@ from post import (
 from statements import BY_A_TEST
 from world import World, ok
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def database_url(postgres: tuple[str, str]) -> Iterator[str]:
-    with own_database(postgres) as url:
-        yield url
-
-
-@pytest.fixture
-async def post(settings: Settings) -> AsyncIterator[Post]:
-    async with open_post(settings) as opened:
-        yield opened
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 
 def subjects(mails: list[EmailMessage]) -> list[str]:

@@ -19,20 +19,14 @@ from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions.digest import FREQUENCIES, Wishes, after_quiet, due_at
 from leadfeed_api.subscriptions.letters import letter
 from leadfeed_api.subscriptions.match import Occasion, Rule, matches
-from post import Clock, Post, address_of, just_now, open_post, own_database, subscribe, text_of
+from post import Clock, Post, address_of, just_now, open_post, subscribe, text_of
 from world import Service, World, ok
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 USERS = ("ana", "bob")
 LEADS = {"l1": "acme", "l2": "acme", "l3": "other"}
 TYPES = ("web", "email")
 TEXTS = ("pricing", "demo pricing")
-
-
-@pytest.fixture
-def database_url(postgres: tuple[str, str]) -> Iterator[str]:
-    with own_database(postgres) as url:
-        yield url
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Mail by a real mail server, well-behaved and not: encryption, passwords, reuse, and every way a message can fail."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,11 @@ from leadfeed_api.subscriptions.delivery.smtp import MailServer as Address
 from leadfeed_api.subscriptions.delivery.smtp import Smtp
 from leadfeed_api.subscriptions.letters.message import Envelope
 from mail_server import MailServer, running, self_signed
-from post import Post, just_now, open_post, own_database, subscribe
+from post import Post, just_now, open_post, subscribe
 from world import World, ok
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 MESSAGE = b"Message-ID: <m1@test>\r\nSubject: Hello\r\n\r\nfirst\r\n.\r\n..dots\r\nlast\r\n"
-
-
-@pytest.fixture
-def database_url(postgres: tuple[str, str]) -> Iterator[str]:
-    with own_database(postgres) as url:
-        yield url
 
 
 def mail(recipient: str = "ana@crm.example", message: bytes = MESSAGE) -> Envelope:

@@ -10,10 +10,10 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import unquote
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Path, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
@@ -23,10 +23,12 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leadfeed_api.errors import Invalid, InvalidBody, UnsupportedMediaType
+from leadfeed_api.fields import CrmId
 
 LONGEST_MEDIA_TYPE = 256  # characters, with its parameters; anybody may send one, before we know who it is
 MAX_BODY_BYTES = 4 * 1024 * 1024
 BODY_SECONDS = 30.0  # for a whole body to arrive: 4 MB at 1.1 Mbit/s
+LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]
 
 
 def strict_json(body: bytes) -> Any:

@@ -10,7 +10,7 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -22,24 +22,18 @@ from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.record import record_moments
 from mail_server import MailServer, Misbehaviour, running
 from mail_workers import environment, worker
-from post import own_database, subscribe
+from post import subscribe
 from statements import BY_A_TEST
 from world import World
 
 pytest_plugins = ["figures"]
-pytestmark = [pytest.mark.anyio, pytest.mark.soak]
+pytestmark = [pytest.mark.anyio, pytest.mark.alone, pytest.mark.soak]
 Note = Callable[[str], None]
 ROUNDS = 3
 BATCHES = 70  # longer than a worker sleeps
 BATCH = 500
 MOMENTS = BATCHES * BATCH
 SETTLING_S = 11.0  # longer than an instant mail gathers, so that each server shows what it does
-
-
-@pytest.fixture
-def database_url(postgres: tuple[str, str]) -> Iterator[str]:
-    with own_database(postgres) as url:
-        yield url
 
 
 async def moments_per_second(database: Database, org_id: int, mailed: int) -> float:

@@ -5,7 +5,7 @@ import random
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,19 +14,13 @@ import pytest
 
 from mail_server import MailServer, running
 from mail_workers import until
-from post import just_now, own_database, subscribe
+from post import just_now, subscribe
 from world import World, ok
 
-pytestmark = [pytest.mark.anyio, pytest.mark.soak]
+pytestmark = [pytest.mark.anyio, pytest.mark.alone, pytest.mark.soak]
 KILLS = 100
 REPS = [f"rep{number}" for number in range(40)]
 SCRIPT = Path(__file__).parent / "mail_worker.py"
-
-
-@pytest.fixture
-def database_url(postgres: tuple[str, str]) -> Iterator[str]:
-    with own_database(postgres) as url:
-        yield url
 
 
 @asynccontextmanager

@@ -2,25 +2,18 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from leadfeed_api.db.session import Database
 from leadfeed_api.settings import Settings
-from post import html_of, just_now, open_post, own_database, path_of, subscribe, text_of, unsubscribe_path
+from post import html_of, just_now, open_post, path_of, subscribe, text_of, unsubscribe_path
 from statements import BY_A_TEST
 from world import World
 
-pytestmark = [pytest.mark.anyio, pytest.mark.soak]
+pytestmark = [pytest.mark.anyio, pytest.mark.alone, pytest.mark.soak]
 MAILS = 1_000
 TABLES = ("subscription", "subscription_recipient", "mail_recipient", "mail", "mail_pending", "feed_entry")
-
-
-@pytest.fixture
-def database_url(postgres: tuple[str, str]) -> Iterator[str]:
-    with own_database(postgres) as url:
-        yield url
 
 
 async def everything(database: Database) -> dict[str, list[str]]:

@@ -25,7 +25,7 @@ DUE = """
 SELECT t.org_id FROM tiering t JOIN organization o ON o.org_id = t.org_id
 WHERE t.due_at <= $1 OR t.made_with IS DISTINCT FROM o.tiers ORDER BY t.due_at
 """
-BEGIN_TIERING = "INSERT INTO tiering (org_id, due_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+BEGIN = "INSERT INTO tiering (org_id, due_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 STANDING = """
 SELECT o.tiers, o.time_zone, t.due_at, t.run, t.made_with, t.leads FROM tiering t
 JOIN organization o ON o.org_id = $1 WHERE t.org_id = $1 FOR UPDATE OF t
@@ -64,6 +64,11 @@ async def due(connection: Connection, now: datetime) -> list[int]:
     return [row["org_id"] for row in await connection.fetch(DUE, now)]
 
 
+async def begin(connection: Connection, org_id: int, now: datetime) -> None:
+    """Has an organisation that never was tiered due now; of any other nothing changes."""
+    await connection.execute(BEGIN, org_id, now)
+
+
 async def claim(
     connection: Connection, org_id: int, now: datetime, *, whether_due_or_not: bool = False
 ) -> Claim | None:
@@ -72,7 +77,7 @@ async def claim(
     Raises ``NotFound`` when there is no such organisation and the run was asked for.
     """
     if whether_due_or_not:
-        await connection.execute(BEGIN_TIERING, org_id, now)
+        await begin(connection, org_id, now)
     row = await connection.fetchrow(STANDING, org_id)
     if row is None:
         if whether_due_or_not:
@@ -112,7 +117,7 @@ async def finish(connection: Connection, claimed: Claim, leads: int, now: dateti
 
 async def make_due(connection: Connection, org_id: int, now: datetime) -> None:
     """Has the next run begin as soon as a process looks; one that is under way is left to finish."""
-    await connection.execute(BEGIN_TIERING, org_id, now)
+    await begin(connection, org_id, now)
     await connection.execute(DUE_NOW, org_id, now)
 
 

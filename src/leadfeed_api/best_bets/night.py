@@ -12,7 +12,8 @@ from typing import Self
 from structlog.stdlib import BoundLogger
 
 from leadfeed_api.best_bets import lease
-from leadfeed_api.best_bets.retier import Clock, Progress, Retiered, retier_if_due, utc_now
+from leadfeed_api.best_bets.retier import Progress, Retiered, retier_if_due
+from leadfeed_api.clock import Clock, utc_now
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Busy, Unavailable
 from leadfeed_api.telemetry import Metrics, log

@@ -15,12 +15,14 @@ import asyncpg
 from leadfeed_api.best_bets.cursor import Place
 from leadfeed_api.best_bets.schemas import BestBet, LastMoment
 from leadfeed_api.db.session import Connection
-from leadfeed_api.feed.schemas import AccountCard, LeadCard
+from leadfeed_api.feed.cards import account_card, lead_card
 
 _SCORE = "coalesce(l.score, '-Infinity'::double precision)"
 _PLACE = f"(l.flames, l.stars, {_SCORE}, l.lead_id)"
 _BY_PRIORITY = "ORDER BY flames DESC, stars DESC, ranked DESC, lead_id DESC"
-_LEAD = f"l.lead_id, l.name, l.title, l.account_id, l.score, l.stars, l.flames, l.starred, {_SCORE} AS ranked"
+_LEAD = f"""
+l.lead_id, l.name AS lead_name, l.title, l.account_id, l.score, l.stars, l.flames, l.starred, {_SCORE} AS ranked
+""".strip()
 _OWNED = "FROM lead l {join} WHERE l.org_id = $1 AND l.owner_id = $2"
 _WATCHED = """
 FROM watch w JOIN lead l ON l.org_id = $1 AND l.lead_id = w.lead_id {join}
@@ -102,17 +104,8 @@ def _best_bet(row: asyncpg.Record) -> BestBet:
     """Intentional: constructed, not validated; the columns' types are the schema's."""
     still = row["score"] is None or row["opening"] is None
     return BestBet.model_construct(
-        lead=LeadCard.model_construct(
-            id=row["lead_id"],
-            name=row["name"],
-            title=row["title"],
-            starred=row["starred"],
-            stars=row["stars"],
-            flames=row["flames"],
-        ),
-        account=None
-        if row["account_id"] is None
-        else AccountCard.model_construct(id=row["account_id"], name=row["account_name"]),
+        lead=lead_card(row),
+        account=account_card(row),
         score=row["score"],
         change=None if still else row["score"] - row["opening"],
         owned=row["owned"],

@@ -10,7 +10,7 @@ Running it again changes nothing. A run that ends early (a crash, newer settings
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import partial
 from time import perf_counter
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from leadfeed_api.best_bets.lease import Claim
 from leadfeed_api.best_bets.telling import AT_A_TIME, Audience, tell_cards, tell_resets
 from leadfeed_api.best_bets.tiers import Rules
 from leadfeed_api.best_bets.turns import Hold, Pace, TookTooLong, Turns
+from leadfeed_api.clock import Clock, utc_now
 from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.feed import entries
 from leadfeed_api.feed.log import Log
@@ -66,12 +67,6 @@ class Stretch(NamedTuple):
 
 
 Watch = Callable[[Progress], None]
-Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)
 
 
 async def retier(database: Database, org_id: int, watch: Watch = lambda _: None, clock: Clock = utc_now) -> Retiered:

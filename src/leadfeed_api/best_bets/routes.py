@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from leadfeed_api.best_bets import hiding, lease, preview, queries, scoring
@@ -13,13 +13,11 @@ from leadfeed_api.best_bets.cutoffs import window_opens
 from leadfeed_api.best_bets.queries import Choice
 from leadfeed_api.best_bets.schemas import BestBets, Hidden, HideIn, LeadScore, ScoreIn, Tiering, TiersPreview
 from leadfeed_api.feed.cursor import Cursor
-from leadfeed_api.fields import CrmId
 from leadfeed_api.organizations.auth import Administrator, Configured, Data, Reader, Rep, Syncer
 from leadfeed_api.organizations.tier_settings import TiersPatch
-from leadfeed_api.wire import StrictRoute
+from leadfeed_api.wire import LeadId, StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["Best bets"], route_class=StrictRoute)
-LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]
 USUAL = HideIn(days=None)  # no body: for as long as the organisation is used to
 UNKNOWN_LEAD = "There is no such lead (`unknown-lead`)."
 

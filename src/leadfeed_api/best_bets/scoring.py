@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+from leadfeed_api.best_bets import lease
 from leadfeed_api.best_bets.cutoffs import provisional_rules, read_back
 from leadfeed_api.best_bets.placing import place_leads
 from leadfeed_api.best_bets.schemas import LeadScore
@@ -24,7 +25,6 @@ RULES_NOW = """
 SELECT o.tiers, o.time_zone, t.rules
 FROM organization o LEFT JOIN tiering t ON t.org_id = $1 WHERE o.org_id = $1
 """
-FIRST_TIERING = "INSERT INTO tiering (org_id, due_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 REMEMBER = """
 INSERT INTO score_day (org_id, lead_id, day, opening)
 SELECT o.org_id, x.lead_id, $4, x.opening FROM organization o
@@ -54,7 +54,7 @@ async def follow_scores(log: Log, scored: Sequence[Scored], now: datetime | None
     at = now or datetime.now(UTC)
     rules, today = await rules_now(log.connection, log.org_id, at)
     if rules.provisional:
-        await log.connection.execute(FIRST_TIERING, log.org_id, at)
+        await lease.begin(log.connection, log.org_id, at)
     moved = [s for s in scored if s.before is not None and s.after is not None and s.before != s.after]
     if moved:
         ids, openings = [one.lead_id for one in moved], [one.before for one in moved]

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -22,6 +22,7 @@ from leadfeed_api.best_bets.retier import retier
 from leadfeed_api.cli import demo_story
 from leadfeed_api.cli.context import fail, load_settings, plain_errors, the_service
 from leadfeed_api.cli.serve import own_database, server_options
+from leadfeed_api.clock import utc_now
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.feed.filters import Filters
@@ -81,7 +82,7 @@ async def _run(settings: Settings) -> None:
     if server.started:
         console = Console(highlight=False, soft_wrap=True)
         database: Database = app.state.database
-        now = datetime.now(UTC)
+        now = utc_now()
         with console.status("Setting the sample organisation up …"):
             story = demo_story.tell(random.Random(SEED), await _beginning(database, now))
             await _set_up(database, story)
@@ -102,7 +103,7 @@ async def _beginning(database: Database, now: datetime) -> datetime:
 
 async def _set_up(database: Database, story: demo_story.Story) -> None:
     """Makes the organisation, unless an earlier run did; every step may be repeated."""
-    org_id, now = org_number(ORG), datetime.now(UTC)
+    org_id, now = org_number(ORG), utc_now()
     async with database.write() as connection:
         is_new = not await queries.organization_exists(connection, ORG)
         if is_new:
@@ -153,7 +154,7 @@ def _chunks(moments: tuple[Candidate, ...]) -> Iterator[tuple[Candidate, ...]]:
 
 async def _invite(database: Database, settings: Settings, story: demo_story.Story, token: str) -> Invitation:
     """A fresh key for posting moments (the one of an earlier run ends) and the rep's feed link."""
-    org_id, now = org_number(ORG), datetime.now(UTC)
+    org_id, now = org_number(ORG), utc_now()
     async with database.write() as connection:
         for key in await queries.keys(connection, org_id):
             if key.name == KEY_NAME:
@@ -167,7 +168,7 @@ async def _invite(database: Database, settings: Settings, story: demo_story.Stor
 
 async def _keep_arriving(database: Database, story: demo_story.Story) -> None:
     rng = random.Random()
-    arrivals = demo_story.arrivals(rng, story, lambda: datetime.now(UTC))
+    arrivals = demo_story.arrivals(rng, story, utc_now)
     while True:
         await asyncio.sleep(rng.uniform(*PAUSE_S))
         with suppress(Unavailable):  # a moment is lost, and the next one comes

@@ -6,7 +6,7 @@ the lead by then); who they are is ``demo_people``'s, the words are ``demo_phras
 
 import random
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from typing import NamedTuple
 from leadfeed_api.cli import demo_phrases as phrases
 from leadfeed_api.cli.demo_people import DemoAccount, DemoLead, DemoUser, clocks, companies, people, reps
 from leadfeed_api.cli.demo_phrases import Arc
+from leadfeed_api.clock import Clock
 from leadfeed_api.ingestion.interpret import Candidate
 
 DAYS = 28
@@ -65,7 +66,7 @@ def tell(rng: random.Random, now: datetime) -> Story:
     return Story(users, companies(), leads, rep, watchlist, moments)
 
 
-def arrivals(rng: random.Random, story: Story, clock: Callable[[], datetime]) -> Iterator[Candidate]:
+def arrivals(rng: random.Random, story: Story, clock: Clock) -> Iterator[Candidate]:
     """Moments as they happen, without end; each is dated by the clock when it is asked for.
 
     Several stories run at once, so that a visitor sees a person open a mail, follow its link and ask for a demo; six

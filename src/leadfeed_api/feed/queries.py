@@ -10,12 +10,12 @@ from typing import Any
 import asyncpg
 
 from leadfeed_api.db.session import Connection
+from leadfeed_api.feed.cards import CARDS, account_card, lead_card
 from leadfeed_api.feed.log import ChangeKind
 from leadfeed_api.feed.schemas import AccountCard, Contact, ContactItem, FeedItem, LeadCard, Reason
 from leadfeed_api.feed.words import is_subscribed
 
 # What an item shows, and of whom ($2 is the user, except where a statement serves several).
-CARDS = "l.lead_id, l.name AS lead_name, l.title, l.starred, l.stars, l.flames, a.account_id, a.name AS account_name"
 _OWNED = "l.owner_id IS NOT DISTINCT FROM e.user_id"
 # Intentional: a LIMIT in place of EXISTS, which PostgreSQL may answer by hashing every watch of the organisation.
 WATCHED = """(SELECT true FROM watch w
@@ -254,30 +254,13 @@ def _item(row: Any) -> FeedItem:
         occurred_at=row["occurred_at"],
         url=row["url"],
         source=row["source"],
-        lead=_lead(row),
-        account=_account(row),
+        lead=lead_card(row),
+        account=account_card(row),
         because=because,
         subscribed=is_subscribed(row["listening"], row["description"]),
         read=row["read"],
         bot=row["bot"],
     )
-
-
-def _lead(row: Any) -> LeadCard:
-    return LeadCard.model_construct(
-        id=row["lead_id"],
-        name=row["lead_name"],
-        title=row["title"],
-        starred=row["starred"],
-        stars=row["stars"],
-        flames=row["flames"],
-    )
-
-
-def _account(row: Any) -> AccountCard | None:
-    if row["account_id"] is None:
-        return None
-    return AccountCard.model_construct(id=row["account_id"], name=row["account_name"])
 
 
 def _contact_item(row: asyncpg.Record) -> ContactItem:
@@ -294,5 +277,5 @@ def _contact_item(row: asyncpg.Record) -> ContactItem:
 
 def _change(row: Any, user_id: str) -> ChangeEvent:
     """A change, from a row with the card of its lead, if the user may see one."""
-    lead = None if row["lead_id"] is None else _lead(row)
-    return ChangeEvent(user_id, row["position"], row["kind"], row["changed_lead_id"], lead, _account(row))
+    lead = None if row["lead_id"] is None else lead_card(row)
+    return ChangeEvent(user_id, row["position"], row["kind"], row["changed_lead_id"], lead, account_card(row))

@@ -6,10 +6,10 @@ done again by the next hour if need be, and by several processes at no harm.
 
 import asyncio
 import random
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Self
 
+from leadfeed_api.clock import Clock, utc_now
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Busy, Unavailable
 from leadfeed_api.feed.retention import end_of_keeping, purge
@@ -32,7 +32,7 @@ class Upkeep:
         log_kept: timedelta,
         purging: bool = True,
         first_after_s: float = FIRST_AFTER_S,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock = utc_now,
     ) -> None:
         self._database = database
         self._metrics = metrics

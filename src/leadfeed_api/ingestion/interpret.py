@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import compress, repeat
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from pydantic import ValidationError
 
 from leadfeed_api.faults import why
+from leadfeed_api.feed.schemas import MomentType
 from leadfeed_api.fields import CrmId, Description, Incoming, Instant, Link, OptionalLine, SourceId, instant
 
-MomentType = Literal["web", "email", "milestone"]
 _BAR = "\u00a6"  # between texts; one that holds it is read by the schema
 MAX_ITEMS = 1_000
 EARLY = timedelta(hours=1)  # how far ahead of our clock a sender's may run

@@ -2,7 +2,8 @@
 
 A batch is written as if all of it were new and had a lead, which nearly every batch is. Where the insert left something
 out nothing of it stays: then the batch is judged under the organisation's lock, and what is accepted is written. One
-set-based statement each; once this returns, what was accepted is on disk. Owns ``moment``. Knows nothing of HTTP.
+set-based statement each; once this returns, what was accepted is on disk. Owns what comes into ``moment``; what leaves
+it is erased (``people.ownership``) or no longer kept (``feed.retention``). Knows nothing of HTTP.
 """
 
 from collections.abc import Sequence

@@ -9,10 +9,9 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 from pydantic_core import PydanticCustomError
 
-from leadfeed_api.fields import Link
+from leadfeed_api.fields import DOMAIN, Link
 
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_DOMAIN = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}", re.ASCII)
+_DOMAIN = re.compile(DOMAIN, re.ASCII)
 
 
 def _domain(value: object) -> object:

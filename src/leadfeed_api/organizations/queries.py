@@ -34,6 +34,8 @@ STANDING = """
 SELECT o.org, u.active FROM organization o
 LEFT JOIN app_user u ON u.org_id = $1 AND u.user_id = $2 WHERE o.org_id = $1
 """
+# What takes turns by this row does not meet; a statement that only refers to the user does not wait.
+USERS_TURN = "SELECT user_id FROM app_user WHERE org_id = $1 AND user_id = $2 FOR NO KEY UPDATE"
 SETTINGS = """
 SELECT rss_enabled, mail_enabled, mail_domains, lead_url, panel_url, retention_days, tiers, time_zone
 FROM organization WHERE org_id = $1
@@ -114,6 +116,11 @@ async def standing(connection: Connection, org: str, user_id: str | None) -> tup
     """Whether the organisation exists, and whether the user is active in it (None: it does not know them)."""
     row = await connection.fetchrow(STANDING, org_number(org), user_id)
     return (False, None) if row is None or row["org"] != org else (True, row["active"])
+
+
+async def take_turns(connection: Connection, org_id: int, user_id: str) -> None:
+    """Until the commit no other request of this user's that takes turns goes on: first thing in a transaction."""
+    await connection.execute(USERS_TURN, org_id, user_id)
 
 
 async def settings_of(connection: Connection, org_id: int, *, to_change: bool = False) -> dict[str, Any]:

@@ -1,19 +1,17 @@
 """The CRM's addresses: bulk sync, ownership, erasure."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from leadfeed_api.fields import CrmId
 from leadfeed_api.organizations.auth import Data, Syncer
 from leadfeed_api.people import ownership
 from leadfeed_api.people.schemas import REQUEST_BODY, OwnerIn, SyncAnswer
 from leadfeed_api.people.sync import sync
-from leadfeed_api.wire import StrictRoute, json_body
+from leadfeed_api.wire import LeadId, StrictRoute, json_body
 
 router = APIRouter(prefix="/v1", tags=["People"], route_class=StrictRoute)
 NO_SUCH_LEAD: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such lead (`unknown-lead`)."}}
-LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]
 
 
 @router.post(

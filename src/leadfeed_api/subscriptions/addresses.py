@@ -6,9 +6,10 @@ Owns which texts are e-mail addresses here: ASCII only, as every mail server tak
 
 import re
 
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+from leadfeed_api.fields import DOMAIN
+
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)*{_LABEL}", re.ASCII | re.IGNORECASE)
+_ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{DOMAIN}", re.ASCII | re.IGNORECASE)
 
 
 def mail_address(text: str | None) -> str | None:

@@ -31,7 +31,6 @@ LEFT JOIN account a ON a.org_id = $1 AND s.kind = 'account' AND a.account_id = s
 WHERE s.org_id = $1 AND s.user_id = $2 AND s.subscription_id = coalesce($3::uuid, s.subscription_id)
 ORDER BY s.created_at, s.subscription_id
 """
-LOCK_USER = "SELECT user_id FROM app_user WHERE org_id = $1 AND user_id = $2 FOR NO KEY UPDATE"
 COUNT = "SELECT count(*) FROM subscription WHERE org_id = $1 AND user_id = $2"
 # An erasure waits for this, and then deletes what was written: nobody is left subscribed to a person who is gone.
 KEEP_LEAD = "SELECT 1 FROM lead WHERE org_id = $1 AND lead_id = $2 FOR KEY SHARE"
@@ -91,16 +90,8 @@ async def find(connection: Connection, org_id: int, user_id: str, subscription_i
     return _subscription(row)
 
 
-async def take_turns(connection: Connection, org_id: int, user_id: str) -> None:
-    """Until the commit no other request changes what the user subscribed to: first thing in a transaction that will.
-
-    So no two of them find room for one more, and none undoes another's change.
-    """
-    await connection.execute(LOCK_USER, org_id, user_id)
-
-
 async def insert(connection: Connection, org_id: int, user_id: str, wanted: Wanted, now: datetime) -> UUID:
-    """Makes a subscription that counts from now on. Wants :func:`take_turns`.
+    """Makes a subscription that counts from now on. Wants ``take_turns``, so that no two find room for the last one.
 
     Raises ``SubscriptionLimit`` when the user has as many as they may, ``Invalid`` for an unknown lead or account.
     """
@@ -121,7 +112,7 @@ async def insert(connection: Connection, org_id: int, user_id: str, wanted: Want
 async def update(
     connection: Connection, org_id: int, user_id: str, before: Subscription, wanted: Wanted, now: datetime
 ) -> None:
-    """Makes a subscription what is wanted. Wants :func:`take_turns`.
+    """Makes a subscription what is wanted. Wants ``take_turns``, so that none undoes another's change.
 
     One that is about something else now, or was paused, counts from now on and forgets what waited.
     """

@@ -14,7 +14,7 @@ from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import MailDisabled
 from leadfeed_api.organizations.auth import Data, Reader, Rep
 from leadfeed_api.organizations.identity import Caller
-from leadfeed_api.organizations.queries import settings_of
+from leadfeed_api.organizations.queries import settings_of, take_turns
 from leadfeed_api.subscriptions import consent, queries, recipients
 from leadfeed_api.subscriptions.match import Rule
 from leadfeed_api.subscriptions.queries import Subscription, Wanted
@@ -63,7 +63,7 @@ async def subscribe(wanted: SubscriptionIn, who: Rep, data: Data, response: Resp
     """
     now, user_id = datetime.now(UTC), who.user_id or ""
     async with data.write() as connection:
-        await queries.take_turns(connection, who.org_id, user_id)
+        await take_turns(connection, who.org_id, user_id)
         await _demand_mail(connection, who)
         ids = await _recipients(connection, who, wanted.recipients, now)
         rule = Rule(wanted.match.kind, wanted.match.value, wanted.scope)
@@ -105,7 +105,7 @@ async def change_subscription(
     """
     now, user_id = datetime.now(UTC), who.user_id or ""
     async with data.write() as connection:
-        await queries.take_turns(connection, who.org_id, user_id)
+        await take_turns(connection, who.org_id, user_id)
         await _demand_mail(connection, who)
         before = await queries.find(connection, who.org_id, user_id, subscription_id)
         ids = before.recipient_ids
@@ -131,7 +131,7 @@ async def change_subscription(
 async def delete_subscription(subscription_id: SubscriptionId, who: Rep, data: Data) -> None:
     """Deletes the subscription, and any mail waiting only because of it."""
     async with data.write() as connection:
-        await queries.take_turns(connection, who.org_id, who.user_id or "")
+        await take_turns(connection, who.org_id, who.user_id or "")
         await queries.delete(connection, who.org_id, who.user_id or "", subscription_id)
 
 

@@ -13,12 +13,11 @@ from uuid import UUID
 from leadfeed_api.db.session import ANY_PLANS, Connection, Database
 from leadfeed_api.feed.filters import Conditions, Filters, clauses, narrow
 from leadfeed_api.feed.log import keep_entries
+from leadfeed_api.organizations.queries import take_turns
 
 COUNTED = 1_000  # unread and hidden are counted among this many of the newest entries: one short index scan
 LISTED = 1_000  # ids told after a mark, so that it can be undone
 
-# A user's tabs mark one after the other: they may mean the same rows, each in an order of its own.
-ONE_AFTER_THE_OTHER = "SELECT user_id FROM app_user WHERE org_id = $1 AND user_id = $2 FOR NO KEY UPDATE"
 # OFFSET 0 keeps the inbox's key together: no planner that takes the inbox for a short one reads all of it instead.
 MARK = """
 UPDATE feed_entry e SET read = $4
@@ -89,5 +88,5 @@ async def _update(data: Database, statement: str, org_id: int, user_id: str, *pa
     async with data.queues.turn(org_id), data.write() as connection:
         await connection.execute(ANY_PLANS)
         await keep_entries(connection, org_id)
-        await connection.execute(ONE_AFTER_THE_OTHER, org_id, user_id)
+        await take_turns(connection, org_id, user_id)  # tabs may mean the same rows, each in an order of its own
         return [row["moment_id"] for row in await connection.fetch(statement, org_id, user_id, *parameters)]

@@ -11,6 +11,7 @@ import asyncpg
 
 from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import LeadNotFound
+from leadfeed_api.feed.cards import CARDS, account_card, lead_card
 from leadfeed_api.feed.schemas import AccountCard, LeadCard, MomentType
 
 MUTE_LEAD = """
@@ -23,8 +24,8 @@ ON CONFLICT (org_id, user_id, type) DO UPDATE SET until = excluded.until
 """
 UNMUTE_LEAD = "DELETE FROM muted_lead WHERE org_id = $1 AND user_id = $2 AND lead_id = $3"
 UNMUTE_TYPE = "DELETE FROM muted_type WHERE org_id = $1 AND user_id = $2 AND type = $3"
-MUTED_LEADS = """
-SELECT u.until, l.lead_id, l.name, l.title, l.starred, l.stars, l.flames, a.account_id, a.name AS account_name
+MUTED_LEADS = f"""
+SELECT u.until, {CARDS}
 FROM muted_lead u
 JOIN lead l ON l.org_id = $1 AND l.lead_id = u.lead_id
 LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
@@ -74,7 +75,7 @@ async def unmute_type(connection: Connection, org_id: int, user_id: str, kind: M
 async def muted_leads(connection: Connection, org_id: int, user_id: str, now: datetime) -> list[MutedPerson]:
     """The people muted now, by name."""
     rows = await connection.fetch(MUTED_LEADS, org_id, user_id, now)
-    return [MutedPerson(_lead(row), _account(row), row["until"]) for row in rows]
+    return [MutedPerson(lead_card(row), account_card(row), row["until"]) for row in rows]
 
 
 async def muted_types(
@@ -82,18 +83,3 @@ async def muted_types(
 ) -> list[tuple[MomentType, datetime | None]]:
     """The types muted now, with their ends."""
     return [(row["type"], row["until"]) for row in await connection.fetch(MUTED_TYPES, org_id, user_id, now)]
-
-
-def _lead(row: asyncpg.Record) -> LeadCard:
-    return LeadCard(
-        id=row["lead_id"],
-        name=row["name"],
-        title=row["title"],
-        starred=row["starred"],
-        stars=row["stars"],
-        flames=row["flames"],
-    )
-
-
-def _account(row: asyncpg.Record) -> AccountCard | None:
-    return AccountCard(id=row["account_id"], name=row["account_name"]) if row["account_id"] else None

@@ -10,16 +10,14 @@ from leadfeed_api.errors import Invalid
 from leadfeed_api.feed.cursor import Positions, read_place
 from leadfeed_api.feed.narrowing import FeedFilters, cursor_binding
 from leadfeed_api.feed.schemas import MomentType
-from leadfeed_api.fields import CrmId
 from leadfeed_api.organizations.auth import Configured, Data, Reader, Rep
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.triage import marks, mutes
 from leadfeed_api.triage.marks import Seen
 from leadfeed_api.triage.schemas import Marked, MutedLead, MutedType, MuteIn, Mutes, ReadIn, UnreadCount, UnreadIn
-from leadfeed_api.wire import StrictRoute
+from leadfeed_api.wire import LeadId, StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["Triage"], route_class=StrictRoute)
-LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]
 Kind = Annotated[MomentType, Path(description="The type of moment.")]
 
 

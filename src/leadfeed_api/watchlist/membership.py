@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.errors import AccountNotFound, LeadNotFound
 from leadfeed_api.feed import entries
+from leadfeed_api.feed.cards import CARDS, account_card, lead_card
 from leadfeed_api.feed.entries import Membership
 from leadfeed_api.feed.log import Change, ChangeKind, Log, appending
-from leadfeed_api.feed.schemas import AccountCard, LeadCard
 from leadfeed_api.watchlist.schemas import WatchedLead
 
 EXISTING = "SELECT lead_id FROM lead WHERE org_id = $1 AND lead_id = ANY($2::text[])"
@@ -25,9 +25,8 @@ ON CONFLICT DO NOTHING
 RETURNING lead_id
 """
 DELETE_WATCHES = "DELETE FROM watch WHERE org_id = $1 AND user_id = $2 AND lead_id = ANY($3::text[]) RETURNING lead_id"
-WATCHED = """
-SELECT l.lead_id, l.name, l.title, l.starred, l.stars, l.flames, a.account_id, a.name AS account_name,
-  l.owner_id IS NOT DISTINCT FROM w.user_id AS owned, w.created_at
+WATCHED = f"""
+SELECT {CARDS}, l.owner_id IS NOT DISTINCT FROM w.user_id AS owned, w.created_at
 FROM watch w
 JOIN lead l ON l.org_id = $1 AND l.lead_id = w.lead_id
 LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
@@ -104,15 +103,8 @@ async def watched(connection: Connection, org_id: int, user_id: str, *, after: s
     rows = await connection.fetch(WATCHED, org_id, user_id, after, limit)
     return [
         WatchedLead(
-            lead=LeadCard(
-                id=row["lead_id"],
-                name=row["name"],
-                title=row["title"],
-                starred=row["starred"],
-                stars=row["stars"],
-                flames=row["flames"],
-            ),
-            account=AccountCard(id=row["account_id"], name=row["account_name"]) if row["account_id"] else None,
+            lead=lead_card(row),
+            account=account_card(row),
             owned=row["owned"],
             watched_since=row["created_at"],
         )

@@ -2,16 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from leadfeed_api.fields import CrmId
 from leadfeed_api.organizations.auth import Data, Reader, Rep
 from leadfeed_api.watchlist import membership
 from leadfeed_api.watchlist.schemas import WatchIn, Watchlist, WatchResult
-from leadfeed_api.wire import StrictRoute
+from leadfeed_api.wire import LeadId, StrictRoute
 
 router = APIRouter(prefix="/v1/watchlist", tags=["Watch list"], route_class=StrictRoute)
-LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]
 
 
 @router.get("", summary="List the leads I watch", response_description="One page of my watch list.")

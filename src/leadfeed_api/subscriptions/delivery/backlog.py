@@ -4,10 +4,11 @@ Owns the gauges. Those who serve keep them too, because no worker can tell that 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 
+from leadfeed_api.clock import Clock, utc_now
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.telemetry import Metrics, log
@@ -40,9 +41,7 @@ async def measure(database: Database, metrics: Metrics, now: datetime) -> None:
 
 
 @asynccontextmanager
-async def measuring(
-    database: Database, metrics: Metrics, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> AsyncIterator[None]:
+async def measuring(database: Database, metrics: Metrics, *, clock: Clock = utc_now) -> AsyncIterator[None]:
     """Keeps the gauges for as long as the block runs."""
     keeping = asyncio.create_task(_keep(database, metrics, clock), name="mail gauges")
     try:
@@ -53,7 +52,7 @@ async def measuring(
             await keeping
 
 
-async def _keep(database: Database, metrics: Metrics, clock: Callable[[], datetime]) -> None:
+async def _keep(database: Database, metrics: Metrics, clock: Clock) -> None:
     while True:
         await asyncio.sleep(GAUGES_S)
         try:

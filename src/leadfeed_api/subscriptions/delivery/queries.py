@@ -1,4 +1,4 @@
-"""Mails on their way and mails set aside, as an administrator asks for them."""
+"""Mails on their way and mails set aside, as an administrator asks for them; and trying one of these again."""
 
 from datetime import datetime
 from uuid import UUID

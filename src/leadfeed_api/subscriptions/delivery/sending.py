@@ -4,13 +4,13 @@ Owns the meaning of each outcome: what is final, what is tried again and when, w
 at. A mail that cannot be built is set aside with its error, and nobody else's mail waits for it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import stamina
 
+from leadfeed_api.clock import Clock
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.subscriptions.delivery import composing, outbox
@@ -61,7 +61,7 @@ class Sender:
         *,
         base_url: str,
         mail_from: str,
-        clock: Callable[[], datetime],
+        clock: Clock,
     ) -> None:
         self._database = database
         self._carrier = carrier

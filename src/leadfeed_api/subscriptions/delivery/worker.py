@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from leadfeed_api.clock import Clock, utc_now
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Busy, Misconfigured, Unavailable
 from leadfeed_api.settings import Settings, is_loopback, is_unspecified
@@ -42,11 +43,6 @@ STOP_S = 20.0  # for mails under way when the worker is told to stop
 PASSING = (asyncpg.TransactionRollbackError, asyncpg.IntegrityConstraintViolationError, Busy)
 
 
-def utc_now() -> datetime:
-    """The clock of every worker but a test's."""
-    return datetime.now(UTC)
-
-
 class Deliverer:
     """One worker."""
 
@@ -57,7 +53,7 @@ class Deliverer:
         settings: Settings,
         metrics: Metrics,
         *,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = utc_now,
     ) -> None:
         _demand_sender(settings)
         _demand_links(settings)
