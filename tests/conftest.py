@@ -5,13 +5,16 @@ Tests share a worker's database and are kept apart by organisation, as customers
 
 import gc
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 
 import pytest
 import structlog
 from hypothesis import settings as hypothesis_settings
 
+from leadfeed_api.db import mail_tables  # noqa: F401  its tables join the metadata
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
+from leadfeed_api.db.tables import Table
 from leadfeed_api.settings import Settings
 from post import Post, open_post
 from postgres import SharedServer, clone_database, create_template, drop_database, empty, start_shared_server
@@ -99,7 +102,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     else:
         url = request.getfixturevalue("empty_database")
         yield url
-        empty(url)
+        empty(url, [table.name for table in reversed(Table.metadata.sorted_tables)])
 
 
 @pytest.fixture(scope="session")
@@ -108,10 +111,15 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
     return "asyncio", {"use_uvloop": True}
 
 
+@cache  # reading the environment takes as long as many a test
+def _settings(database_url: str) -> Settings:
+    return Settings(database_url=database_url, pool_size=8, night_shift=False)
+
+
 @pytest.fixture
 def settings(database_url: str) -> Settings:
     """Settings of a service on this worker's database; not those of the environment."""
-    return Settings(database_url=database_url, pool_size=8, night_shift=False)
+    return _settings(database_url)
 
 
 @pytest.fixture

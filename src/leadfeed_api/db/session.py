@@ -12,6 +12,7 @@ from typing import Any, Self, TypeAlias
 
 import asyncpg
 
+from leadfeed_api.db import array_types
 from leadfeed_api.db.pool import Connection, Loan, Pool
 from leadfeed_api.db.queues import Queues
 from leadfeed_api.errors import Busy, Unavailable
@@ -61,7 +62,6 @@ PLANNING = {"enable_memoize": "off"}
 ANY_PLANS = "SET LOCAL plan_cache_mode = force_generic_plan"
 STATEMENT_S = 60.0  # how long one may take that does not say otherwise
 HOWEVER_LONG = math.inf  # for one that reads a whole organisation, and keeps nobody waiting
-ARRAYS = "SELECT $1::text[], $2::bigint[], $3::float8[], $4::uuid[], $5::timestamptz[], $6::smallint[], $7::boolean[]"
 
 
 class Database:
@@ -145,9 +145,7 @@ class Database:
         )
         try:
             await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
-            # What the driver has to ask about arrays is asked now. Otherwise the first statement with an array asks,
-            # mostly under an organisation's lock.
-            await connection.prepare(ARRAYS)
+            await array_types.make_known(connection)
         except BaseException:
             connection.terminate()
             raise
