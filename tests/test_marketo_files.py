@@ -126,10 +126,10 @@ def test_progress_comes_in_bytes_and_ends_at_the_size_of_the_file(tmp_path: Path
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "export.csv"
-    rows = 20_000
+    rows = 4_000
     with path.open("w") as file:
         file.write(FLAT + "\n")
-        file.writelines(f"2026-11-20 10:00:00,10,{n},7,{'x' * 100},,\n" for n in range(rows))
+        file.writelines(f"2026-11-20 10:00:00,10,{n},7,{'x' * 600},,\n" for n in range(rows))
     with MarketoExport(path, packaged_types(), NOW) as export:
         readings = iter(export)
         for _ in range(100):
