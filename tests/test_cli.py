@@ -374,3 +374,9 @@ async def test_a_command_attaches_to_the_running_server_of_its_folder_or_starts_
         await asyncio.to_thread(migrate, server.dsn)
         assert (await leadfeed("key", "create", "alone", "--scope", "read")).exit_code == 0
         assert "is already running" in await said("serve")
+
+
+def test_a_command_that_serves_nothing_loads_nothing_to_serve_with() -> None:
+    program = "import sys, leadfeed_api.cli; print(*sorted({'fastapi', 'sqlalchemy', 'alembic'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"

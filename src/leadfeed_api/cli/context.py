@@ -8,11 +8,10 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import asyncpg
 import typer
-from fastapi import FastAPI
 from pydantic import ValidationError
 
 from leadfeed_api.db.embedded import (
@@ -27,6 +26,9 @@ from leadfeed_api.db.statistics import first_statistics
 from leadfeed_api.errors import Problem, Unavailable
 from leadfeed_api.faults import why
 from leadfeed_api.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI  # a third of what a command takes to start; only those that serve need it
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -97,7 +99,7 @@ def bring_up_to_date(url: str) -> None:
     migrate(url)
 
 
-def the_service(settings: Settings) -> FastAPI:
+def the_service(settings: Settings) -> "FastAPI":
     """What is served."""
     from leadfeed_api.app import create_app  # noqa: PLC0415  a third of a second; most commands serve nothing
 

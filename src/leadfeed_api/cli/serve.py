@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
@@ -100,7 +100,7 @@ def _connections(settings: Settings, workers: int) -> int:
     return workers * (settings.pool_size + 1 + mail) + BESIDE
 
 
-def run(app: FastAPI, settings: Settings) -> None:
+def run(app: ASGIApp, settings: Settings) -> None:
     """Serves ``app`` in this process until a signal ends it."""
     make_room()
     # When it has ended well, uvicorn raises the signal that told it to again: that must not be what ends the process.
@@ -108,7 +108,7 @@ def run(app: FastAPI, settings: Settings) -> None:
     uvicorn.run(app, **server_options(settings))
 
 
-def app_from_environment() -> FastAPI:
+def app_from_environment() -> ASGIApp:
     """What each of several worker processes serves; the parent left the database's address in the environment."""
     settings = load_settings()
     configure_logging(settings.log_format)
