@@ -30,6 +30,9 @@ FAST_AND_FORGETFUL = {
 }
 
 
+ENOUGH = 1024**3  # bytes; a run needs 270 MB
+
+
 @dataclass(frozen=True)
 class SharedServer:
     """A server for all tests: ``dsn`` may create databases; ``stop()`` ends the server, if it is ours."""
@@ -45,7 +48,7 @@ def start_shared_server() -> SharedServer:
     """
     if given := os.environ.get("LEADFEED_TEST_DATABASE_URL"):
         return SharedServer(given, lambda: None)
-    folder = Path(tempfile.mkdtemp(prefix="leadfeed-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix="leadfeed-tests-", dir=_memory()))
     programs = os.environ.get("LEADFEED_PG_BIN")
     server = EmbeddedPostgres(folder, pg_bin=Path(programs) if programs else None, options=FAST_AND_FORGETFUL)
 
@@ -58,6 +61,12 @@ def start_shared_server() -> SharedServer:
     except BaseException:
         stop()
         raise
+
+
+def _memory() -> Path | None:
+    """A folder in memory with room for all that a run stores, if there is one: PostgreSQL makes a thousand files."""
+    shared = Path("/dev/shm")  # noqa: S108  nothing is left there
+    return shared if shared.is_dir() and shutil.disk_usage(shared).free >= ENOUGH else None
 
 
 def create_template(admin_dsn: str, migrate: Callable[[str], None]) -> str:

@@ -19,7 +19,7 @@ from world import World, problem
 pytestmark = pytest.mark.anyio
 
 # Requests per operation: the same ones each run, so that a failure is of the change that was made; or others each time.
-AMOUNTS = [pytest.param(8, True, id="few"), pytest.param(100, False, id="many", marks=pytest.mark.soak)]
+AMOUNTS = [pytest.param(5, True, id="few"), pytest.param(100, False, id="many", marks=pytest.mark.soak)]
 ENDLESS = {"/v1/feed/stream"}  # answers until the caller leaves; what it refuses is in test_bad_input
 Case: TypeAlias = schemathesis.Case[Any]
 OUR_WORDS = json.dumps([openapi(), *(kind.__doc__ for kind in catalogue().values())], ensure_ascii=False)
