@@ -17,7 +17,7 @@ from leadfeed_api.db.session import Database
 from leadfeed_api.db.tables import Table
 from leadfeed_api.settings import Settings
 from post import Post, open_post
-from postgres import SharedServer, clone_database, create_template, drop_database, empty, start_shared_server
+from postgres import SharedServer, cloned, create_template, drop_database, empty, start_shared_server
 from statements import Statements
 from tools import pytest_terminal_summary  # noqa: F401  a hook: lists every skipped test with its reason
 from world import Service, World, running_app, served
@@ -76,19 +76,15 @@ def postgres(pytestconfig: pytest.Config) -> tuple[str, str]:
 @pytest.fixture(scope="session")
 def shared_database(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
     """The database that this worker's tests share, migrated."""
-    dsn, template = postgres
-    name = f"{template}_{worker_id}"
-    yield clone_database(dsn, template, name)
-    drop_database(dsn, name)
+    with cloned(*postgres, f"{postgres[1]}_{worker_id}") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 def empty_database(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
     """The one that they have in turn, and leave empty."""
-    dsn, template = postgres
-    name = f"{template}_{worker_id}_empty"
-    yield clone_database(dsn, template, name)
-    drop_database(dsn, name)
+    with cloned(*postgres, f"{postgres[1]}_{worker_id}_empty") as url:
+        yield url
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -65,7 +66,7 @@ def start_shared_server() -> SharedServer:
 
 def _memory() -> Path | None:
     """A folder in memory with room for all that a run stores, if there is one: PostgreSQL makes a thousand files."""
-    shared = Path("/dev/shm")  # noqa: S108  nothing is left there
+    shared = Path("/dev/shm")  # noqa: S108  a run that is killed leaves its folder there, as anywhere
     return shared if shared.is_dir() and shutil.disk_usage(shared).free >= ENOUGH else None
 
 
@@ -89,6 +90,13 @@ def clone_database(admin_dsn: str, template: str, name: str) -> str:
     """Makes the database ``name`` as it was when ``template`` was made; returns its DSN. Refused if it exists."""
     _execute(admin_dsn, f"CREATE DATABASE {_quoted(name)} TEMPLATE {_quoted(template)}")
     return _dsn_of(admin_dsn, name)
+
+
+@contextmanager
+def cloned(admin_dsn: str, template: str, name: str) -> Iterator[str]:
+    """A database for as long as the block runs: :func:`clone_database`, and then it is dropped."""
+    yield clone_database(admin_dsn, template, name)
+    drop_database(admin_dsn, name)
 
 
 def drop_database(admin_dsn: str, name: str) -> None:

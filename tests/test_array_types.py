@@ -55,11 +55,16 @@ def test_no_statement_has_an_array_of_another_type() -> None:
     assert set(re.findall(r"::(\w+)\[\]", source)) == set(VALUES)
 
 
-async def test_a_driver_that_cannot_be_told_is_left_to_ask() -> None:
+@pytest.mark.parametrize("error", [AttributeError, KeyError, TypeError])
+async def test_a_driver_that_cannot_be_told_is_left_to_ask(error: type[Exception]) -> None:
     asked: list[str] = []
 
     class OfAnotherVersion:
-        """Inside, everything has other names."""
+        """Inside, something has another name, or wants other facts."""
+
+        @property
+        def _protocol(self) -> None:
+            raise error
 
         async def prepare(self, query: str) -> None:
             asked.append(query)

@@ -17,7 +17,7 @@ from leadfeed_api.db.session import Database
 from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.settings import Settings
 from neighbours import free_port
-from postgres import clone_database, drop_database
+from postgres import cloned
 from world import ok, running_app
 
 pytestmark = pytest.mark.anyio
@@ -28,9 +28,8 @@ BREAK = "/* by a test */ ALTER TABLE feed_entry RENAME TO feed_entry_gone"
 @pytest.fixture
 def own_database(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
     """A database that a test may break."""
-    name = f"{postgres[1]}_logs_{worker_id}"
-    yield clone_database(*postgres, name)
-    drop_database(postgres[0], name)
+    with cloned(*postgres, f"{postgres[1]}_logs_{worker_id}") as url:
+        yield url
 
 
 @asynccontextmanager

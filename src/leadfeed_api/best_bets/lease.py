@@ -25,7 +25,7 @@ DUE = """
 SELECT t.org_id FROM tiering t JOIN organization o ON o.org_id = t.org_id
 WHERE t.due_at <= $1 OR t.made_with IS DISTINCT FROM o.tiers ORDER BY t.due_at
 """
-BEGIN = "INSERT INTO tiering (org_id, due_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+FIRST_TIERING = "INSERT INTO tiering (org_id, due_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 STANDING = """
 SELECT o.tiers, o.time_zone, t.due_at, t.run, t.made_with, t.leads FROM tiering t
 JOIN organization o ON o.org_id = $1 WHERE t.org_id = $1 FOR UPDATE OF t
@@ -66,7 +66,7 @@ async def due(connection: Connection, now: datetime) -> list[int]:
 
 async def begin(connection: Connection, org_id: int, now: datetime) -> None:
     """Has an organisation that never was tiered due now; of any other nothing changes."""
-    await connection.execute(BEGIN, org_id, now)
+    await connection.execute(FIRST_TIERING, org_id, now)
 
 
 async def claim(

@@ -91,7 +91,7 @@ async def find(connection: Connection, org_id: int, user_id: str, subscription_i
 
 
 async def insert(connection: Connection, org_id: int, user_id: str, wanted: Wanted, now: datetime) -> UUID:
-    """Makes a subscription that counts from now on. Wants ``take_turns``, so that no two find room for the last one.
+    """Makes a subscription that counts from now on. Wants the user's turn: no two find room for the last one.
 
     Raises ``SubscriptionLimit`` when the user has as many as they may, ``Invalid`` for an unknown lead or account.
     """
@@ -112,7 +112,7 @@ async def insert(connection: Connection, org_id: int, user_id: str, wanted: Want
 async def update(
     connection: Connection, org_id: int, user_id: str, before: Subscription, wanted: Wanted, now: datetime
 ) -> None:
-    """Makes a subscription what is wanted. Wants ``take_turns``, so that none undoes another's change.
+    """Makes a subscription what is wanted. Wants the user's turn: none undoes another's change.
 
     One that is about something else now, or was paused, counts from now on and forgets what waited.
     """
