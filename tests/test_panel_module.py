@@ -54,6 +54,13 @@ def test_the_panel_lends_its_actions_exactly_what_they_stand_on() -> None:
     assert taken[1] == lent[1]
 
 
+def test_the_panel_asks_for_the_actions_it_was_put_together_with_not_for_those_a_browser_kept() -> None:
+    assets = routes.assets()
+    named = re.search(r'"lead-feed\.actions\.js\?(\w{8})"', assets["lead-feed.js"].plain.decode())
+    assert named
+    assert assets["lead-feed.actions.js"].tag.startswith(named[1])
+
+
 def test_style_sheets_lose_spaces_that_mean_nothing_and_keep_those_that_do() -> None:
     sheet = (
         "const A_CSS = `\n.a .b:hover, p ::before { inset: 0 calc(1px + 2px); color: red; }\n`;\nconst b = { c: 1 };\n"

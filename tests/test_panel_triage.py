@@ -73,6 +73,23 @@ async def test_search_scope_and_period_narrow_the_list(world: World, panel: Pane
     await panel.shows()
 
 
+async def test_what_one_types_is_searched_for_though_one_chooses_something_else_before_it_is(panel: Panel) -> None:
+    await panel.button("Search and filter").click()
+    await panel.element.evaluate(
+        """({shadowRoot: root}) => {
+          const search = root.querySelector("input[type=search]");
+          search.focus();
+          search.value = "prices";
+          search.dispatchEvent(new InputEvent("input"));
+          [...root.querySelectorAll("button")].find(({textContent}) => textContent === "Web").focus();
+          root.activeElement.click();
+        }"""
+    )
+    await panel.shows("saw prices")
+    await expect(panel.element.get_by_role("searchbox")).to_have_value("prices")
+    await expect(panel.button("Web")).to_have_attribute("aria-pressed", "true")
+
+
 async def test_a_filtered_list_stays_live_and_lets_in_only_what_it_shows(world: World, panel: Panel) -> None:
     await panel.button("E-mail").click()
     await panel.shows("clicked a mail")

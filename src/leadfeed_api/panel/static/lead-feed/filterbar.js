@@ -1,8 +1,8 @@
 // The filters above the list: the common ones as chips, the rest behind the looking-glass, and what they hide, in words.
 
 import { h, icon, select, set } from "./dom.js";
+import { TYPES } from "./filters.js";
 
-const TYPES = ["web", "email", "milestone"];
 const TYPING_MS = 250;
 
 export class FilterBar {
@@ -41,7 +41,7 @@ export class FilterBar {
     set(this.starred, "aria-pressed", String(Boolean(starred)));
     if (filters.q || filters.scope || filters.period) this.drawer.hidden = false;
     set(this.panel.searchButton, "aria-expanded", String(!this.drawer.hidden));
-    if (this.panel.root.activeElement !== this.search) this.search.value = filters.q ?? "";
+    if (!this.#typing && this.panel.root.activeElement !== this.search) this.search.value = filters.q ?? "";
     this.scope.value = filters.scope ?? "";
     this.period.value = filters.period ?? "";
     const text = JSON.stringify([filters, hidden]);
@@ -75,7 +75,10 @@ export class FilterBar {
 
   #typed() {
     clearTimeout(this.#typing);
-    this.#typing = setTimeout(() => this.#change({ q: this.search.value.trim() || undefined }), TYPING_MS);
+    this.#typing = setTimeout(() => {
+      this.#typing = 0;
+      this.#change({ q: this.search.value.trim() || undefined });
+    }, TYPING_MS);
   }
 
   #change(some) {

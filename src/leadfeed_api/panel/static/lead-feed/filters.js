@@ -1,7 +1,7 @@
 // What the list is narrowed to: as the bar shows it, as the service is asked, and as it is remembered.
 
 const DAY_MS = 86_400_000;
-const LISTS = ["type"];
+export const TYPES = ["web", "email", "milestone"];
 const TEXTS = ["scope", "period", "q", "lead", "leadName", "account", "accountName", "muted"];
 
 /** Nothing left out. */
@@ -28,7 +28,7 @@ export function narrows(filters) {
 
 /** The filters as text for an address or a store; "" when nothing is left out. */
 export function writeFilters(filters) {
-  const pairs = LISTS.flatMap((name) => (filters[name] ?? []).map((one) => [name, one]));
+  const pairs = (filters.type ?? []).map((type) => ["type", type]);
   for (const name of TEXTS) if (filters[name]) pairs.push([name, filters[name]]);
   if (filters.starred) pairs.push(["starred", "1"]);
   return new URLSearchParams(pairs).toString();
@@ -37,7 +37,7 @@ export function writeFilters(filters) {
 /** The filters a text describes; what makes no sense is dropped. */
 export function readFilters(text) {
   const pairs = new URLSearchParams(text ?? "");
-  const filters = { type: pairs.getAll("type").filter((type) => ["web", "email", "milestone"].includes(type)) };
+  const filters = { type: pairs.getAll("type").filter((type) => TYPES.includes(type)) };
   for (const name of TEXTS) if (pairs.get(name)) filters[name] = pairs.get(name);
   if (!["owned", "watched"].includes(filters.scope)) delete filters.scope;
   if (!["today", "7", "30"].includes(filters.period)) delete filters.period;
