@@ -47,6 +47,36 @@ async def test_when_a_day_ends_its_rows_stay_under_their_heading(world: World, c
     assert panel.complaints == []
 
 
+async def test_what_comes_is_put_on_top_without_a_search_through_the_rows(
+    world: World, context: BrowserContext
+) -> None:
+    """A search through all that is there, for each that comes, is what ten thousand rows would be slow by."""
+    await world.people("ana", leads={"mia": "ana", "leo": "ana", "zoe": "ana"})
+    await world.report(world.moment("mia", description="there before"))
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await panel.shows("there before")
+    await panel.page.evaluate(
+        """() => {
+          globalThis.searched = [];
+          for (const name of ["querySelector", "querySelectorAll"]) {
+            const search = Element.prototype[name];
+            Element.prototype[name] = function (selector) {
+              if (this.matches(".feed") || search.call(this, ".feed")) searched.push(selector);
+              return search.call(this, selector);
+            };
+          }
+        }"""
+    )
+    for lead in ("leo", "zoe"):
+        await world.report(world.moment(lead, description=f"of {lead}"))
+        await expect(panel.row(f"of {lead}")).to_be_visible()
+    assert await panel.page.evaluate("searched") == []
+
+    await panel.rows.first.focus()
+    await panel.page.keyboard.press("j")
+    assert await panel.page.evaluate("searched") != [], "a key that looks for the next row was not noticed: nothing is"
+
+
 async def test_what_comes_on_top_opens_new_chunks(world: World, context: BrowserContext) -> None:
     """A browser skips what is off the screen by the chunk: one that grows with every arrival is never skipped."""
     await world.people("ana", leads={f"l{n}": "ana" for n in range(120)})

@@ -122,5 +122,5 @@ async def test_a_day_of_mishaps_ends_equal_to_a_fresh_page(
             assert await panel.page.evaluate("performance.getEntriesByType('navigation')[0].type") == "navigate"
             assert panel.complaints == []
             note(f"tokens asked for: {asked}")
-            assert asked["user"] > OFF_S / USER_TOKEN.total_seconds()
+            assert asked["user"] >= 3  # the first, after the minute without a network, while its tokens ended
             assert asked["stream"] > 7  # one at the start, one after each mishap above; the rest ended by themselves

@@ -212,7 +212,7 @@ export class Panel {
     const loading = feed.status === "loading";
     const brief = loading && performance.now() < feed.since + BRIEF_MS;
     if (brief) setTimeout(() => this.draw(), BRIEF_MS);
-    else this.#drawList(feed.items.shown());
+    const all = !brief && this.#drawList(feed.items.shown());
     set(this.list.feed, "aria-busy", String(loading));
     set(this.list.feed, "role", feed.items.list.length || loading ? "feed" : "group"); // a feed has articles
     this.#drawLive();
@@ -223,14 +223,16 @@ export class Panel {
     say(this.count, !feed.counted ? "" : feed.unread > 999 ? words("unread.many") : words("unread", { n: feed.unread }));
     if (!brief) this.#drawStates();
     set(this.section, "data-mails", feed.subscribable);
+    if (all) this.list.look(); // at the end: it has the browser lay out what was written
   }
 
-  /** A flood comes onto the screen in portions, so that no frame takes long. */
+  /** A flood comes onto the screen in portions, so that no frame takes long. Whether it is all there now. */
   #drawList(items) {
     const portion = this.list.portion(items, BURST);
     this.list.show(portion, this.feed.items.stamp);
-    if (portion.length < items.length) this.draw();
-    else this.list.look();
+    if (portion.length === items.length) return true;
+    this.draw();
+    return false;
   }
 
   #drawLive() {
