@@ -319,6 +319,8 @@ async def test_a_database_that_was_never_migrated_is_sent_to_migrate_and_then_wo
         done = await leadfeed("migrate")
         assert (done.exit_code, done.stderr) == (0, "")
         assert re.fullmatch(r"The schema is at revision \d{4}\.\n", done.stdout)
+    done = await leadfeed("migrate", "--json")
+    assert re.fullmatch(r"\d{4}", json.loads(done.stdout)["revision"])
     assert (await leadfeed("org", "create", "acme")).exit_code == 0
 
 

@@ -37,12 +37,12 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @plain_errors
-def migrate() -> None:
+def migrate(as_json: AsJson = False) -> None:
     """Brings the database's schema up to date."""
     with having_database(load_settings()) as settings:
         # Past a transaction pooler, where what another migrator has prepared by the same names is still there.
         bring_up_to_date(settings.listen_url or settings.database_url or "")
-    print(f"The schema is at revision {NEWEST}.")
+    _show(as_json, {"revision": NEWEST}, f"The schema is at revision {NEWEST}.\n", None)
 
 
 @plain_errors
