@@ -1,5 +1,6 @@
 """The panel in a real browser: what a rep sees, and that it is at once what a fresh page would show."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -173,6 +174,19 @@ async def test_times_stay_right_though_the_laptops_clock_is_wrong_and_jumps(worl
         await world.report(world.moment("mia", type="email", description="just now", occurred_at=hours_ago(0)))
         await expect(panel.row("just now").locator("time > [aria-hidden]")).to_have_text("now")
         await expect(panel.row("a while ago").locator("time > [aria-hidden]")).to_have_text("30 min")
+
+
+@pytest.mark.parametrize(("locale", "written"), [("en-US", r"2:05\sPM"), ("en-GB", "14:05"), ("fr-CA", "14 h 05")])
+async def test_the_time_of_day_is_written_as_the_readers_country_writes_it(
+    world: World, desk: Desk, locale: str, written: str
+) -> None:
+    await world.people("ana", leads={"mia": "ana"})
+    at = (datetime.now(UTC) - timedelta(days=2)).replace(hour=14, minute=5)
+    await world.report(world.moment("mia", description="the day before yesterday", occurred_at=at.isoformat()))
+    async with desk(locale=locale, timezone_id="UTC") as context:
+        panel = await Panel.open(context, panel_url(world, "ana"))
+        time = panel.row("the day before yesterday").locator("time > [aria-hidden]")
+        await expect(time).to_have_text(re.compile(f"^{written}$"))
 
 
 async def test_repeats_fold_and_unfold_in_place_and_keep_their_read_state(
