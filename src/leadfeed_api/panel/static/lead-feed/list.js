@@ -44,7 +44,7 @@ export class List {
 
   /** Whether somebody is reading: scrolled down, standing on a row, or with a hand over one, or on the way to the pill. */
   get reading() {
-    return this.element.scrollTop > 4 || this.holdsFocus || [this.feed, this.panel.pill].some((one) => one.matches(":hover"));
+    return this.element.scrollTop > 4 || this.holdsFocus || this.feed.matches(":hover") || this.panel.pill.matches(":hover");
   }
 
   /** Whether a row has the focus, or something in it. */
