@@ -135,6 +135,12 @@ class Panel:
         """Waits until the rows are exactly these, newest first."""
         await expect(self.rows.locator(".what")).to_have_text(list(descriptions))
 
+    async def scrolls_to(self, rows: int) -> None:
+        """Scrolls to the end until there are so many rows. Not by the last row, which others may replace or follow."""
+        scroller = "document.querySelector('lead-feed').shadowRoot.querySelector('.scroller')"
+        while await self.rows.count() < rows:
+            await self.page.evaluate(f"{scroller}.scrollTop = {scroller}.scrollHeight")
+
     async def waits_for(self, *ids: str) -> None:
         """Waits until the rows are exactly these items."""
         shown = """[...document.querySelector("lead-feed").shadowRoot.querySelectorAll("article")]

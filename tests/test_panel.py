@@ -220,8 +220,7 @@ async def test_older_pages_come_while_one_scrolls_to_the_very_end(world: World, 
     await world.report(*(world.moment(f"lead-{n}", description=f"number {n}.") for n in range(230)))
     panel = await Panel.open(context, panel_url(world, "ana"))
 
-    while await panel.row("number 0.").count() == 0:
-        await panel.rows.last.scroll_into_view_if_needed()
+    await panel.scrolls_to(230)
 
     await expect(panel.element.locator(".end")).to_contain_text("That is everything since")
     assert await panel.rows.locator(".what").all_text_contents() == [f"number {n}." for n in reversed(range(230))]

@@ -120,8 +120,7 @@ async def test_what_a_page_writes_into_its_address_leaves_the_list_and_its_filte
     panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
     await panel.button("Web").click()
     await panel.until("location.hash.endsWith('&view=type%3Dweb')")
-    await panel.rows.last.scroll_into_view_if_needed()
-    await expect(panel.rows).to_have_count(120)
+    await panel.scrolls_to(120)
     await panel.rows.nth(100).focus()
     scrolled = "document.querySelector('lead-feed').shadowRoot.querySelector('.scroller').scrollTop"
     before = await panel.page.evaluate(scrolled)
