@@ -10,6 +10,38 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _recipients()
+    _subscriptions()
+    _mails()
+    _settings()
+
+
+def downgrade() -> None:
+    op.drop_column("organization", "lead_url")
+    op.drop_column("organization", "mail_domains")
+    op.drop_column("app_user", "time_zone")
+    op.drop_column("app_user", "language")
+    op.drop_index("subscription_recipient_by_recipient", table_name="subscription_recipient")
+    op.drop_table("subscription_recipient")
+    op.drop_index("mail_pending_by_subscription", table_name="mail_pending")
+    op.drop_index("mail_pending_by_mail", table_name="mail_pending", postgresql_where=sa.text("mail_id IS NOT NULL"))
+    op.drop_table("mail_pending")
+    op.drop_index("mail_on_its_way", table_name="mail", postgresql_where=sa.text("state = 'queued'"))
+    op.drop_index("mail_due", table_name="mail", postgresql_where=sa.text("state = 'queued'"))
+    op.drop_index("mail_by_end", table_name="mail")
+    op.drop_table("mail")
+    op.drop_index("subscription_by_user", table_name="subscription")
+    op.drop_index("subscription_by_match", table_name="subscription")
+    op.drop_table("subscription")
+    op.drop_index("mail_recipient_due", table_name="mail_recipient", postgresql_where=sa.text("due_at IS NOT NULL"))
+    op.drop_index("mail_recipient_by_user", table_name="mail_recipient")
+    op.drop_index("mail_recipient_by_address", table_name="mail_recipient")
+    op.drop_table("mail_recipient")
+    op.drop_table("mail_reader")
+
+
+def _recipients() -> None:
+    """Who gets mail, and how far the log was read for it."""
     op.create_table(
         "mail_reader",
         sa.Column("org_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -47,6 +79,10 @@ def upgrade() -> None:
     op.create_index(
         "mail_recipient_due", "mail_recipient", ["due_at"], unique=False, postgresql_where=sa.text("due_at IS NOT NULL")
     )
+
+
+def _subscriptions() -> None:
+    """What is wanted, and by whom."""
     op.create_table(
         "subscription",
         sa.Column("org_id", sa.BigInteger(), nullable=False),
@@ -67,6 +103,27 @@ def upgrade() -> None:
     )
     op.create_index("subscription_by_match", "subscription", ["org_id", "kind", "value"], unique=False)
     op.create_index("subscription_by_user", "subscription", ["org_id", "user_id"], unique=False)
+    op.create_table(
+        "subscription_recipient",
+        sa.Column("org_id", sa.BigInteger(), nullable=False),
+        sa.Column("subscription_id", sa.Uuid(), nullable=False),
+        sa.Column("recipient_id", sa.Uuid(), nullable=False),
+        sa.Column("place", sa.SmallInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["org_id", "recipient_id"], ["mail_recipient.org_id", "mail_recipient.recipient_id"], ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["org_id", "subscription_id"], ["subscription.org_id", "subscription.subscription_id"], ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("org_id", "subscription_id", "recipient_id"),
+    )
+    op.create_index(
+        "subscription_recipient_by_recipient", "subscription_recipient", ["org_id", "recipient_id"], unique=False
+    )
+
+
+def _mails() -> None:
+    """Mails on their way, and what waits for the next."""
     op.create_table(
         "mail",
         sa.Column("org_id", sa.BigInteger(), nullable=False),
@@ -116,48 +173,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("mail_id IS NOT NULL"),
     )
     op.create_index("mail_pending_by_subscription", "mail_pending", ["org_id", "subscription_id"], unique=False)
-    op.create_table(
-        "subscription_recipient",
-        sa.Column("org_id", sa.BigInteger(), nullable=False),
-        sa.Column("subscription_id", sa.Uuid(), nullable=False),
-        sa.Column("recipient_id", sa.Uuid(), nullable=False),
-        sa.Column("place", sa.SmallInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["org_id", "recipient_id"], ["mail_recipient.org_id", "mail_recipient.recipient_id"], ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(
-            ["org_id", "subscription_id"], ["subscription.org_id", "subscription.subscription_id"], ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("org_id", "subscription_id", "recipient_id"),
-    )
-    op.create_index(
-        "subscription_recipient_by_recipient", "subscription_recipient", ["org_id", "recipient_id"], unique=False
-    )
+
+
+def _settings() -> None:
+    """What people and organisations may say about their mails."""
     op.add_column("app_user", sa.Column("language", sa.Text(), nullable=True))
     op.add_column("app_user", sa.Column("time_zone", sa.Text(), nullable=True))
     op.add_column("organization", sa.Column("mail_domains", sa.ARRAY(sa.Text()), server_default="{}", nullable=False))
     op.add_column("organization", sa.Column("lead_url", sa.Text(), nullable=True))
-
-
-def downgrade() -> None:
-    op.drop_column("organization", "lead_url")
-    op.drop_column("organization", "mail_domains")
-    op.drop_column("app_user", "time_zone")
-    op.drop_column("app_user", "language")
-    op.drop_index("subscription_recipient_by_recipient", table_name="subscription_recipient")
-    op.drop_table("subscription_recipient")
-    op.drop_index("mail_pending_by_subscription", table_name="mail_pending")
-    op.drop_index("mail_pending_by_mail", table_name="mail_pending", postgresql_where=sa.text("mail_id IS NOT NULL"))
-    op.drop_table("mail_pending")
-    op.drop_index("mail_on_its_way", table_name="mail", postgresql_where=sa.text("state = 'queued'"))
-    op.drop_index("mail_due", table_name="mail", postgresql_where=sa.text("state = 'queued'"))
-    op.drop_index("mail_by_end", table_name="mail")
-    op.drop_table("mail")
-    op.drop_index("subscription_by_user", table_name="subscription")
-    op.drop_index("subscription_by_match", table_name="subscription")
-    op.drop_table("subscription")
-    op.drop_index("mail_recipient_due", table_name="mail_recipient", postgresql_where=sa.text("due_at IS NOT NULL"))
-    op.drop_index("mail_recipient_by_user", table_name="mail_recipient")
-    op.drop_index("mail_recipient_by_address", table_name="mail_recipient")
-    op.drop_table("mail_recipient")
-    op.drop_table("mail_reader")
