@@ -53,13 +53,12 @@ class Asset:
 @cache
 def assets() -> dict[str, Asset]:
     """Everything under ``/panel/``, by name; read once a process."""
-    found = {path.name: path.read_bytes() for path in sorted(STATIC.iterdir()) if path.is_file()}
     parts = {path.name: path.read_text("utf-8") for path in sorted((STATIC / "lead-feed").glob("*.js"))}
-    found[ACTIONS] = assemble_on(parts, "actions.js", in_order(parts, "element.js")).encode()
+    actions = Asset.of(ACTIONS, assemble_on(parts, "actions.js", in_order(parts, "element.js")).encode())
     # By its content: a browser keeps files for a while, and must not take another version's for the module's own.
-    own = f"{ACTIONS}?{hashlib.sha256(found[ACTIONS]).hexdigest()[:8]}"
-    found[MODULE] = assemble(parts, "element.js").replace(ACTIONS, own).encode()
-    return {name: Asset.of(name, body) for name, body in found.items()}
+    module = assemble(parts, "element.js").replace(ACTIONS, f"{ACTIONS}?{actions.tag[:8]}")
+    files = {path.name: Asset.of(path.name, path.read_bytes()) for path in sorted(STATIC.iterdir()) if path.is_file()}
+    return {**files, ACTIONS: actions, MODULE: Asset.of(MODULE, module.encode())}
 
 
 @router.api_route("/panel", methods=["GET", "HEAD"])
