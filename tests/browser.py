@@ -137,9 +137,11 @@ class Panel:
 
     async def scrolls_to(self, rows: int) -> None:
         """Scrolls to the end until there are so many rows. Not by the last row, which others may replace or follow."""
-        scroller = "document.querySelector('lead-feed').shadowRoot.querySelector('.scroller')"
-        while await self.rows.count() < rows:
-            await self.page.evaluate(f"{scroller}.scrollTop = {scroller}.scrollHeight")
+        scroll = """(scroller) => {
+          scroller.scrollTop = scroller.scrollHeight;
+          return scroller.querySelectorAll("article").length;
+        }"""
+        await self.until(f"({scroll})(document.querySelector('lead-feed').shadowRoot.querySelector('.scroller'))", rows)
 
     async def waits_for(self, *ids: str) -> None:
         """Waits until the rows are exactly these items."""

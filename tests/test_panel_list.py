@@ -57,13 +57,16 @@ async def test_what_comes_is_put_on_top_without_a_search_through_the_rows(
     await panel.shows("there before")
     await panel.page.evaluate(
         """() => {
+          const rows = document.querySelector("lead-feed").shadowRoot.querySelector(".feed");
           globalThis.searched = [];
-          for (const name of ["querySelector", "querySelectorAll"]) {
-            const search = Element.prototype[name];
-            Element.prototype[name] = function (selector) {
-              if (this.matches(".feed") || search.call(this, ".feed")) searched.push(selector);
-              return search.call(this, selector);
-            };
+          for (const {prototype} of [Element, DocumentFragment]) {
+            for (const name of ["querySelector", "querySelectorAll"]) {
+              const search = prototype[name];
+              prototype[name] = function (selector) {
+                if (this.contains(rows)) searched.push(selector);
+                return search.call(this, selector);
+              };
+            }
           }
         }"""
     )
@@ -74,7 +77,7 @@ async def test_what_comes_is_put_on_top_without_a_search_through_the_rows(
 
     await panel.rows.first.focus()
     await panel.page.keyboard.press("j")
-    assert await panel.page.evaluate("searched") != [], "a key that looks for the next row was not noticed: nothing is"
+    assert await panel.page.evaluate("searched") == ["article"], "a key looks for the next row, and it was not noticed"
 
 
 async def test_what_comes_on_top_opens_new_chunks(world: World, context: BrowserContext) -> None:
