@@ -130,30 +130,67 @@ async def test_a_laptop_that_slept_looks_for_what_it_missed_at_once(
         assert panel.complaints == []
 
 
+async def own_clock(context: BrowserContext) -> None:
+    """Gives its pages a clock of their own, and counts the streams that they open as `opened`."""
+    await context.add_init_script("globalThis.timeout = AbortSignal.timeout;")
+    await context.clock.install()
+    await context.add_init_script(
+        # A leap would run out the patience with whatever is asked at that moment: that keeps to the true time.
+        """AbortSignal.timeout = globalThis.timeout;
+           globalThis.opened = 0;
+           globalThis.EventSource = class extends EventSource {
+             constructor(url) { super(url); opened += 1; }
+           };"""
+    )
+
+
 async def test_a_page_in_the_background_that_is_woken_once_a_minute_keeps_its_stream(
     settings: Settings, context: BrowserContext
 ) -> None:
     async with behind_a_proxy(settings) as (world, proxy):
         await world.people("ana", leads={"l0": "ana"})
-        await context.clock.install()
         await context.add_init_script(HIDDEN)
-        await context.add_init_script(
-            """globalThis.opened = 0;
-               globalThis.EventSource = class extends EventSource {
-                 constructor(url) { super(url); opened += 1; }
-               };"""
-        )
+        await own_clock(context)
         panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
 
-        await panel.page.evaluate("globalThis.hidden = true")
-        for _ in range(2):
+        # Its time stands still from here on: a beat of its own, while this goes on, would be one too many.
+        await context.clock.pause_at(await panel.page.evaluate("Date.now()") / 1000 + 1)
+        for hidden in (True, True, False):  # the last of these beats comes when the page is looked at again
+            await panel.page.evaluate("hidden => { globalThis.hidden = hidden; }", hidden)
             await context.clock.fast_forward(60_000)
             assert await panel.page.evaluate("opened") == 1
-        await panel.page.evaluate("globalThis.hidden = false")
-        for _ in range(2):  # the first of these beats may still be one of a page that dozed
-            await context.clock.fast_forward(60_000)
-        await panel.until("opened > 1")  # seen all the while, it must have slept
+        await context.clock.fast_forward(60_000)  # seen all the while, it must have slept
+        await context.clock.resume()
+        await panel.until("opened", 2)
         assert panel.complaints == []
+
+
+async def test_a_question_whether_anyone_is_there_says_nothing_of_a_stream_opened_after_it(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana"})
+        await own_clock(context)
+        panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+        asked: asyncio.Queue[Route] = asyncio.Queue()
+        await context.route("**/v1/feed/unread", asked.put)
+        await panel.page.evaluate(
+            """() => {
+                 globalThis.unanswered = 0;
+                 const ask = fetch;
+                 globalThis.fetch = (...what) => ask(...what).catch((error) => { unanswered += 1; throw error; });
+               }"""
+        )
+        for _ in range(48):  # beat by beat, or it would seem to have slept
+            await context.clock.run_for(3_000)
+        question = await asked.get()
+
+        await panel.page.evaluate("dispatchEvent(new Event('online'))")  # another network
+        await panel.until("opened", 2)
+        await panel.live()
+        await question.abort("connectionreset")
+        await panel.until("unanswered", 1)
+        assert await panel.page.evaluate("opened") == 2
 
 
 async def test_the_stream_token_is_renewed_when_it_ends(settings: Settings, context: BrowserContext) -> None:

@@ -134,11 +134,13 @@ export class Stream {
 
   /** A connection can die without a sign, and comments are invisible here: ask, now and then, whether anyone is there. */
   async #probe() {
-    if (!this.#source) return;
+    const asked = this.#source;
+    if (!asked) return;
     try {
       await this.client.get("/v1/feed/unread");
     } catch (error) {
-      if (!(error instanceof Refusal)) this.#restart();
+      // Of a stream opened meanwhile it says nothing.
+      if (!(error instanceof Refusal) && asked === this.#source) this.#restart();
     }
   }
 }
