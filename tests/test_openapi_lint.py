@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from addresses import DOCUMENT
 from tools import ROOT, needs
-
-DOCUMENT = ROOT / "openapi" / "openapi.json"
 
 
 def lint(document: Path) -> subprocess.CompletedProcess[str]:
