@@ -116,7 +116,10 @@ class Owner:
 
 @contextlib.contextmanager
 def owner(data_dir: Path, *, committed: int) -> Iterator[Owner]:
-    """An owner of the server of ``data_dir`` that has had so many commits acknowledged."""
+    """An owner of the server of ``data_dir`` that has had so many commits acknowledged.
+
+    One that the block does not end is ended with it, and its server is gone then: for an instant it would still answer.
+    """
     command = [sys.executable, "-c", OWNER, str(data_dir)]
     environment = os.environ | {"PYTHONPATH": import_path()}
     with subprocess.Popen(
@@ -127,7 +130,10 @@ def owner(data_dir: Path, *, committed: int) -> Iterator[Owner]:
             owner.await_commits(committed)
             yield owner
         finally:
-            process.kill()
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+                until(lambda: not processes_in(data_in(data_dir)), "no server process is left")
 
 
 def server_in(data: Path) -> int:

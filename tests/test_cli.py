@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,6 +23,7 @@ from leadfeed_api.cli import app
 from leadfeed_api.cli.context import plain_errors
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
+from leadfeed_api.db.revision import NEWEST
 from leadfeed_api.db.session import Database
 from leadfeed_api.feed import queries
 from leadfeed_api.settings import DEVELOPMENT_SECRET, Settings
@@ -142,6 +144,11 @@ async def test_help_lists_every_command_with_a_whole_sentence(group: tuple[str, 
     sentences = [line.split(maxsplit=1)[1] for line in listed.splitlines() if line.strip()]
     assert sentences
     assert all(sentence.endswith(".") and not sentence.endswith("...") for sentence in sentences), listed
+
+
+async def test_the_version_is_said_with_the_schema_that_it_needs() -> None:
+    done = await leadfeed("--version")
+    assert (done.exit_code, done.stdout) == (0, f"leadfeed {version('leadfeed-api')}, schema {NEWEST}\n")
 
 
 async def test_openapi_prints_the_document_without_a_database(environment: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,12 @@
 """The ``leadfeed`` command: serving, administration, imports, the demo. One module a family of commands."""
 
+from typing import Annotated
+
 import typer
 
+from leadfeed_api import __version__
 from leadfeed_api.cli import administration, deliver, demo, marketo, retier, serve
+from leadfeed_api.db.revision import NEWEST
 
 app = typer.Typer(
     name="leadfeed",
@@ -33,8 +37,18 @@ keys.command("create")(administration.create_key)
 imports.command("marketo")(marketo.import_marketo)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"leadfeed {__version__}, schema {NEWEST}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and its schema's.")
+    ] = False,
+) -> None:
     """The lead feed for any CRM."""
 
 
