@@ -1,6 +1,8 @@
 """What operators can measure: each metric by its name, as docs/metrics.md tells them."""
 
+import asyncio
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,14 @@ async def test_what_happens_to_a_stream_is_counted(server: Service) -> None:
     assert [name for name in counted if now[name] <= before[name]] == []
     assert now["leadfeed_tasks"] > 0
     assert now["leadfeed_stream_lag_positions"] == 0
+
+
+async def test_writing_the_metrics_keeps_nobody_waiting(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(Metrics, "exposition", lambda _: b"answered meanwhile" if answered.wait(10) else b"")
+    async with asyncio.TaskGroup() as tasks:
+        scraped = tasks.create_task(service.client.get("/metrics"))
+        await asyncio.sleep(0)  # it is asked first
+        assert (await service.client.get("/healthz")).status_code == 200
+        answered.set()
+    assert scraped.result().text == "answered meanwhile"
