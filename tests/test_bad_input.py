@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -410,11 +411,46 @@ async def test_nobody_reads_a_strangers_long_body(acme: World, monkeypatch: pyte
         return open_envelope(headers, body, now)
 
     monkeypatch.setattr(ingestion_routes, "open_envelope", noted)
-    body = json.dumps({"moments": [acme.moment("l1")]}).encode() + b" " * ingestion_routes.SHORT
+    body = json.dumps({"moments": [acme.moment("l1")]}).encode() + b" " * wire.SHORT
     for authorization, status in ((f"Bearer lfk_{'0' * 43}", 401), (acme.machine["Authorization"], 200)):
         headers = {"Authorization": authorization, "Content-Type": JSON}
         assert (await acme.client.post("/v1/moments", headers=headers, content=body)).status_code == status
     assert read == [len(body)], "once, for whoever has a key"
+
+
+async def test_of_a_flood_of_unknown_fields_one_is_enough(acme: World, subtests: pytest.Subtests) -> None:
+    """An error for each would take seconds, in which nobody is answered and no stream gets anything."""
+    flood = {f"{MARK}-{number}": 0 for number in range(1_000)}
+    for operation in WHOLE:
+        with subtests.test(str(operation)):
+            faults = refused(await send(acme, operation, json.dumps(flood).encode()))["errors"]
+            assert faults.count({"pointer": "", "detail": "unknown field"}) == 1
+    for path, body in (("/v1/sync", {"leads": [{"id": "l9", **flood}]}), ("/v1/moments", {"moments": [flood]})):
+        answer = await acme.client.post(path, headers=everything(acme), json=body)
+        assert MARK not in answer.text
+        assert [one["status"] for one in ok(answer)["results"]] == ["rejected"], path
+
+
+@pytest.mark.parametrize("path", ["/v1/moments", "/v1/sync", "/v1/feed/read"])
+async def test_a_long_body_keeps_nobody_waiting_while_it_is_read(
+    acme: World, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    answered, reading = threading.Event(), threading.Event()
+    loads = json.loads
+
+    def patiently(*text: Any, **how: Any) -> Any:
+        reading.set()
+        assert answered.wait(10), "nobody else was answered meanwhile"
+        return loads(*text, **how)
+
+    monkeypatch.setattr("leadfeed_api.wire.json.loads", patiently)
+    async with asyncio.TaskGroup() as tasks:
+        headers = {**everything(acme), "Content-Type": JSON}
+        long = tasks.create_task(acme.client.post(path, headers=headers, content=b'{"x": 1}' + b" " * wire.SHORT))
+        assert await asyncio.to_thread(reading.wait, 10)
+        assert (await acme.client.get("/healthz")).status_code == 200
+        answered.set()
+    assert refused(long.result())["type"] == "/problems/invalid"
 
 
 async def test_a_body_that_is_announced_too_large_is_not_asked_for(wired: World) -> None:

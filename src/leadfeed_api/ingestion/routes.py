@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
@@ -21,10 +21,9 @@ from leadfeed_api.ingestion.record import Verdict
 from leadfeed_api.ingestion.schemas import EXAMPLE_ANSWER, REQUEST_BODY, BatchResult
 from leadfeed_api.organizations.auth import Ingester, caller, ingester
 from leadfeed_api.organizations.identity import Caller
-from leadfeed_api.wire import announced_length
+from leadfeed_api.wire import SHORT, announced_length
 
 router = APIRouter(prefix="/v1", tags=["Ingestion"])
-SHORT = 256 * 1024  # bytes: what is read of a stranger's body, at most, before we know
 
 
 @router.post(
@@ -75,7 +74,9 @@ async def _who_and_what(request: Request) -> tuple[Caller, Batch]:
 
 
 async def _opened(request: Request) -> Batch:
-    return open_envelope(request.headers, await request.body(), datetime.now(UTC))
+    body = await request.body()
+    opening = partial(open_envelope, request.headers, body, datetime.now(UTC))
+    return opening() if len(body) < SHORT else await asyncio.to_thread(opening)
 
 
 async def _record(request: Request, who: Caller, batch: Batch) -> Response:
