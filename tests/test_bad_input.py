@@ -425,6 +425,9 @@ async def test_of_a_flood_of_unknown_fields_one_is_enough(acme: World, subtests:
         with subtests.test(str(operation)):
             faults = refused(await send(acme, operation, json.dumps(flood).encode()))["errors"]
             assert faults.count({"pointer": "", "detail": "unknown field"}) == 1
+    for path in ("/v1/feed", "/v1/best-bets", "/v1/watchlist"):
+        answer = await acme.client.get(path, headers=everything(acme), params=flood)
+        assert refused(answer)["errors"] == [{"detail": "unknown query parameter"}], path
     for path, body in (("/v1/sync", {"leads": [{"id": "l9", **flood}]}), ("/v1/moments", {"moments": [flood]})):
         answer = await acme.client.post(path, headers=everything(acme), json=body)
         assert MARK not in answer.text

@@ -36,10 +36,10 @@ def example(**values: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [values]})
 
 
-class Incoming(BaseModel):
-    """What callers send: unknown fields are refused, nothing is coerced, and it does not change afterwards."""
+class Closed(BaseModel):
+    """What takes no field but its own, and does not change afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -50,6 +50,12 @@ class Incoming(BaseModel):
         known = cls.model_fields
         strange = next(name for name in given if name not in known)
         return {name: given[name] for name in (*known, strange) if name in given}
+
+
+class Incoming(Closed):
+    """What callers send as JSON: nothing is coerced."""
+
+    model_config = ConfigDict(strict=True)
 
 
 def clean(text: str) -> str:

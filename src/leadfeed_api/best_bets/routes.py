@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from leadfeed_api.best_bets import hiding, lease, preview, queries, scoring
 from leadfeed_api.best_bets.cursor import read_place, write_place
@@ -13,6 +13,7 @@ from leadfeed_api.best_bets.cutoffs import window_opens
 from leadfeed_api.best_bets.queries import Choice
 from leadfeed_api.best_bets.schemas import BestBets, Hidden, HideIn, LeadScore, ScoreIn, Tiering, TiersPreview
 from leadfeed_api.feed.cursor import Cursor
+from leadfeed_api.fields import Closed
 from leadfeed_api.organizations.auth import Administrator, Configured, Data, Reader, Rep, Syncer
 from leadfeed_api.organizations.tier_settings import TiersPatch
 from leadfeed_api.wire import LeadId, StrictRoute
@@ -22,10 +23,8 @@ USUAL = HideIn(days=None)  # no body: for as long as the organisation is used to
 UNKNOWN_LEAD = "There is no such lead (`unknown-lead`)."
 
 
-class BestBetsQuery(BaseModel):
+class BestBetsQuery(Closed):
     """Which page of which leads."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     scope: Literal["owned", "feed"] = Field(
         "owned", description="`owned`: the leads I own; `feed`: also those I watch."

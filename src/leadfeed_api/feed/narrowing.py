@@ -6,18 +6,16 @@ Owns their names and limits, and the text a page cursor is bound to. Knows no SQ
 from functools import cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from leadfeed_api.feed.filters import Filters
 from leadfeed_api.feed.schemas import MomentType
-from leadfeed_api.fields import CrmId, Instant, Name
+from leadfeed_api.fields import Closed, CrmId, Instant, Name
 from leadfeed_api.organizations.identity import Caller
 
 
-class FeedFilters(BaseModel):
+class FeedFilters(Closed):
     """Which part of my feed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: list[MomentType] = Field(
         default_factory=list, max_length=3, description="Only moments of this type; repeat it for several."
