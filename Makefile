@@ -5,7 +5,7 @@
 # the second (lint, types, tests).
 
 PYTHON ?= python3
-WORKERS ?= 2
+WORKERS ?= 3
 ARGS ?=
 
 VENV := .venv
@@ -40,7 +40,7 @@ setup: $(VENV)/.stamp-dev $(NODE_MODULES) ## .venv with everything; the command 
 	@echo "Ready: $(BIN)/leadfeed"
 
 # Every check runs even when an earlier one failed, and any failure fails the target. pytest's summary ends the output.
-test: setup ## lint, types, import contracts, dependencies, tests (WORKERS=2, ARGS="-k cursor")
+test: setup ## lint, types, import contracts, dependencies, tests (WORKERS=3, ARGS="-k cursor")
 	@failed=""; \
 	check() { printf '\n== %s\n' "$$*"; "$$@" || failed="$$failed\n  $$*"; }; \
 	check $(BIN)/ruff check .; \

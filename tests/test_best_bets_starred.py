@@ -96,6 +96,8 @@ async def test_stars_are_found_by_index_at_fifty_thousand_entries(world: World) 
     async with database.write() as connection:
         for statement in FILL:
             await connection.execute(statement, world.org_id)
+    async with database.read() as connection:
+        await connection.execute(f"{BY_A_TEST} VACUUM ANALYZE feed_entry, moment, watch")
     cases = {
         "one lead, long ago": [3],
         "a hundred, long ago": range(100),
@@ -110,7 +112,7 @@ async def test_stars_are_found_by_index_at_fifty_thousand_entries(world: World) 
         async with database.write() as connection:
             await connection.execute(SET_STARS, world.org_id, list(starred))
         async with database.read() as connection:
-            await connection.execute(f"{BY_A_TEST} VACUUM ANALYZE lead, feed_entry, moment, watch")
+            await connection.execute(f"{BY_A_TEST} VACUUM ANALYZE lead")
             plan = await connection.fetchval(EXPLAIN + page_statement(STARRED, 50), world.org_id, "ana", *NEWEST)
             rows = await connection.fetch(rows_statement(STARRED, 50), world.org_id, "ana", *NEWEST)
         wanted = sorted((n for n in range(ENTRIES) if n * 11 // 100 in starred), reverse=True)[:51]
