@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
+from addresses import operations
 from clients import figure
 from leadfeed_api.telemetry import Metrics
 from stream_client import following
@@ -71,6 +72,23 @@ async def test_what_happens_to_a_stream_is_counted(server: Service) -> None:
     assert [name for name in counted if now[name] <= before[name]] == []
     assert now["leadfeed_tasks"] > 0
     assert now["leadfeed_stream_lag_positions"] == 0
+
+
+async def test_what_strangers_make_up_is_counted_and_makes_no_more_than_a_few_series(service: Service) -> None:
+    async def series() -> int:
+        return (await service.client.get("/metrics")).text.count("leadfeed_request_seconds_count{")
+
+    await service.client.get("/metrics")  # has a series of its own
+    known, before = await series(), await figure(service.client, "leadfeed_request_seconds_count", route="unmatched")
+    offered = {(operation.method, operation.path) for operation in operations()}
+    paths = sorted({path for _, path in offered})
+    for method in ("PUT", "MKCOL", "PURGE", "FOO"):
+        for path in ("/made-up", *paths):
+            if (method, path) not in offered:
+                assert (await service.client.request(method, path)).status_code in {404, 405}
+    assert await series() <= known + 4, "for PUT and for others, each 404 and 405"
+    after = await figure(service.client, "leadfeed_request_seconds_count", route="unmatched")
+    assert after >= before + 3 * len(paths)
 
 
 async def test_writing_the_metrics_keeps_nobody_waiting(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,9 +200,9 @@ class Telemetry:
 
     def _observe(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        key = (scope["method"], route, status)
+        key = _series(scope["method"], route, status)
         if key not in self._observers:
-            self._observers[key] = self.metrics.requests.labels(key[0], route, str(status))
+            self._observers[key] = self.metrics.requests.labels(*map(str, key))
         self._observers[key].observe(seconds)
         if route not in _QUIET or status >= 500:
             facts = {
@@ -215,6 +215,12 @@ class Telemetry:
             RequestLines.write("warning" if status >= 500 else "info", facts)
 
 
+def _series(method: str, route: str, status: int) -> tuple[str, str, int]:
+    """A request's labels. A series stays for good: what strangers make up must not make more than a few."""
+    return (method if method in _METHODS else "other", route if status != 405 else "unmatched", status)
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
