@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 
 from fastapi import Depends, Path, Request, Response
@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from leadfeed_api.errors import Invalid, InvalidBody, UnsupportedMediaType
 from leadfeed_api.fields import CrmId
 
+R = TypeVar("R")
 LONGEST_MEDIA_TYPE = 256  # characters, with its parameters; anybody may send one, before we know who it is
 MAX_BODY_BYTES = 4 * 1024 * 1024
 SHORT = 256 * 1024  # bytes: the strangest body of so many holds the loop for 50 ms, one of 4 MB for most of a second
@@ -53,9 +54,10 @@ def strict_json(body: bytes) -> Any:
         raise _NotStrict(f"it is not JSON at line {error.lineno}, column {error.colno}") from None
 
 
-async def read_strictly(body: bytes) -> Any:
-    """:func:`strict_json`, beside the loop where the body is not ``SHORT``: nobody waits for somebody else's."""
-    return strict_json(body) if len(body) < SHORT else await asyncio.to_thread(strict_json, body)
+async def read_body(reader: Callable[[bytes], R], request: Request) -> R:
+    """What ``reader`` makes of a request's body, beside the loop unless it is ``SHORT``: nobody waits for another's."""
+    body = await request.body()
+    return reader(body) if len(body) < SHORT else await asyncio.to_thread(reader, body)
 
 
 class _NotStrict(json.JSONDecodeError):
@@ -166,11 +168,11 @@ def _has_a_body(scope: Scope) -> bool:
 
 
 class StrictRequest(Request):
-    """A request whose JSON body is read by :func:`read_strictly`."""
+    """A request whose JSON body is read by :func:`strict_json`."""
 
     async def json(self) -> Any:
         """The body as Python values."""
-        return await read_strictly(await self.body())
+        return await read_body(strict_json, self)
 
 
 class StrictRoute(APIRoute):
@@ -237,6 +239,6 @@ async def json_body(request: Request) -> Any:
     """
     demand_json(request.headers)
     try:
-        return await read_strictly(await request.body())
+        return await read_body(strict_json, request)
     except json.JSONDecodeError as error:
         raise InvalidBody(f"The body cannot be read: {error.msg}.") from None

@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -21,7 +21,7 @@ from leadfeed_api.ingestion.record import Verdict
 from leadfeed_api.ingestion.schemas import EXAMPLE_ANSWER, REQUEST_BODY, BatchResult
 from leadfeed_api.organizations.auth import Ingester, caller, ingester
 from leadfeed_api.organizations.identity import Caller
-from leadfeed_api.wire import SHORT, announced_length
+from leadfeed_api.wire import SHORT, announced_length, read_body
 
 router = APIRouter(prefix="/v1", tags=["Ingestion"])
 
@@ -74,9 +74,7 @@ async def _who_and_what(request: Request) -> tuple[Caller, Batch]:
 
 
 async def _opened(request: Request) -> Batch:
-    body = await request.body()
-    opening = partial(open_envelope, request.headers, body, datetime.now(UTC))
-    return opening() if len(body) < SHORT else await asyncio.to_thread(opening)
+    return await read_body(lambda body: open_envelope(request.headers, body, datetime.now(UTC)), request)
 
 
 async def _record(request: Request, who: Caller, batch: Batch) -> Response:
