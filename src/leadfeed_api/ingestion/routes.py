@@ -79,6 +79,7 @@ async def _opened(request: Request) -> Batch:
 
 async def _record(request: Request, who: Caller, batch: Batch) -> Response:
     state = request.app.state
+    request.scope["batch"] = batch  # Intentional: whoever waits for the answer need not wait until 500 are freed
     candidates = [item for item in batch.items if isinstance(item, Candidate)]
     verdicts = await state.grouping.record(who.org_id, candidates) if candidates else []
     ids = tuple([verdict.id for verdict in verdicts if verdict.status == "accepted"])
