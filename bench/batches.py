@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import uvloop
 
@@ -21,6 +21,7 @@ from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.record import record_moments
 
 TURNS = 16  # of each, in one run of four seconds
+AGE = timedelta(hours=1)  # of the first moment that is made ahead: none may be from the future
 FASTEST = 40_000  # moments a second that nobody reaches here
 DESCRIPTION = "Visited the pricing page 3 times"
 MOMENTS = "/v1/moments"
@@ -47,8 +48,12 @@ def send_batches(
     return uvloop.run(sending(port, Bodies(into, run, size, seconds, path), callers, seconds)).per_second * size
 
 
-def in_turn(url: str, port: int, into: Into, run: str, size: int, callers: int, seconds: float) -> tuple[float, float]:
-    """Moments per second over HTTP, and by asyncpg on connections that are kept.
+def in_turn(
+    url: str, port: int, into: tuple[Into, Into], run: str, size: int, callers: int, seconds: float
+) -> tuple[float, float]:
+    """Moments per second over HTTP, and by asyncpg on connections that are kept; each into organisations of its own.
+
+    Both report in the order of time, which decides how they are indexed: so neither may report into the other's past.
 
     By many short turns, so that PostgreSQL's checkpoints, and whatever else the machine does, meet both alike.
     """
@@ -56,20 +61,21 @@ def in_turn(url: str, port: int, into: Into, run: str, size: int, callers: int, 
 
 
 class _Batches(Iterator[tuple[int, list[Candidate]]]):
-    """Organisation and moments, again and again; the first of them made ahead."""
+    """Organisation and moments, again and again; the first of them made ahead. Each happened after the one before."""
 
     def __init__(self, into: Into, run: str, size: int, seconds: float) -> None:
         self.into, self.run, self.size = into, run, size
-        self.firsts, self.turns, self.now = itertools.count(0, size), itertools.count(), datetime.now(UTC)
+        self.firsts, self.turns, self.now = itertools.count(0, size), itertools.count(), datetime.now(UTC) - AGE
         self.ahead = deque(self._make() for _ in range(_made_ahead(size, seconds)))
 
     def __next__(self) -> tuple[int, list[Candidate]]:
         return self.ahead.popleft() if self.ahead else self._make()
 
     def _make(self) -> tuple[int, list[Candidate]]:
-        org_id = self.into.org_ids[next(self.turns) % len(self.into.org_ids)]
+        turn = next(self.turns)
+        org_id, now = self.into.org_ids[turn % len(self.into.org_ids)], self.now + turn * timedelta(milliseconds=1)
         return org_id, [
-            Candidate(self.run, str(number), lead, "web", DESCRIPTION, None, None, self.now)
+            Candidate(self.run, str(number), lead, "web", DESCRIPTION, None, None, now)
             for number, lead in _numbered(self.into, next(self.firsts), self.size)
         ]
 
@@ -109,9 +115,9 @@ def _made_ahead(size: int, seconds: float) -> int:
 
 
 async def _in_turn(
-    url: str, port: int, into: Into, run: str, size: int, callers: int, seconds: float
+    url: str, port: int, into: tuple[Into, Into], run: str, size: int, callers: int, seconds: float
 ) -> tuple[float, float]:
-    bodies, batches = Bodies(into, f"h{run}", size, seconds), _Batches(into, f"s{run}", size, seconds)
+    bodies, batches = Bodies(into[0], f"h{run}", size, seconds), _Batches(into[1], f"s{run}", size, seconds)
     asked, written = _Pace(), _Pace()
     turns = max(1, min(TURNS, round(seconds / 4 * TURNS)))  # each long enough for more than a batch a caller
     async with Database(url, pool_size=callers) as database:

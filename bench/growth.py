@@ -10,15 +10,13 @@ import tempfile
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
 from bench.figures import Figure
 from bench.load import get, in_own_process, send
-from bench.world import ORG, World, serving
+from bench.world import ORG, World, database_beside, serving
 from leadfeed_api.db.embedded import EmbeddedPostgres
-from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
 from leadfeed_api.organizations import queries
 
@@ -87,13 +85,7 @@ def _pages(worlds: dict[int, World], runs: int, seconds: float) -> dict[int, lis
 
 async def _filled(url: str, size: int) -> World:
     """A database of its own with so many moments."""
-    name = f"growth_{size}"
-    connection = await asyncpg.connect(url)
-    await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
-    parts = urlsplit(url)
-    of_size = urlunsplit(parts._replace(path=f"/{name}"))
-    await asyncio.to_thread(migrate, of_size)
+    of_size = await database_beside(url, f"growth_{size}")
     world = World(of_size, await _begin(of_size), size)
     await _grow(world)
     return world

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from bench.batches import Into, in_turn, into_world, send_batches
 from bench.figures import Figure
 from bench.load import in_own_process
-from bench.peopled import demand_spread, peopled
+from bench.peopled import demand_spread, twins
 from bench.world import World, serving
 from leadfeed_api.cli.serve import app_from_environment
 from leadfeed_api.ingestion.record import record_moments
@@ -24,16 +24,18 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
     singles = Figure(
         "single_grouped_vs_ungrouped", ">= 3", "moments/s of 64 callers of one moment each, grouped ÷ ungrouped"
     )
-    into, watched = into_world(world), peopled(world.url, "ingest", FAN_OUT)
+    into, watched, by_two = into_world(world), *(twins(world.url, f"to-{n:.0f}", n) for n in (FAN_OUT, 2.0))
     with serving(world) as port, serving(world, "bench.ingest:ungrouped_app") as ungrouped:
         for turn in range(runs):
             batches.add(*in_own_process(in_turn, world.url, port, watched, f"{turn}", BATCH, 1, seconds))
-            fewer.add(*in_own_process(in_turn, world.url, port, into, f"{turn}", BATCH, 1, seconds))
+            fewer.add(*in_own_process(in_turn, world.url, port, by_two, f"{turn}", BATCH, 1, seconds))
             grouped = in_own_process(send_batches, port, into, f"g{turn}", 1, 64, seconds)
             alone = in_own_process(send_batches, ungrouped, into, f"u{turn}", 1, 64, seconds)
             singles.add(grouped, alone)
         shapes = [_shape(into, port, shape, runs, seconds) for shape in SHAPES]
-    demand_spread(world.url, watched, FAN_OUT)
+    for fan_out, pair in ((FAN_OUT, watched), (2.0, by_two)):
+        for one in pair:
+            demand_spread(world.url, one, fan_out)
     return [batches, fewer, singles, *shapes]
 
 

@@ -7,7 +7,7 @@ That each moment is in as many inboxes as it should be is looked at after all of
 from bench.batches import Into, in_turn, send_batches
 from bench.figures import Figure
 from bench.load import in_own_process
-from bench.peopled import demand_spread, peopled
+from bench.peopled import demand_spread, peopled, twins
 from bench.world import World, serving
 
 SHAPES = {"ingest_to_1_by_1": (1.0, 1), "ingest_to_1_by_8": (1.0, 8), "ingest_to_3_6_by_8": (3.6, 8)}
@@ -16,7 +16,7 @@ CALLERS, BATCH, SMALL, MANY = (1, 8), 500, 100, 16
 
 def run(world: World, runs: int, seconds: float) -> list[Figure]:
     """Alternates ours and the reference in every run, all shapes in each."""
-    one = {fan_out: peopled(world.url, f"shape-{round(fan_out)}", fan_out) for fan_out in (1.0, 3.6)}
+    one = {fan_out: twins(world.url, f"shape-{round(fan_out)}", fan_out) for fan_out in (1.0, 3.6)}
     many = peopled(world.url, "shape-of", 3.6, MANY)
     figures: dict[str, Figure] = {}
 
@@ -32,11 +32,13 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
                 measured(name, f"moments/s in batches of {BATCH}, {at} ÷ the same writes by asyncpg", *pace)
             for callers in CALLERS:
                 ours = _sent(port, many, f"m{turn}-{callers}", callers, seconds / 2)
-                alone = _sent(port, one[3.6], f"o{turn}-{callers}", callers, seconds / 2)
+                alone = _sent(port, one[3.6][0], f"o{turn}-{callers}", callers, seconds / 2)
                 about = f"moments/s in batches of {SMALL}, {callers} at a time, into {MANY} organisations ÷ into one"
                 measured(f"ingest_{MANY}_organizations_by_{callers}", about, ours, alone)
-    for fan_out, into in (*one.items(), (3.6, many)):
-        demand_spread(world.url, into, fan_out)
+    for fan_out, pair in one.items():
+        for into in pair:
+            demand_spread(world.url, into, fan_out)
+    demand_spread(world.url, many, 3.6)
     return list(figures.values())
 
 

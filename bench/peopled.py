@@ -1,6 +1,6 @@
-"""Organisations of 50 reps and 1,000 leads, in which a moment is in one inbox, or in 3.6 on average.
+"""Organisations of 50 reps and 1,000 leads, in which a moment is in one inbox, in two, or in 3.6 on average.
 
-Fan-out 1: each lead has an owner. Fan-out 3.6: 2.6 others watch it besides.
+Fan-out 1: each lead has an owner. Fan-out 2: somebody else watches it besides; 3.6: 2.6 others do.
 """
 
 import asyncio
@@ -18,12 +18,16 @@ OWNED = (
     """INSERT INTO lead (org_id, lead_id, name, owner_id)
     SELECT $1, 'l' || n, 'A lead', 'u' || n % {reps} FROM generate_series(0, {leads} - 1) n""",
 )
+WATCHED_BY_ONE = (
+    """INSERT INTO watch (org_id, user_id, lead_id, created_at)
+    SELECT $1, 'u' || (n + 1) % {reps}, 'l' || n, '2026-01-01Z' FROM generate_series(0, {leads} - 1) n""",
+)
 WATCHED = (
     """INSERT INTO watch (org_id, user_id, lead_id, created_at)
     SELECT $1, 'u' || (n + k) % {reps}, 'l' || n, '2026-01-01Z'
     FROM generate_series(0, {leads} - 1) n, generate_series(1, 3) k WHERE k < 3 OR n % 5 < 3""",
 )
-STATEMENTS = {1.0: OWNED, 3.6: OWNED + WATCHED}  # by fan-out
+STATEMENTS = {1.0: OWNED, 2.0: OWNED + WATCHED_BY_ONE, 3.6: OWNED + WATCHED}  # by fan-out
 SPREAD = """
 SELECT (SELECT count(*) FROM feed_entry e WHERE e.org_id = $1), (SELECT count(*) FROM moment m WHERE m.org_id = $1)
 """
@@ -32,6 +36,11 @@ SELECT (SELECT count(*) FROM feed_entry e WHERE e.org_id = $1), (SELECT count(*)
 def peopled(url: str, name: str, fan_out: float, count: int = 1) -> Into:
     """So many new organisations, each with a key, which PostgreSQL has counted."""
     return asyncio.run(_peopled(url, name, fan_out, count))
+
+
+def twins(url: str, name: str, fan_out: float) -> tuple[Into, Into]:
+    """Two alike: one for what is reported over HTTP, and one for its reference."""
+    return peopled(url, name, fan_out), peopled(url, f"{name}-bare", fan_out)
 
 
 def demand_spread(url: str, into: Into, fan_out: float) -> None:

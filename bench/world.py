@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
 
 from bench.processes import free_port, running
 from leadfeed_api.db.embedded import EmbeddedPostgres
@@ -55,6 +58,16 @@ def filled(moments: int) -> Iterator[World]:
         with EmbeddedPostgres(Path(folder) / "data") as postgres:
             migrate(postgres.dsn)
             yield World(postgres.dsn, asyncio.run(_fill(postgres.dsn, moments)), moments)
+
+
+async def database_beside(url: str, name: str) -> str:
+    """A new database of that name on the same PostgreSQL, with our tables; its address."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    beside = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    await asyncio.to_thread(migrate, beside)
+    return beside
 
 
 async def _fill(url: str, moments: int) -> str:

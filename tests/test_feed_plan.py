@@ -19,6 +19,7 @@ from leadfeed_api.db.tables import Table
 from leadfeed_api.feed import queries
 from leadfeed_api.feed.entries import ADMIT, DELETE_OF_LEAD, DELETE_OF_MOMENTS, FAN_OUT, WITHDRAW
 from leadfeed_api.feed.filters import Filters, narrow
+from leadfeed_api.feed.order import last_change
 from leadfeed_api.feed.paging import NEWEST, page_statement
 from leadfeed_api.feed.retention import DELETE_MOMENTS, ENDED
 from leadfeed_api.ingestion.interpret import Candidate
@@ -45,10 +46,10 @@ INSERT INTO lead (org_id, lead_id, name, account_id, owner_id)
 INSERT INTO watch (org_id, user_id, lead_id, created_at)
   SELECT {ORG_ID}, u, 'l' || n, '{NOW}' FROM generate_series(0, 199) n, unnest(ARRAY['ana', 'bob']) u;
 INSERT INTO moment
-  (org_id, moment_id, position, source, external_id, lead_id, type, description, occurred_at, recorded_at)
+  (org_id, moment_id, position, source, external_id, lead_id, type, description, occurred_at, recorded_at, watermark)
   SELECT {ORG_ID}, lpad(to_hex(n), 32, '0')::uuid, n, 's', 'm' || n, 'l' || n % {LEADS},
     (ARRAY['web', 'email', 'milestone'])[n % 3 + 1], 'Visited page ' || n,
-    '{NOW}'::timestamptz - n * interval '1 s', '{NOW}'
+    '{NOW}'::timestamptz - n * interval '1 s', '{NOW}', '{NOW}'
   FROM generate_series(1, {ENTRIES}) n;
 INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
   SELECT m.org_id, u, m.occurred_at, m.moment_id, m.lead_id, m.type, m.position, true
@@ -66,15 +67,24 @@ INSERT INTO lead (org_id, lead_id, name) SELECT {LATE}, 'l' || n, 'P' FROM gener
 INSERT INTO watch (org_id, user_id, lead_id, created_at)
   SELECT {LATE}, 'ana', 'l' || n, '{NOW}' FROM generate_series(1, {LEADS}) n;
 INSERT INTO moment
-  (org_id, moment_id, position, source, external_id, lead_id, type, description, occurred_at, recorded_at)
+  (org_id, moment_id, position, source, external_id, lead_id, type, description, occurred_at, recorded_at, watermark)
   SELECT {LATE}, lpad(to_hex(n + {ENTRIES}), 32, '0')::uuid, n, 's', 'm' || n, 'l' || n % 100 + 1, 'web', 'Visited',
-    '{NOW}', '{NOW}'
+    '{NOW}', '{NOW}', '{NOW}'
   FROM generate_series(0, 2000) n;
 """
 CAME_ENTRIES = f"""
 INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
   SELECT m.org_id, 'ana', m.occurred_at, m.moment_id, m.lead_id, m.type, m.position, true
   FROM moment m WHERE m.org_id = {LATE};
+"""
+
+IN_ORDER = f"""
+UPDATE moment SET occurred_at = '{NOW}'::timestamptz + position * interval '1 s',
+  watermark = '{NOW}'::timestamptz + position * interval '1 s' WHERE org_id = {ORG_ID};
+UPDATE feed_entry SET occurred_at = '{NOW}'::timestamptz + position * interval '1 s', late = false
+  WHERE org_id = {ORG_ID};
+DELETE FROM feed_change WHERE org_id = {ORG_ID};
+ANALYZE moment, feed_entry, feed_change;
 """
 
 
@@ -108,6 +118,13 @@ def uncounted(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
     left_alone = [f"ALTER TABLE {table} SET (autovacuum_enabled = off)" for table in tables]
     name = f"{postgres[1]}_uncounted_{worker_id}"
     with clone_with(postgres, name, *left_alone, FILL.replace("ANALYZE;", "")) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def in_order(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
+    """The same, had all of it come in the order of time."""
+    with clone_with(postgres, f"{postgres[1]}_in_order_{worker_id}", FILL, IN_ORDER) as dsn:
         yield dsn
 
 
@@ -359,14 +376,17 @@ async def test_a_batch_for_an_organisation_that_nobody_counted_reads_no_more_tha
         verdicts = [Verdict("accepted", str(UUID(int=n))) for n in range(20)]
         columns = columns_of(batch, verdicts)
         written = await explain_on(connection, INSERT_MOMENTS, LATE, ENTRIES, *columns, NOW)
-        spread = await explain_on(connection, FAN_OUT, LATE, ENTRIES, *columns.for_inboxes())
+        spread = await explain_on(connection, FAN_OUT, LATE, ENTRIES, *columns.for_inboxes(NOW))
     finally:
         await came.rollback()
         await connection.close()
 
     assert (written["Conflict Arbiter Indexes"], written["Conflicting Tuples"]) == (["moment_by_identity"], 20)
-    assert [one["Node Type"] for one in nodes(written) if one.get("Relation Name") == "moment"] == ["ModifyTable"]
-    assert [one for one in nodes(spread) if one.get("Relation Name") == "moment"] == []
+    for plan, others in ((written, ["ModifyTable"]), (spread, [])):
+        read = [one for one in nodes(plan) if one.get("Relation Name") == "moment"]
+        assert [one["Node Type"] for one in read if one["Node Type"] != "Index Scan"] == others
+        (watermark,) = [one for one in read if one["Node Type"] == "Index Scan"]
+        assert (watermark["Index Name"], rows_of(watermark)) == ("moment_by_position", 1)
     for plan in (written, spread):
         assert [rows_of(one) for one in nodes(plan) if one.get("Relation Name") == "lead"] == [20]
     assert sum(rows_of(one) for one in nodes(spread) if one.get("Relation Name") == "watch") == 20
@@ -378,15 +398,36 @@ async def test_what_readers_poll_is_found_by_index_too(filled: str, mode: str) -
     (inbox,) = [node for node in nodes(newest) if node.get("Relation Name") == "feed_entry"]
     assert (inbox["Index Name"], rows_of(inbox)) == ("feed_entry_pkey", 50)
 
-    version = await explain(filled, mode, f"SELECT {queries.last_change('$2')}", ORG_ID, "ana")
-    touched = [node for node in nodes(version) if node.get("Relation Name") in {"feed_entry", "feed_change"}]
+    version = await explain(filled, mode, f"SELECT {last_change('$2')}", ORG_ID, "ana")
+    touched = [node for node in nodes(version) if "Relation Name" in node]
     assert {node["Node Type"] for node in touched} <= {"Index Only Scan", "Index Scan"}
-    assert sum(map(rows_of, touched)) <= 2
+    assert sum(map(rows_of, touched)) <= 3
 
     since = await explain(filled, mode, queries.MOMENTS_SINCE, ORG_ID, ["ana", "bob"], ENTRIES - 10, ENTRIES)
-    (inbox,) = [node for node in nodes(since) if node.get("Relation Name") == "feed_entry"]
-    assert inbox["Index Name"] == "feed_entry_by_position"
-    assert rows_of(inbox) == 12
+    late, in_order = [node for node in nodes(since) if node.get("Relation Name") == "feed_entry"]
+    assert (late["Index Name"], rows_of(late)) == ("feed_entry_late", 12)
+    assert (in_order["Index Name"], rows_of(in_order)) == ("feed_entry_pkey", 0)
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_what_came_in_the_order_of_time_is_found_by_the_inboxs_key_and_nothing_else_is_read(
+    in_order: str, mode: str
+) -> None:
+    """What came in a stretch, where one ends, and what changed last."""
+    asked = (
+        (queries.MOMENTS_SINCE, (["ana"], 100, 120), 20),
+        (queries.END_OF_PIECE, ("ana", 100, 20), 20),
+        (f"SELECT {last_change('$2')}", ("ana",), 1),
+    )
+    for text, values, rows in asked:
+        plan = await explain(in_order, mode, text, ORG_ID, *values)
+        read = [node for node in nodes(plan) if node.get("Relation Name") == "feed_entry"]
+        by_key = [node for node in read if node["Index Name"] == "feed_entry_pkey"]
+        assert sum(map(rows_of, by_key)) == rows + (rows > 1), "and the one at the instant after which is asked"
+        assert sum(rows_of(node) for node in read if node not in by_key) == 0
+        for node in nodes(plan):
+            if node.get("Relation Name") == "moment" and node.get("Index Name") == "moment_by_position":
+                assert rows_of(node) <= 1
 
 
 async def test_no_orm_object_and_no_statement_of_sqlalchemy_is_in_a_page(

@@ -82,7 +82,7 @@ async def _insert(connection: Connection, world: World, moments: list[UUID], pla
     written = [Candidate("soak", str(one), "l1", "web", "A visit", None, None, now) for one in moments]
     columns = columns_of(written, [Verdict("accepted", str(one)) for one in moments])
     await connection.execute(INSERT_MOMENTS, world.org_id, places[0] - 1, *columns, now)
-    await entries.fan_out(connection, world.org_id, places[0] - 1, columns.for_inboxes())
+    await entries.fan_out(connection, world.org_id, places[0] - 1, columns.for_inboxes(now))
 
 
 @asynccontextmanager

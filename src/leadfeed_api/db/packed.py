@@ -3,7 +3,7 @@
 The driver and the server take 0.8 µs for every item of an array; to split a text takes a tenth of it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
@@ -18,8 +18,15 @@ def packed(texts: Sequence[str]) -> str:
     return whole
 
 
-def counted(instants: Iterable[datetime]) -> list[str]:
-    """Instants as microseconds since 1970: a third of what writing dates takes, and PostgreSQL reads them faster."""
+def packed_if_any(texts: Sequence[str | None]) -> str | None:
+    """As :func:`packed`, where some may be none; None where all are, of which PostgreSQL makes as many nulls."""
+    return packed([text or "" for text in texts]) if any(texts) else None
+
+
+def counted(instants: Sequence[datetime]) -> list[str]:
+    """Sorted instants as microseconds since 1970: a third of what writing dates takes, and read faster."""
+    if instants[0] == instants[-1]:  # of what is reported as it happens, without a time
+        return [str((instants[0] - EPOCH) // MICROSECOND)] * len(instants)
     return [str((instant - EPOCH) // MICROSECOND) for instant in instants]
 
 

@@ -283,17 +283,21 @@ class Moment(Table):
     bot: Mapped[str | None] = mapped_column(Text)
     occurred_at: Mapped[object] = mapped_column(TIME)
     recorded_at: Mapped[object] = mapped_column(TIME)
+    watermark: Mapped[object] = mapped_column(TIME, server_default=text("'-infinity'"))  # feed.order says what it is
 
 
 class FeedEntry(Table):
     """The inbox: this moment is in this user's feed.
 
     ``position`` is where the entry entered the inbox: the moment's own when fanned out (``live``), the change's when
-    backfilled. Only live entries are ``moment`` events of the stream.
+    backfilled. Only live entries are ``moment`` events of the stream; the ``late`` ones of them are found by position,
+    the others by the inbox's key (``feed.order``).
     """
 
     __tablename__ = "feed_entry"
-    __table_args__ = (Index("feed_entry_by_position", "org_id", "user_id", "position", postgresql_where=text("live")),)
+    __table_args__ = (
+        Index("feed_entry_late", "org_id", "user_id", "position", postgresql_where=text("live AND late")),
+    )
 
     org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     user_id: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -303,6 +307,7 @@ class FeedEntry(Table):
     type: Mapped[str] = mapped_column(Text)
     position: Mapped[int] = mapped_column(BigInteger)
     live: Mapped[bool] = mapped_column(Boolean)
+    late: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
     read: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
 
 

@@ -19,8 +19,8 @@ _SOME_TOLD = f"""
     {LISTENING} AS listening
   FROM unnest((SELECT $3::text[])) f (user_id)
   CROSS JOIN LATERAL (
-    SELECT * FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = f.user_id AND e.live AND e.position = m.position
-    ORDER BY e.position LIMIT 1
+    SELECT * FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = f.user_id AND e.live
+      AND e.occurred_at = m.occurred_at AND e.moment_id = m.moment_id LIMIT 1
   ) e
 """
 

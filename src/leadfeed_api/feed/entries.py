@@ -15,6 +15,7 @@ from uuid import UUID
 
 from leadfeed_api.db.packed import instant, unpacked
 from leadfeed_api.db.session import HOWEVER_LONG, Connection, affected
+from leadfeed_api.feed.order import is_late, watermark
 
 # Who sees lead ``l``: its owner, and whoever watches it; nobody twice.
 _WHO_SEES = """
@@ -26,18 +27,24 @@ CROSS JOIN LATERAL (
 ) s
 """
 # Moments come as they were written down: to read them back by position would be to read all of an organisation's while
-# PostgreSQL has not counted them. In the order of the inboxes: what belongs on one index page is written to it at once.
+# PostgreSQL has not counted them. When each occurred, and whether late, is found once and not for each inbox it is in:
+# that is what OFFSET 0 keeps apart. In the order of inboxes: what belongs on one index page is written to it at once.
 FAN_OUT = f"""
-INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
-SELECT o.org_id, s.user_id, {instant("x.occurred_at")}, x.moment_id, x.lead_id, x.type, $2::bigint + x.ordinal, true
+INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live, late)
+SELECT o.org_id, s.user_id, m.occurred_at, m.moment_id, m.lead_id, m.type, m.position, true, m.late
 FROM organization o
-CROSS JOIN unnest(
-  {unpacked("$3", "uuid")}, {unpacked("$4")}, {unpacked("$5")}, {unpacked("$6", "bigint")}
-) WITH ORDINALITY AS x (moment_id, lead_id, type, occurred_at, ordinal)
-JOIN lead l ON l.org_id = $1 AND l.lead_id = x.lead_id
+CROSS JOIN (
+  SELECT t.*, {is_late(watermark("$2"), "t.occurred_at", "$7")} AS late FROM (
+    SELECT x.moment_id, x.lead_id, x.type, {instant("x.occurred_at")} AS occurred_at, $2::bigint + x.ordinal AS position
+    FROM unnest(
+      {unpacked("$3", "uuid")}, {unpacked("$4")}, {unpacked("$5")}, {unpacked("$6", "bigint")}
+    ) WITH ORDINALITY AS x (moment_id, lead_id, type, occurred_at, ordinal) OFFSET 0
+  ) t OFFSET 0
+) m
+JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id
 {_WHO_SEES}
 WHERE o.org_id = $1
-ORDER BY s.user_id, x.ordinal
+ORDER BY s.user_id
 """
 ADMIT = """
 INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
@@ -138,12 +145,13 @@ RETURNING e.user_id
 
 
 class Written(NamedTuple):
-    """Moments in order of their positions, each column as one text (``db.packed``)."""
+    """Moments in order of their positions, and of time; each column as one text (``db.packed``)."""
 
     moment_ids: str
     lead_ids: str
     types: str
     times: str  # counted
+    recorded_at: datetime
 
 
 class Key(NamedTuple):

@@ -12,6 +12,7 @@ import asyncpg
 from leadfeed_api.db.session import Connection
 from leadfeed_api.feed.cards import CARDS, account_card, lead_card
 from leadfeed_api.feed.log import ChangeKind
+from leadfeed_api.feed.order import live_between, live_positions_after
 from leadfeed_api.feed.schemas import AccountCard, Contact, ContactItem, FeedItem, LeadCard, Reason
 from leadfeed_api.feed.words import is_subscribed
 
@@ -68,26 +69,10 @@ SELECT {MY_ITEM}, {_CONTACT} FROM feed_entry e {JOINS}
 WHERE e.org_id = $1 AND e.user_id = $2 {NEWEST_FIRST} LIMIT 50
 """
 
-
-def last_change(user: str) -> str:
-    """SQL for the position of the last thing that changed in a user's feed, by two index probes; neighbours ask it too.
-
-    ``user`` is SQL: a parameter's number, or a column.
-    """
-    return f"""
-greatest(
-  (SELECT max(e.position) FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = {user} AND e.live),
-  (SELECT max(c.position) FROM feed_change c WHERE c.org_id = $1 AND c.user_id = {user}), 0)
-"""
-
-
 HORIZON = "SELECT position, horizon FROM organization WHERE org_id = $1"
 MOMENTS_SINCE = f"""
 SELECT e.user_id, e.position, {_FACTS}, {LISTENING} AS listening FROM unnest($2::text[]) u (user_id)
-CROSS JOIN LATERAL (
-  SELECT * FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = u.user_id AND e.live
-    AND e.position > $3 AND e.position <= $4 ORDER BY e.position LIMIT $4::bigint - $3::bigint
-) e {LOOK_UPS}
+CROSS JOIN LATERAL ({live_between("u.user_id", "$3", "$4")}) e {LOOK_UPS}
 """
 # A card is shown to those who may see the lead now, and not to those who might when it changed.
 CHANGES_SINCE = f"""
@@ -114,8 +99,8 @@ EVERYONE_TOLD = f"""
     ) u
     CROSS JOIN LATERAL (
       SELECT * FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = u.user_id AND e.live
-        AND e.position >= m.position ORDER BY e.position LIMIT 1
-    ) e WHERE e.moment_id = m.moment_id
+        AND e.occurred_at = m.occurred_at AND e.moment_id = m.moment_id LIMIT 1
+    ) e
   ) x GROUP BY x.view, x.listening
 """
 MOMENTS_BETWEEN = f"""
@@ -139,11 +124,10 @@ WHERE c.org_id = $1 AND c.position > $2 AND c.position <= $3
 GROUP BY c.position, c.kind, c.lead_id, l.org_id, l.lead_id, a.org_id, a.account_id
 """
 # Where the n-th event of one user after a position lies: how a long history is read in pieces.
-END_OF_PIECE = """
+END_OF_PIECE = f"""
 SELECT max(p.position) FROM (
   SELECT x.position FROM (
-    (SELECT e.position FROM feed_entry e
-     WHERE e.org_id = $1 AND e.user_id = $2 AND e.live AND e.position > $3 ORDER BY e.position LIMIT $4)
+    {live_positions_after("$2", "$3", "$4")}
     UNION ALL
     (SELECT c.position FROM feed_change c
      WHERE c.org_id = $1 AND c.user_id = $2 AND c.position > $3 ORDER BY c.position LIMIT $4)

@@ -13,10 +13,11 @@ from uuid import UUID
 
 from uuid_utils import uuid7
 
-from leadfeed_api.db.packed import counted, instant, packed, unpacked, unpacked_or_none
+from leadfeed_api.db.packed import counted, instant, packed, packed_if_any, unpacked, unpacked_or_none
 from leadfeed_api.db.session import Database, affected
 from leadfeed_api.feed import entries
 from leadfeed_api.feed.log import Log, appending
+from leadfeed_api.feed.order import raised, watermark
 from leadfeed_api.ingestion.interpret import Candidate
 
 FEW = 100  # inboxes; to read for so many takes half a millisecond, under the lock, and to tell them another
@@ -31,11 +32,14 @@ ORDER BY x.ordinal
 """
 # Intentional: a conflict in place of a look-up. It asks the identity's index whatever PostgreSQL knows of the
 # organisation; a look-up reads all moments of one that was not counted yet, for each of the batch (decision 0014).
+_OCCURRED = instant("x.occurred_at")
 INSERT_MOMENTS = f"""
 INSERT INTO moment
-  (org_id, moment_id, position, source, external_id, lead_id, type, description, url, bot, occurred_at, recorded_at)
+  (org_id, moment_id, position, source, external_id, lead_id, type, description, url, bot, occurred_at, recorded_at,
+  watermark)
 SELECT o.org_id, x.moment_id, $2::bigint + x.ordinal,
-  x.source, x.external_id, x.lead_id, x.type, x.description, x.url, x.bot, {instant("x.occurred_at")}, $12
+  x.source, x.external_id, x.lead_id, x.type, x.description, x.url, x.bot, {_OCCURRED}, $12,
+  {raised(watermark("$2"), _OCCURRED, "$12")}
 FROM organization o
 CROSS JOIN unnest(
   {unpacked("$3", "uuid")}, {unpacked("$4")}, {unpacked("$5")}, {unpacked("$6")}, {unpacked("$7")}, {unpacked("$8")},
@@ -60,7 +64,7 @@ UNKNOWN_LEAD = Verdict("rejected", problem="unknown-lead")
 
 
 class Columns(NamedTuple):
-    """Moments in order of their positions, each column as one text (``db.packed``)."""
+    """Moments in order of their positions, and of time; each column as one text (``db.packed``)."""
 
     ids: str
     sources: str
@@ -68,13 +72,13 @@ class Columns(NamedTuple):
     lead_ids: str
     types: str
     descriptions: str
-    urls: str  # an empty one is none
-    bots: str  # likewise
+    urls: str | None  # none at all; an empty one is none
+    bots: str | None  # likewise
     times: str  # counted
 
-    def for_inboxes(self) -> entries.Written:
+    def for_inboxes(self, recorded_at: datetime) -> entries.Written:
         """What of them is in an inbox."""
-        return entries.Written(self.ids, self.lead_ids, self.types, self.times)
+        return entries.Written(self.ids, self.lead_ids, self.types, self.times, recorded_at)
 
 
 class _LeftOut(Exception):
@@ -108,26 +112,29 @@ async def _record_in_part(
 async def _write(log: Log, columns: Columns, count: int) -> None:
     """Writes so many moments. Raises ``_LeftOut`` where one is stored already, stands here twice, or has no lead."""
     before = await log.advance(count) - count
-    tag = await log.connection.execute(INSERT_MOMENTS, log.org_id, before, *columns, datetime.now(UTC))
+    now = datetime.now(UTC)
+    tag = await log.connection.execute(INSERT_MOMENTS, log.org_id, before, *columns, now)
     if affected(tag) < count:
         raise _LeftOut
-    inboxes = await entries.fan_out(log.connection, log.org_id, before, columns.for_inboxes())
+    inboxes = await entries.fan_out(log.connection, log.org_id, before, columns.for_inboxes(now))
     if count == 1 and inboxes <= FEW:
         log.lone_moment = before + 1
 
 
 def columns_of(moments: Sequence[Candidate], verdicts: Sequence[Verdict]) -> Columns:
-    """The moments as columns, under the ids they are given."""
-    sources, external_ids, lead_ids, types, descriptions, urls, bots, times = zip(*moments, strict=True)
+    """The moments as columns, under the ids they are given, in the order of inboxes: so few are late."""
+    named = zip([one.occurred_at for one in moments], [one.id or "" for one in verdicts], moments, strict=True)
+    times, ids, moments = zip(*sorted(named), strict=True)
+    sources, external_ids, lead_ids, types, descriptions, urls, bots, _ = zip(*moments, strict=True)
     return Columns(
-        packed([verdict.id or "" for verdict in verdicts]),
+        packed(ids),
         packed(sources),
         packed(external_ids),
         packed(lead_ids),
         packed(types),
         packed(descriptions),
-        packed([text or "" for text in urls]),
-        packed([text or "" for text in bots]),
+        packed_if_any(urls),
+        packed_if_any(bots),
         packed(counted(times)),
     )
 

@@ -23,7 +23,7 @@ import asyncpg
 
 from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.db.together import Together
-from leadfeed_api.feed.queries import last_change
+from leadfeed_api.feed.order import last_change
 from leadfeed_api.organizations.identity import digest
 
 NONCE_BYTES = 16
