@@ -343,7 +343,7 @@ async def test_check_finds_what_was_tampered_with_and_repairs_it(world: World) -
         done = await leadfeed("check", world.org, "--json", *options)
         return done.exit_code, json.loads(done.stdout)
 
-    sound = {"org": world.org, "entries": 3, "missing": 0, "surplus": 0, "repaired": False}
+    sound = {"org": world.org, "entries": 3, "missing": 0, "surplus": 0, "repaired": False, "misplaced": 0}
     assert await check() == (0, sound)
     assert await check("--repair") == (0, sound)
 

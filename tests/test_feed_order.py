@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from leadfeed_api.feed import queries
+from leadfeed_api.feed import audit, queries
 from leadfeed_api.feed.order import last_change
 from leadfeed_api.feed.retention import purge
 from leadfeed_api.ingestion.interpret import Candidate
@@ -86,9 +86,9 @@ async def test_what_came_after_a_position_is_what_the_definition_says(
             assert await queries.end_of_piece(stored, world.org_id, user, after, many) == end
     told: Any = await queries.moments_between(stored, world.org_id, 0, reached)
     for user in FEEDS:
-        assert sorted(one.position for one, users in told if user in users) == await positions(
-            stored, LIVE, world, user
-        )
+        heard = sorted(one.position for one, users in told if user in users)
+        assert heard == await positions(stored, LIVE, world, user)
+    assert not (await audit.compare(world.service.app.state.database, world.org_id, repair=False)).some
 
 
 async def happen(world: World, stored: Connection, draw: random.Random) -> None:
@@ -113,6 +113,32 @@ async def happen(world: World, stored: Connection, draw: random.Random) -> None:
         if what != "batch":
             for statement in AS_BEFORE:
                 await stored.execute(statement, world.org_id, before)
+
+
+async def test_what_passes_for_in_order_and_is_not_is_found_by_a_check_and_repaired(
+    world: World, stored: Connection
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    now = datetime.now(UTC)
+    for age in (60, 90, 30, 45, 0):
+        await report(world, ("l1", now - timedelta(seconds=age)))
+    live = await positions(stored, LIVE, world, "ana")
+    assert await late(stored, world) == [live[1], live[3]]
+    database = world.service.app.state.database
+    assert not (await audit.compare(database, world.org_id, repair=False)).some
+
+    wrong = f"{BY_A_TEST} UPDATE feed_entry SET late = false WHERE org_id = $1 AND position = $2"
+    await stored.execute(wrong, world.org_id, live[3])
+    raised = f"{BY_A_TEST} UPDATE moment SET watermark = $3 WHERE org_id = $1 AND position = $2"
+    await stored.execute(raised, world.org_id, live[3], now - timedelta(seconds=1))
+    missed = await queries.moments_since(stored, world.org_id, ["ana"], live[2], live[3])
+    assert missed == [], "or there is nothing to find"
+
+    assert (await audit.compare(database, world.org_id, repair=False)).misplaced == 1
+    assert (await audit.compare(database, world.org_id, repair=True)).repaired
+    assert not (await audit.compare(database, world.org_id, repair=False)).some
+    (found,) = await queries.moments_since(stored, world.org_id, ["ana"], live[2], live[3])
+    assert found.position == live[3]
 
 
 async def late(stored: Connection, world: World) -> Sequence[int]:

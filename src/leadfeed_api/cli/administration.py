@@ -137,9 +137,10 @@ def check(
         found = asyncio.run(compare(settings))
     done = " Repaired." if found.repaired else ""
     entries = "1 entry" if found.entries == 1 else f"{found.entries:,} entries"
-    text = f"{org}: {entries}, {found.missing:,} missing, {found.surplus:,} surplus.{done}\n"
+    misplaced = f", {found.misplaced:,} that resuming streams would miss" if found.misplaced else ""
+    text = f"{org}: {entries}, {found.missing:,} missing, {found.surplus:,} surplus{misplaced}.{done}\n"
     _show(as_json, {"org": org, **found.as_dict()}, text, None)
-    if found.missing + found.surplus and not found.repaired:
+    if found.some and not found.repaired:
         raise typer.Exit(1)
 
 

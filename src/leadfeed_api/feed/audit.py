@@ -1,10 +1,11 @@
 """Proving the inbox on a live database: is it what its definition says, and if not, putting it right.
 
-Owns the comparison and how it is repaired; the definition's SQL is ``feed.entries``'.
+And whether each entry is where a resuming stream looks for it. Owns the comparison and how it is repaired; the
+definition's SQL is ``feed.entries``'.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from leadfeed_api.db.session import ANY_PLANS, Database
 from leadfeed_api.feed import entries
@@ -16,12 +17,21 @@ AT_A_TIME = 1_000  # differences mended in one transaction: everybody who report
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """How many entries there are, how many the definition misses or does not know, and whether they were repaired."""
+    """How many entries there are, how many the definition misses or does not know, and whether they were repaired.
+
+    ``misplaced`` are those that a stream would miss when it resumes (``feed.order``).
+    """
 
     entries: int
     missing: int
     surplus: int
     repaired: bool
+    misplaced: int = 0
+
+    @property
+    def some(self) -> bool:
+        """Whether there are any."""
+        return bool(self.missing or self.surplus or self.misplaced)
 
     def as_dict(self) -> dict[str, int | bool]:
         """By name."""
@@ -38,12 +48,18 @@ async def compare(database: Database, org_id: int, *, repair: bool) -> Differenc
         await connection.execute(ANY_PLANS)
         lacking = sorted(await entries.missing(connection, org_id))  # by user, so that few are told twice
         extra = sorted(await entries.surplus(connection, org_id))
+        misplaced = sorted(await entries.misplaced(connection, org_id))
         total = await entries.count(connection, org_id)
     if repair:
         for begin in range(0, max(len(lacking), len(extra)), AT_A_TIME):
             part = slice(begin, begin + AT_A_TIME)
             await _mend(database, org_id, lacking[part], extra[part])
-    return Differences(total, len(lacking), len(extra), repair and bool(lacking or extra))
+        for begin in range(0, len(misplaced), AT_A_TIME):
+            async with appending(database, org_id) as log:
+                await log.lock()
+                await entries.make_late(log.connection, org_id, misplaced[begin : begin + AT_A_TIME])
+    found = Differences(total, len(lacking), len(extra), repaired=False, misplaced=len(misplaced))
+    return replace(found, repaired=repair and found.some)
 
 
 async def _mend(database: Database, org_id: int, lacking: Sequence[Key], extra: Sequence[Key]) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from leadfeed_api.db.packed import instant, unpacked
 from leadfeed_api.db.session import HOWEVER_LONG, Connection, affected
-from leadfeed_api.feed.order import is_late, watermark
+from leadfeed_api.feed.order import IN_ORDER, is_late, watermark
 
 # Who sees lead ``l``: its owner, and whoever watches it; nobody twice.
 _WHO_SEES = """
@@ -118,6 +118,20 @@ LEFT JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id AND l.owner_id = e.u
 LEFT JOIN watch w ON w.org_id = $1 AND w.lead_id = m.lead_id AND w.user_id = e.user_id
 WHERE e.org_id = $1 AND (m.moment_id IS NULL OR (l.lead_id IS NULL AND w.lead_id IS NULL))
 """
+# In order (feed.order) is an entry whose moment raised the watermark to its own time, and no earlier one stands higher.
+MISPLACED = f"""
+SELECT e.user_id, e.occurred_at, e.moment_id FROM feed_entry e
+JOIN (
+  SELECT m.moment_id, m.occurred_at, m.watermark, max(m.watermark) OVER (ORDER BY m.position) AS reached
+  FROM moment m WHERE m.org_id = $1
+) m ON m.moment_id = e.moment_id AND m.occurred_at = e.occurred_at
+WHERE e.org_id = $1 AND {IN_ORDER} AND (m.watermark <> e.occurred_at OR m.watermark < m.reached)
+"""
+MAKE_LATE = """
+UPDATE feed_entry e SET late = true
+FROM unnest($2::text[], $3::timestamptz[], $4::uuid[]) AS x (user_id, occurred_at, moment_id)
+WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.occurred_at = x.occurred_at AND e.moment_id = x.moment_id
+"""
 # These two ask the definition again: since the difference was seen it may have gone.
 INSERT_MISSING = """
 INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, position, live)
@@ -218,6 +232,17 @@ async def missing(connection: Connection, org_id: int) -> list[Key]:
 async def surplus(connection: Connection, org_id: int) -> list[Key]:
     """What the inbox has and the definition does not say."""
     return [Key(*row) for row in await connection.fetch(SURPLUS, org_id, timeout=HOWEVER_LONG)]
+
+
+async def misplaced(connection: Connection, org_id: int) -> list[Key]:
+    """What passes for in order and is not: whoever resumes a stream would miss it."""
+    return [Key(*row) for row in await connection.fetch(MISPLACED, org_id, timeout=HOWEVER_LONG)]
+
+
+async def make_late(connection: Connection, org_id: int, keys: Sequence[Key]) -> None:
+    """Has entries found by their positions, which is always right."""
+    users, times = [key.user_id for key in keys], [key.occurred_at for key in keys]
+    await connection.execute(MAKE_LATE, org_id, users, times, [key.moment_id for key in keys])
 
 
 async def repair(
