@@ -136,6 +136,7 @@ async def test_what_passes_for_in_order_and_is_not_is_found_by_a_check_and_repai
 
     assert (await audit.compare(database, world.org_id, repair=False)).misplaced == 1
     assert (await audit.compare(database, world.org_id, repair=True)).repaired
+    assert await positions(stored, CHANGES, world, "ana"), "whose streams went on without it are told to reload"
     assert not (await audit.compare(database, world.org_id, repair=False)).some
     (found,) = await queries.moments_since(stored, world.org_id, ["ana"], live[2], live[3])
     assert found.position == live[3]

@@ -24,8 +24,8 @@ def packed_if_any(texts: Sequence[str | None]) -> str | None:
 
 
 def counted(instants: Sequence[datetime]) -> list[str]:
-    """Sorted instants as microseconds since 1970: a third of what writing dates takes, and read faster."""
-    if instants[0] == instants[-1]:  # of what is reported as it happens, without a time
+    """Instants as microseconds since 1970: a third of what writing dates takes, and PostgreSQL reads them faster."""
+    if instants.count(instants[0]) == len(instants):  # of what is reported as it happens, without a time
         return [str((instants[0] - EPOCH) // MICROSECOND)] * len(instants)
     return [str((instant - EPOCH) // MICROSECOND) for instant in instants]
 

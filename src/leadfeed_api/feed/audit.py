@@ -51,20 +51,19 @@ async def compare(database: Database, org_id: int, *, repair: bool) -> Differenc
         misplaced = sorted(await entries.misplaced(connection, org_id))
         total = await entries.count(connection, org_id)
     if repair:
-        for begin in range(0, max(len(lacking), len(extra)), AT_A_TIME):
+        for begin in range(0, max(len(lacking), len(extra), len(misplaced)), AT_A_TIME):
             part = slice(begin, begin + AT_A_TIME)
-            await _mend(database, org_id, lacking[part], extra[part])
-        for begin in range(0, len(misplaced), AT_A_TIME):
-            async with appending(database, org_id) as log:
-                await log.lock()
-                await entries.make_late(log.connection, org_id, misplaced[begin : begin + AT_A_TIME])
+            await _mend(database, org_id, lacking[part], extra[part], misplaced[part])
     found = Differences(total, len(lacking), len(extra), repaired=False, misplaced=len(misplaced))
     return replace(found, repaired=repair and found.some)
 
 
-async def _mend(database: Database, org_id: int, lacking: Sequence[Key], extra: Sequence[Key]) -> None:
+async def _mend(
+    database: Database, org_id: int, lacking: Sequence[Key], extra: Sequence[Key], misplaced: Sequence[Key]
+) -> None:
     async with appending(database, org_id) as log:
         await log.lock()
         position = await log.advance(1)
-        users = await entries.repair(log.connection, org_id, lacking, extra, position)
-        await log.tell([Change(user, position, "reset", None) for user in users])
+        users = set(await entries.repair(log.connection, org_id, lacking, extra, position))
+        users |= set(await entries.make_late(log.connection, org_id, misplaced))
+        await log.tell([Change(user, position, "reset", None) for user in sorted(users)])

@@ -131,6 +131,7 @@ MAKE_LATE = """
 UPDATE feed_entry e SET late = true
 FROM unnest($2::text[], $3::timestamptz[], $4::uuid[]) AS x (user_id, occurred_at, moment_id)
 WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.occurred_at = x.occurred_at AND e.moment_id = x.moment_id
+RETURNING e.user_id
 """
 # These two ask the definition again: since the difference was seen it may have gone.
 INSERT_MISSING = """
@@ -239,10 +240,11 @@ async def misplaced(connection: Connection, org_id: int) -> list[Key]:
     return [Key(*row) for row in await connection.fetch(MISPLACED, org_id, timeout=HOWEVER_LONG)]
 
 
-async def make_late(connection: Connection, org_id: int, keys: Sequence[Key]) -> None:
-    """Has entries found by their positions, which is always right."""
+async def make_late(connection: Connection, org_id: int, keys: Sequence[Key]) -> list[str]:
+    """Has entries found by their positions, which is always right; returns whose they are."""
     users, times = [key.user_id for key in keys], [key.occurred_at for key in keys]
-    await connection.execute(MAKE_LATE, org_id, users, times, [key.moment_id for key in keys])
+    touched = await connection.fetch(MAKE_LATE, org_id, users, times, [key.moment_id for key in keys])
+    return sorted({row["user_id"] for row in touched})
 
 
 async def repair(

@@ -30,9 +30,9 @@ LEFT JOIN moment m ON m.org_id = $1 AND m.source = x.source AND m.external_id = 
 WHERE o.org_id = $1
 ORDER BY x.ordinal
 """
+_OCCURRED = instant("x.occurred_at")
 # Intentional: a conflict in place of a look-up. It asks the identity's index whatever PostgreSQL knows of the
 # organisation; a look-up reads all moments of one that was not counted yet, for each of the batch (decision 0014).
-_OCCURRED = instant("x.occurred_at")
 INSERT_MOMENTS = f"""
 INSERT INTO moment
   (org_id, moment_id, position, source, external_id, lead_id, type, description, url, bot, occurred_at, recorded_at,
