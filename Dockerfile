@@ -13,7 +13,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY src src
 # What only installs is then taken out again.
 RUN .venv/bin/pip install --no-deps --no-build-isolation . \
- && .venv/bin/pip uninstall --yes setuptools
+ && .venv/bin/pip uninstall --yes setuptools pip
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --user-group --no-create-home --shell /usr/sbin/nologin leadfeed \

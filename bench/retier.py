@@ -56,7 +56,7 @@ numbers = count()
 
 
 async def measure(url: str, leads: int, calm_s: float) -> dict[str, Any]:
-    """All three nights, and the calm before."""
+    """All the nights, and the calm before."""
     async with Database(url, pool_size=6) as database:
         org_id = await _fill(database, leads)
         async with _arriving(database, org_id) as calm:

@@ -1,4 +1,4 @@
-"""Draws docs/images/best-bets.svg: stars, flames and priority of a made-up team's leads, by the rules that serve.
+"""Draws docs/images/best-bets.svg: stars, flames and priority of a made-up team's leads, by the rules as specified.
 
     .venv/bin/python docs/best_bets_picture.py
 

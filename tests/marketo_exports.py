@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from leadfeed_api.ingestion.interpret import Candidate
-from leadfeed_api.ingestion.sources.marketo import MarketoExport, Reading, Unreadable
+from leadfeed_api.ingestion.sources.marketo import MarketoExport, RowRead, Unreadable
 from leadfeed_api.ingestion.sources.marketo_types import ActivityTypes, packaged_types
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -25,18 +25,18 @@ BULK = [
 FLAT = "activity_date,activity_type_id,id,lead_id,primary_attribute_value,link,user_agent"
 
 
-def read(path: Path, types: ActivityTypes | None = None) -> list[Reading]:
+def read(path: Path, types: ActivityTypes | None = None) -> list[RowRead]:
     with MarketoExport(path, types or packaged_types(), NOW) as export:
         return list(export)
 
 
-def read_text(folder: Path, text: str | bytes) -> list[Reading]:
+def read_text(folder: Path, text: str | bytes) -> list[RowRead]:
     path = folder / "export.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return read(path)
 
 
-def bulk(folder: Path, *rows: Sequence[object], columns: Sequence[str] = BULK) -> list[Reading]:
+def bulk(folder: Path, *rows: Sequence[object], columns: Sequence[str] = BULK) -> list[RowRead]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(columns)
@@ -59,13 +59,13 @@ def activity(number: int, primary: str = "null", attributes: object = "null", **
     return list({**row, **changed}.values())
 
 
-def only_moment(readings: list[Reading]) -> Candidate:
+def only_moment(readings: list[RowRead]) -> Candidate:
     [moment] = readings
     assert isinstance(moment, Candidate), moment
     return moment
 
 
-def only_reason(readings: list[Reading]) -> str:
+def only_reason(readings: list[RowRead]) -> str:
     [unreadable] = readings
     assert isinstance(unreadable, Unreadable), unreadable
     return unreadable.reason

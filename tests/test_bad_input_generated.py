@@ -22,7 +22,9 @@ pytestmark = pytest.mark.anyio
 AMOUNTS = [pytest.param(5, True, id="few"), pytest.param(100, False, id="many", marks=pytest.mark.soak)]
 ENDLESS = {"/v1/feed/stream"}  # answers until the caller leaves; what it refuses is in test_bad_input
 Case: TypeAlias = schemathesis.Case[Any]
-OUR_WORDS = json.dumps([openapi(), *(kind.__doc__ for kind in catalogue().values())], ensure_ascii=False)
+OUR_WORDS = json.dumps(
+    [openapi(), *(kind.__doc__ for kinds in catalogue().values() for kind in kinds)], ensure_ascii=False
+)
 SCHEMA = schemathesis.openapi.from_dict(openapi())
 
 

@@ -39,7 +39,7 @@ def test_it_says_what_it_did_and_by_which_cutoffs(organization: str) -> None:
     first = leadfeed("retier", organization)
     assert (first.exit_code, first.stderr) == (0, "")
     assert first.stdout.startswith(f"{organization}: 100 leads, 50 changed tier (")
-    assert "One, two, three stars from a score of 51, 81, 96; flames from –, –, –." in first.stdout
+    assert "One, two, three stars from a score of 51, 81, 96; flames from a rise of –, –, –." in first.stdout
 
     again = json.loads(leadfeed("retier", organization, "--json").stdout)
     assert (again["org"], again["leads"], again["changed"]) == (organization, 100, 0)
@@ -48,7 +48,7 @@ def test_it_says_what_it_did_and_by_which_cutoffs(organization: str) -> None:
     assert again["next_at"].endswith("Z")
 
 
-def test_an_organisation_that_is_not_there_is_said_to_be_missing(organization: str) -> None:
+def test_an_organisation_that_is_not_there_is_said_to_be_missing() -> None:
     answer = leadfeed("retier", "nobody-of-this-name")
     assert answer.exit_code == 1
     assert "There is no organisation named nobody-of-this-name" in answer.stderr

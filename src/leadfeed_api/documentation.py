@@ -26,7 +26,6 @@ TAGS = (
     ("Subscriptions", "Moments by e-mail."),
     ("Best bets", "Stars, flames and the order of the day."),
     ("Feeds for readers", "RSS, Atom and JSON Feed behind a secret link."),
-    ("Panel", "The feed inside any page."),
     ("Administration", "Settings and API keys of an organisation."),
     ("Operations", "For whoever runs the service."),
 )

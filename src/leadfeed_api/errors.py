@@ -8,7 +8,7 @@ raises them, nor of the response that ``problems`` makes of one.
     Problem
     ├── InternalError 500
     ├── BadRequest 400 ──────────── InvalidCursor · InvalidBody · CrossOrigin
-    ├── NotAuthenticated 401 ────── InvalidToken · ExpiredToken
+    ├── NotAuthenticated 401 ────── InvalidToken ── ExpiredToken
     ├── Forbidden 403 ───────────── InsufficientScope · UnknownUser · UserDisabled · NoUser · RssDisabled · NotTheOwner
     │                                MailDisabled
     ├── NotFound 404 ────────────── LeadNotFound · AccountNotFound · KeyNotFound · FeedNotFound

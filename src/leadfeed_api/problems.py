@@ -1,4 +1,4 @@
-"""Errors to the wire: every failure leaves as ``application/problem+json`` (RFC 9457).
+"""Errors to the wire: every failure leaves as ``application/problem+json`` (RFC 9457), and its ``type`` is a page.
 
 The one handler. Never echoes what the caller sent, never shows a stack trace.
 """
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import Headers
@@ -21,6 +21,8 @@ from leadfeed_api import errors
 from leadfeed_api.errors import Fault, Problem
 from leadfeed_api.faults import why
 from leadfeed_api.telemetry import log, redact_path
+
+router = APIRouter(include_in_schema=False)
 
 MEDIA_TYPE = "application/problem+json"
 _IN_A_PATH = "/:@!$&'()*+,;="  # what RFC 3986 lets stand in a path as it is
@@ -46,7 +48,6 @@ def speak_problems(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_departure)
     app.add_exception_handler(Exception, _on_failure)
-    app.add_api_route("/problems/{code}", _explain, include_in_schema=False)
 
 
 def respond(request: Request, problem: Problem) -> Response:
@@ -176,20 +177,24 @@ async def _on_failure(request: Request, error: Exception) -> Response:
     return respond(request, errors.InternalError())
 
 
-def catalogue() -> dict[str, type[Problem]]:
-    """Every problem there is, by code."""
+def catalogue() -> dict[str, list[type[Problem]]]:
+    """Every problem that is answered with, by code; those that share one in the order of the tree."""
 
     def below(kind: type[Problem]) -> list[type[Problem]]:
-        return [kind, *(one for child in kind.__subclasses__() for one in below(child))]
+        return [one for child in kind.__subclasses__() for one in (child, *below(child))]
 
-    return {kind.code: kind for kind in reversed(below(Problem))}
+    found: dict[str, list[type[Problem]]] = {}
+    for kind in below(Problem):
+        found.setdefault(kind.code, []).append(kind)
+    return found
 
 
-async def _explain(code: str) -> HTMLResponse:
+@router.get("/problems/{code}")
+async def explain(code: str) -> HTMLResponse:
     """What a problem's ``type`` leads to."""
-    kind = catalogue().get(code)
-    if kind is None:
+    kinds = catalogue().get(code)
+    if kinds is None:
         raise errors.NotFound
-    text = " ".join((kind.__doc__ or "").split())
-    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{kind.code}</title><h1>{kind.title()}</h1>"
-    return HTMLResponse(f"{page}<p>Status {kind.status}, code <code>{kind.code}</code>.</p><p>{text}</p></html>")
+    meanings = "".join([f"<p>Status {kind.status}: {' '.join((kind.__doc__ or '').split())}</p>" for kind in kinds])
+    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{code}</title><h1>{kinds[0].title()}</h1>"
+    return HTMLResponse(f"{page}<p>The problem's code is <code>{code}</code>.</p>{meanings}</html>")

@@ -146,7 +146,7 @@ class Settings(BaseSettings):
     )
     jwt_secret: str = Field(
         DEVELOPMENT_SECRET,
-        description="Signs user tokens (HS256), stream tokens and feed links. Off loopback at least 32 characters.",
+        description="Signs user tokens (HS256), stream tokens, links and cursors. Off loopback at least 32 characters.",
     )
     jwks_url: str | None = Field(
         None,

@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from leadfeed_api.best_bets.tiers import NOBODY, Cutoffs, Rules, Source, hundredths, priority
+from leadfeed_api.best_bets.tiers import NOBODY, Cutoffs, Rules, hundredths, priority
 from leadfeed_api.db.session import Connection
-from leadfeed_api.organizations.tier_settings import Cut, Tiers
+from leadfeed_api.organizations.tier_settings import Cut, Source, Tiers
 
 # A value is within a share when the leads at or above it, but one, are fewer than that share of all: rounded up.
 _CUTOFFS_OF = """

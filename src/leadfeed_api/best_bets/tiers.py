@@ -9,7 +9,8 @@
   score do not. What does not rank is in tier 0.
 * **Priority** is flames first, stars second (and the score last, which only orders a list).
 
-Knows no table: ``placing`` says the same in SQL, and a property test holds the two together.
+This is their specification. Knows no table: ``placing`` says the same in SQL, which is what serves, and a property test
+holds the two together.
 """
 
 import math
@@ -18,9 +19,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Literal
 
-Source = Literal["score", "change"]
+from leadfeed_api.organizations.tier_settings import Source
+
 Cutoffs = tuple[float, float, float]  # what tiers 1, 2 and 3 begin at; infinity where nobody reaches one
 NOBODY: Cutoffs = (math.inf, math.inf, math.inf)
 TIERS = 3

@@ -14,13 +14,8 @@ import asyncpg
 import typer
 from pydantic import ValidationError
 
-from leadfeed_api.db.embedded import (
-    AlreadyRunning,
-    DataFolderUnusable,
-    PostgresUnavailable,
-    StartFailed,
-    attach_or_start,
-)
+from leadfeed_api.db.binaries import PostgresUnavailable
+from leadfeed_api.db.embedded import attach_or_start
 from leadfeed_api.db.session import HELD_UP, LOST, UNUSABLE, Database
 from leadfeed_api.db.statistics import first_statistics
 from leadfeed_api.errors import Problem, Unavailable
@@ -32,7 +27,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-EXPECTED = (AlreadyRunning, DataFolderUnusable, PostgresUnavailable, StartFailed, Problem)
+EXPECTED = (PostgresUnavailable, Problem)
 UNMIGRATED = (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError)
 AGAIN = "What was asked may have been done all the same, or in part: run the command again."
 

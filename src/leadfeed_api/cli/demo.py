@@ -1,7 +1,7 @@
 """``leadfeed demo``: a sample organisation whose feed moves, on a PostgreSQL of its own.
 
-Owns what is set up and what is printed; the people and their stories are ``demo_story``'s. Everything is made
-through the same functions as in earnest, and a second start finds the organisation as it was left.
+Owns what is set up and what is printed; the people are ``demo_people``'s, and their stories ``demo_story``'s.
+Everything is made through the same functions as in earnest, and a second start finds the organisation as it was left.
 """
 
 import asyncio

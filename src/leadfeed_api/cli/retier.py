@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,10 +15,14 @@ from leadfeed_api.best_bets import cutoffs
 from leadfeed_api.best_bets import retier as tiering
 from leadfeed_api.best_bets.lease import Superseded
 from leadfeed_api.best_bets.retier import Progress, Retiered, Watch
+from leadfeed_api.best_bets.tiers import Rules
 from leadfeed_api.cli.administration import AsJson, Org, demand_organization
 from leadfeed_api.cli.context import fail, having_database, load_settings, opened, plain_errors
 from leadfeed_api.organizations.identity import org_number
+from leadfeed_api.organizations.tier_settings import Source
 from leadfeed_api.settings import Settings
+
+_NAMES: Mapping[Source, str] = {"score": "a score", "change": "a rise"}
 
 
 @plain_errors
@@ -37,7 +41,7 @@ def retier(org: Org, as_json: AsJson = False) -> None:
     except Superseded:
         fail(f"{org} is being re-tiered by a later run; this one has stopped in its favour.")
     shown = _shown(org, done)
-    sys.stdout.write(json.dumps(shown) + "\n" if as_json else _text(shown))
+    sys.stdout.write(json.dumps(shown) + "\n" if as_json else _text(shown, done.rules))
 
 
 def _shown(org: str, done: Retiered) -> dict[str, Any]:
@@ -53,12 +57,13 @@ def _shown(org: str, done: Retiered) -> dict[str, Any]:
     }
 
 
-def _text(shown: dict[str, Any]) -> str:
+def _text(shown: dict[str, Any], rules: Rules) -> str:
     cuts = {name: ", ".join("–" if cut is None else f"{cut:g}" for cut in shown[name]) for name in ("stars", "flames")}
     leads = "1 lead" if shown["leads"] == 1 else f"{shown['leads']:,} leads"
     return (
         f"{shown['org']}: {leads}, {shown['changed']:,} changed tier ({shown['seconds']} s).\n"
-        f"One, two, three stars from a score of {cuts['stars']}; flames from {cuts['flames']}.\n"
+        f"One, two, three stars from {_NAMES[rules.stars_by]} of {cuts['stars']}; "
+        f"flames from {_NAMES[rules.flames_by]} of {cuts['flames']}.\n"
     )
 
 

@@ -6,7 +6,7 @@ renders; a test holds the two equal, byte by byte.
 
 What PostgreSQL writes has DEL where JSON has a quotation mark, and every text as it is: escaping twenty thousand
 characters at once is cheaper than four hundred and fifty texts one by one, and afterwards each DEL becomes its
-quotation mark. That needs texts without a DEL of their own, and there are none: no door lets one in (``wire.clean``;
+quotation mark. That needs texts without a DEL of their own, and there are none: no door lets one in (``fields.clean``;
 ids and links are printable). Knows the columns of an item, and no table.
 """
 

@@ -19,9 +19,9 @@ from leadfeed_api.feed.queries import JOINS, LOOK_UPS, MY_ITEM, NEWEST_FIRST, OF
 from leadfeed_api.feed.starred import starred_keys
 from leadfeed_api.feed.words import is_subscribed
 
-Place: TypeAlias = tuple[datetime, UUID]
+Edge: TypeAlias = tuple[datetime, UUID]
 Asked: TypeAlias = tuple[str, datetime, UUID]  # whose page, and of what is older than this
-NEWEST: Place = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))  # older than infinity is everything
+NEWEST: Edge = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))  # older than infinity is everything
 # By turns on two cores (decision 0012): fewer statements leave PostgreSQL idle between them, more share less, and so do
 # fewer pages to a statement. One of eight pages takes some 4 ms.
 STATEMENTS, PAGES = 3, 8
@@ -41,7 +41,7 @@ class Page:
     """
 
     items: bytes
-    end: Place | None
+    end: Edge | None
     position: int
     org: str | None
     active: bool | None
@@ -103,9 +103,7 @@ class Pages:
         self._data = data
         self._together = Together(self._plain, out=STATEMENTS, at_once=PAGES)
 
-    async def page(
-        self, org_id: int, user_id: str, filters: Filters, *, after: Place | None = None, limit: int
-    ) -> Page:
+    async def page(self, org_id: int, user_id: str, filters: Filters, *, after: Edge | None = None, limit: int) -> Page:
         """Up to ``limit`` items of the user's feed, older than ``after`` (time, id); one statement."""
         asked = (user_id, *(after or NEWEST))
         if filters == PLAIN:

@@ -84,7 +84,6 @@ LEFT JOIN lead l ON l.org_id = $1 AND l.lead_id = c.lead_id AND (
 LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
 WHERE c.org_id = $1 AND c.user_id = ANY($2::text[]) AND c.position > $3 AND c.position <= $4
 """
-# The same two from the side of the log: each event once, with everyone it is for. The cheaper side when many follow.
 # What ``by_view`` makes events of: moment ``m`` about lead ``l``, and those who see it in the same words.
 SHARED_ITEM = f"""m.position, m.moment_id, m.type, m.description, m.occurred_at, m.url, m.source, m.bot, {CARDS},
   s.user_ids, s.view, s.listening"""
@@ -103,6 +102,7 @@ EVERYONE_TOLD = f"""
     ) e
   ) x GROUP BY x.view, x.listening
 """
+# The same two from the side of the log: each event once, with everyone it is for. The cheaper side when many follow.
 MOMENTS_BETWEEN = f"""
 SELECT {SHARED_ITEM}
 FROM (

@@ -11,7 +11,7 @@ from leadfeed_api.feed.queries import NEWEST_FIRST, OF_MOMENT, OLDER
 
 WALK = 500  # entries: a page of 50 is full when one in ten is starred
 # What an entry alone can answer narrows the piece that is walked; the rest is asked of its lead and moment.
-_OF_AN_ENTRY = frozenset({"down_to", "types", "since", "until"})
+_OF_THE_WALK = frozenset({"down_to", "types", "since", "until"})
 _WORDED = """
   JOIN moment m ON m.org_id = $1 AND m.moment_id = e.moment_id
   LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
@@ -26,7 +26,7 @@ def starred_keys(conditions: Conditions, first: int, rows: int) -> str:
     would start parallel workers. And OFFSET 0 leaves no other way than to ask each lead by its key: now and then a
     sample of the tables had PostgreSQL read all 50,000 entries instead.
     """
-    bounds, narrowed = OLDER + clauses(conditions, first, _OF_AN_ENTRY), OLDER + clauses(conditions, first)
+    bounds, narrowed = OLDER + clauses(conditions, first, _OF_THE_WALK), OLDER + clauses(conditions, first)
     worded = _WORDED if any(name == "words" for name, _ in conditions) else ""
     return f"""
 WITH near AS MATERIALIZED (

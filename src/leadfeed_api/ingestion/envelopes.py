@@ -1,4 +1,4 @@
-"""The envelopes moments come in: our own batch, and CloudEvents 1.0 structured, binary and batched. Pure.
+"""The envelopes moments come in: our own batch, and CloudEvents 1.0 structured, binary and batched.
 
 Owns which items a body holds and where in the body each stands. What an item means is ``interpret``'s.
 """

@@ -1,4 +1,4 @@
-"""Names, numbers and secrets: pure functions and value types behind "who is asking".
+"""Names, numbers and secrets: functions and value types behind "who is asking".
 
 Owns how an organisation's number comes from its name, how secrets look and how they are hashed.
 """

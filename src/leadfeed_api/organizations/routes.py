@@ -79,7 +79,7 @@ async def create_api_key(wanted: ApiKeyIn, who: Administrator, data: Data) -> Ap
     responses={404: {"description": "There is no such key (`unknown-api-key`)."}},
 )
 async def revoke_api_key(key_id: KeyId, who: Administrator, data: Data) -> None:
-    """Ends a key and the streams it opened, at once."""
+    """Revokes a key: it is refused at once, and the streams it opened end within five seconds."""
     async with data.write() as connection:
         if not await queries.revoke_key(connection, who.org_id, key_id, datetime.now(UTC)):
             raise KeyNotFound

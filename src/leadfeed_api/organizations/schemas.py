@@ -1,16 +1,16 @@
 """Settings and API keys on the wire."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from leadfeed_api.fields import Flag, Incoming, Link, Name, TimeZone, example
+from leadfeed_api.organizations.identity import Scope
 from leadfeed_api.organizations.mail_settings import LeadUrl, MailDomains
 from leadfeed_api.organizations.tier_settings import Tiers, TiersPatch
 
-KeyScope = Literal["ingest", "sync", "read", "admin"]
 _KEY = {
     "id": "019ab1de-8c3e-7d4b-9f0a-2b6f2f1f8a01",
     "name": "web tracking",
@@ -76,7 +76,7 @@ class ApiKeyIn(Incoming):
     model_config = example(name="web tracking", scopes=["ingest"])
 
     name: Name
-    scopes: Annotated[list[KeyScope], Field(min_length=1, max_length=4)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)]
 
 
 class ApiKeyOut(BaseModel):
@@ -85,7 +85,7 @@ class ApiKeyOut(BaseModel):
     id: UUID
     name: str
     hint: str
-    scopes: list[KeyScope]
+    scopes: list[Scope]
     created_at: datetime
 
 

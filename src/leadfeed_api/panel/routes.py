@@ -16,7 +16,7 @@ from leadfeed_api.errors import NotFound
 from leadfeed_api.organizations.auth import Configured
 from leadfeed_api.panel.assembly import assemble, assemble_on, in_order
 
-router = APIRouter(tags=["Panel"], include_in_schema=False)
+router = APIRouter(include_in_schema=False)
 
 STATIC = Path(__file__).parent / "static"
 MODULE, ACTIONS = "lead-feed.js", "lead-feed.actions.js"

@@ -20,7 +20,7 @@ KEEP_IF_NULL = frozenset({"name", "active"})  # these cannot be cleared
 
 
 @dataclass(slots=True)
-class Inbox:
+class Records:
     """The readable records of one kind, by their place in the body, and the verdicts so far."""
 
     kind: Kind
@@ -42,7 +42,7 @@ class Inbox:
         )
 
 
-def read_records(document: Any) -> list[Inbox]:
+def read_records(document: Any) -> list[Records]:
     """The three kinds of a body in the order they are stored. Raises ``Invalid`` when it is no batch."""
     if not isinstance(document, dict):
         raise Invalid(errors=[{"pointer": "", "detail": "expected a JSON object with users, accounts or leads"}])
@@ -51,51 +51,53 @@ def read_records(document: Any) -> list[Inbox]:
     return [_read(kind, document.get(kind, [])) for kind in MODELS]
 
 
-def _read(kind: Kind, items: Any) -> Inbox:
+def _read(kind: Kind, items: Any) -> Records:
     if not isinstance(items, list) or len(items) > MAX_RECORDS:
         raise Invalid(errors=[{"pointer": f"/{kind}", "detail": f"expected an array of at most {MAX_RECORDS:,} items"}])
-    inbox = Inbox(kind)
+    records = Records(kind)
     for index, item in enumerate(items):
         try:
-            inbox.given[index] = MODELS[kind].model_validate(item).model_dump(exclude_unset=True)
+            records.given[index] = MODELS[kind].model_validate(item).model_dump(exclude_unset=True)
         except ValidationError as error:
-            _reject_unreadable(inbox, index, item, error)
-    return inbox
+            _reject_unreadable(records, index, item, error)
+    return records
 
 
-def _reject_unreadable(inbox: Inbox, index: int, item: Any, error: ValidationError) -> None:
+def _reject_unreadable(records: Records, index: int, item: Any, error: ValidationError) -> None:
     found = error.errors(include_url=False, include_input=False)
     first = found[0]
     has_id = isinstance(item, dict) and ("id",) not in [fault["loc"][:1] for fault in found]
     record_id = item["id"] if has_id else None
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
-        inbox.reject(index, "unknown-field", "", why(first), record_id)
+        records.reject(index, "unknown-field", "", why(first), record_id)
     elif not name:
-        inbox.reject(index, "invalid-record", "", "expected a JSON object")
+        records.reject(index, "invalid-record", "", "expected a JSON object")
     else:
-        inbox.reject(index, f"invalid-{name.replace('_', '-')}", name, why(first), record_id)
+        records.reject(index, f"invalid-{name.replace('_', '-')}", name, why(first), record_id)
 
 
-def merge(inbox: Inbox, stored: Mapping[str, Mapping[str, Any]], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+def merge(
+    records: Records, stored: Mapping[str, Mapping[str, Any]], columns: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     """The rows to write, by id: what is stored, overlaid in order with what came; only rows that change.
 
     Gives every remaining record its verdict; a new record without a name is rejected.
     """
     rows: dict[str, dict[str, Any]] = {}
-    for index, given in sorted(inbox.given.items()):
+    for index, given in sorted(records.given.items()):
         current = rows.get(given["id"]) or stored.get(given["id"])
         if current is None and not given.get("name"):
-            inbox.reject(index, "invalid-name", "name", "is required for a new record")
+            records.reject(index, "invalid-name", "name", "is required for a new record")
             continue
-        base = current or {**dict.fromkeys(columns), **DEFAULTS[inbox.kind]}
+        base = current or {**dict.fromkeys(columns), **DEFAULTS[records.kind]}
         row = {
             **base,
             **{name: value for name, value in given.items() if value is not None or name not in KEEP_IF_NULL},
         }
         change: Change = "created" if current is None else "unchanged" if row == dict(current) else "updated"
-        inbox.results[index] = SyncResult(
-            kind=inbox.kind, index=index, id=given["id"], status="accepted", change=change
+        records.results[index] = SyncResult(
+            kind=records.kind, index=index, id=given["id"], status="accepted", change=change
         )
         if change != "unchanged":
             rows[given["id"]] = row

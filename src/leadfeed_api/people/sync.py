@@ -11,7 +11,7 @@ from leadfeed_api.best_bets.scoring import Scored, follow_scores
 from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.feed.log import Log, appending
 from leadfeed_api.people.ownership import LeadChange, apply_changes
-from leadfeed_api.people.records import Inbox, merge, read_records
+from leadfeed_api.people.records import Records, merge, read_records
 from leadfeed_api.people.schemas import Kind, SyncAnswer, SyncResult
 
 RANKED = ("score", "stars", "flames", "starred")  # what best_bets makes a lead's card of; the last three as given
@@ -68,40 +68,40 @@ LEADS_OF_ACCOUNTS = "SELECT lead_id FROM lead WHERE org_id = $1 AND account_id =
 async def sync(database: Database, org_id: int, document: Any) -> SyncAnswer:
     """Stores what a body holds. Raises ``Invalid`` when it is no batch; a bad record spoils no other."""
     results: list[SyncResult] = []
-    for inbox in read_records(document):
-        if inbox.given:
+    for records in read_records(document):
+        if records.given:
             async with appending(database, org_id) as log:
-                await _store(log, inbox)
-        results += [inbox.results[index] for index in sorted(inbox.results)]
+                await _store(log, records)
+        results += [records.results[index] for index in sorted(records.results)]
     rejected = sum(result.status == "rejected" for result in results)
     return SyncAnswer(accepted=len(results) - rejected, rejected=rejected, results=results)
 
 
-async def _store(log: Log, inbox: Inbox) -> None:
+async def _store(log: Log, records: Records) -> None:
     position = await log.lock()
-    if inbox.kind == "leads":
-        await _reject_strangers(log.connection, log.org_id, inbox)
-    ids = sorted({record["id"] for record in inbox.given.values()})
-    stored = {row["id"]: dict(row) for row in await log.connection.fetch(STORED[inbox.kind], log.org_id, ids)}
-    rows = merge(inbox, stored, COLUMNS[inbox.kind])
+    if records.kind == "leads":
+        await _reject_strangers(log.connection, log.org_id, records)
+    ids = sorted({record["id"] for record in records.given.values()})
+    stored = {row["id"]: dict(row) for row in await log.connection.fetch(STORED[records.kind], log.org_id, ids)}
+    rows = merge(records, stored, COLUMNS[records.kind])
     if rows:
         ordered = [rows[one] for one in sorted(rows)]
-        columns = [[row[name] for row in ordered] for name in COLUMNS[inbox.kind]]
-        await log.connection.execute(UPSERT[inbox.kind], log.org_id, *columns)
-        await apply_changes(log, position, await _seen_changes(log, inbox.kind, stored, ordered))
+        columns = [[row[name] for row in ordered] for name in COLUMNS[records.kind]]
+        await log.connection.execute(UPSERT[records.kind], log.org_id, *columns)
+        await apply_changes(log, position, await _seen_changes(log, records.kind, stored, ordered))
 
 
-async def _reject_strangers(connection: Connection, org_id: int, inbox: Inbox) -> None:
+async def _reject_strangers(connection: Connection, org_id: int, records: Records) -> None:
     """Sets aside leads whose owner or account the organisation does not know."""
     for name, statement, problem in (
         ("owner_id", USERS_AMONG, "unknown-user"),
         ("account_id", ACCOUNTS_AMONG, "unknown-account"),
     ):
-        wanted = sorted({record[name] for record in inbox.given.values() if record.get(name) is not None})
+        wanted = sorted({record[name] for record in records.given.values() if record.get(name) is not None})
         known = {row[0] for row in await connection.fetch(statement, org_id, wanted)} if wanted else set()
-        for index, record in sorted(inbox.given.items()):
+        for index, record in sorted(records.given.items()):
             if record.get(name) is not None and record[name] not in known:
-                inbox.reject(index, problem, name, "is not known to this organisation; send it first")
+                records.reject(index, problem, name, "is not known to this organisation; send it first")
 
 
 async def _seen_changes(

@@ -1,4 +1,4 @@
-"""What goes over the wire, as bytes (WHATWG HTML, section 9.2). Pure: values in, bytes out.
+"""What goes over the wire, as bytes (WHATWG HTML, section 9.2): values in, bytes out.
 
 An event is a line with its id, which is one user's, before a body, which all who are told the same share.
 """

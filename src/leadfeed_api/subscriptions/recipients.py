@@ -20,6 +20,7 @@ from leadfeed_api.errors import Invalid
 from leadfeed_api.subscriptions.addresses import domain_allowed, mail_address
 from leadfeed_api.subscriptions.digest import Wishes
 from leadfeed_api.subscriptions.letters.letter import Addressee
+from leadfeed_api.subscriptions.letters.wording import LanguageCode
 from leadfeed_api.subscriptions.links import SECRET_BYTES
 
 Standing = Literal["active", "pending", "unsubscribed", "refused", "not-allowed", "no-address", "disabled", "off"]
@@ -115,7 +116,7 @@ class Recipient:
     user_name: str
     address: str | None
     secret: bytes
-    language: Literal["en", "fr"]
+    language: LanguageCode
     wishes: Wishes
     organization: str
     lead_url: str | None

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self, get_args
 from uuid import UUID
 
 from pydantic import (
@@ -17,11 +17,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from leadfeed_api.feed.schemas import MomentType
 from leadfeed_api.feed.words import words_of
 from leadfeed_api.fields import Flag, Incoming, TimeZone, clean, example
 from leadfeed_api.subscriptions.addresses import mail_address
 from leadfeed_api.subscriptions.digest import Frequency
+from leadfeed_api.subscriptions.letters.wording import LanguageCode
 from leadfeed_api.subscriptions.match import Kind, Scope
+from leadfeed_api.subscriptions.recipients import Standing
 
 MAX_RECIPIENTS = 10
 _ID = "019ab1de-8c3e-7d4b-9f0a-2b6f2f1f8a01"
@@ -74,7 +77,7 @@ class Match(Incoming):
         kind = about.data.get("kind")
         if kind in {"lead", "account"} and (len(value) > 128 or not value.isprintable()):
             raise PydanticCustomError("identifier", "expected 1-128 printable characters")
-        if kind == "type" and value not in {"web", "email", "milestone"}:
+        if kind == "type" and value not in get_args(MomentType):
             raise PydanticCustomError("moment_type", "expected web, email or milestone")
         if kind == "description":
             value = clean(value)
@@ -130,7 +133,7 @@ class Delivery(BaseModel):
     """Whether one recipient is mailed; ``reason`` says in words why not."""
 
     address: str | None
-    status: Literal["active", "pending", "unsubscribed", "refused", "not-allowed", "no-address", "disabled", "off"]
+    status: Standing
     reason: str | None
 
 
@@ -175,9 +178,9 @@ class MailPreferences(BaseModel):
     )
 
     address: str | None = Field(description="My address, as the CRM knows it.")
-    status: Literal["active", "pending", "unsubscribed", "refused", "not-allowed", "no-address", "disabled", "off"]
+    status: Standing
     reason: str | None
-    language: Literal["en", "fr"]
+    language: LanguageCode
     time_zone: str
     daily_hour: int = Field(description="The hour of the daily digest, in my time zone.")
     quiet_from: str | None = Field(description="When quiet hours, without mail, begin in my time zone; null: none.")
@@ -196,7 +199,7 @@ class MailPreferencesPatch(Incoming):
 
     model_config = example(time_zone="Europe/Paris", quiet_from="20:00", quiet_until="07:00")
 
-    language: Literal["en", "fr"] | None = None
+    language: LanguageCode | None = None
     time_zone: TimeZone | None = None
     daily_hour: Annotated[int, Strict(), Field(ge=0, le=23)] | None = None
     quiet_from: Clock | None = None

@@ -130,7 +130,7 @@ def _about(item: FeedItem) -> Iterator[Fact]:
         yield Fact("Priority", "★ best bet")
     if company := _company(item):
         yield Fact("Company", company)
-    yield Fact("Kind", KINDS[item.type])
+    yield Fact("Type", KINDS[item.type])
     yield Fact("Time", f"{item.occurred_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
     if item.because:
         yield Fact("In your feed because", " and ".join(REASONS[reason] for reason in item.because))

@@ -1,7 +1,7 @@
 """``/v1/feed-link``, where a user gets and ends the secret address, and ``/feeds/…``, where readers follow it.
 
 Owns the order of the questions a reader's request is asked: is the link good, has anything changed, and only then
-what the feed holds. Knows neither SQL nor formats.
+what the feed holds. Knows no SQL, and of formats only their names and media types.
 """
 
 from collections.abc import Callable
@@ -172,7 +172,7 @@ async def visit(request: Request, data: Data, configured: Configured) -> Visit:
     return Visit(request, data, configured)
 
 
-Reading = Annotated[Visit, Depends(visit)]
+Visiting = Annotated[Visit, Depends(visit)]
 
 
 def _documented(form: Format, name: str) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def _documented(form: Format, name: str) -> dict[str, Any]:
 # solved and nothing validated, so that a 304 costs half. These three document it, and get what that route leaves them:
 # an encoded slash where a token should be.
 @router.get("/feeds/{token}/rss.xml", **_documented("rss", "RSS 2.0"))
-async def read_rss(token: Token, visit: Reading) -> Response:
+async def read_rss(token: Token, visit: Visiting) -> Response:
     """The newest 50 moments of one user's feed, muted ones too. Needs no sign-in: the address is the secret.
 
     Poll it with `If-None-Match`: while nothing has changed, the answer is 304. HEAD answers like GET, without the body.
@@ -209,13 +209,13 @@ async def read_rss(token: Token, visit: Reading) -> Response:
 
 
 @router.get("/feeds/{token}/atom.xml", **_documented("atom", "Atom (RFC 4287)"))
-async def read_atom(token: Token, visit: Reading) -> Response:
+async def read_atom(token: Token, visit: Visiting) -> Response:
     """The same feed as Atom; polling works as for RSS."""
     return await _serve(token, "atom", visit)
 
 
 @router.get("/feeds/{token}/feed.json", **_documented("json", "JSON Feed 1.1"))
-async def read_json_feed(token: Token, visit: Reading) -> Response:
+async def read_json_feed(token: Token, visit: Visiting) -> Response:
     """The same feed as JSON Feed; polling works as for RSS."""
     return await _serve(token, "json", visit)
 

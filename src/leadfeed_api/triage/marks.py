@@ -13,6 +13,7 @@ from uuid import UUID
 from leadfeed_api.db.session import ANY_PLANS, Connection, Database
 from leadfeed_api.feed.filters import Conditions, Filters, clauses, narrow
 from leadfeed_api.feed.log import keep_entries
+from leadfeed_api.feed.queries import NEWEST_FIRST
 from leadfeed_api.organizations.queries import take_turns
 
 COUNTED = 1_000  # unread and hidden are counted among this many of the newest entries: one short index scan
@@ -38,15 +39,14 @@ AND m.org_id = $1 AND m.moment_id = e.moment_id AND m.occurred_at = e.occurred_a
 AND l.org_id = $1 AND l.lead_id = e.lead_id{narrowed}
 RETURNING e.moment_id
 """
-_NEWEST = "ORDER BY e.occurred_at DESC, e.moment_id DESC"
 _UNMUTED, _MUTED = (clauses(((name, 1),), 3) for name in ("unmuted", "only_muted"))
 COUNT = f"""
 SELECT
   (SELECT count(*) FROM (
-    SELECT e.read FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $2{_UNMUTED} {_NEWEST} LIMIT {COUNTED}
+    SELECT e.read FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $2{_UNMUTED} {NEWEST_FIRST} LIMIT {COUNTED}
   ) shown WHERE NOT shown.read) AS unread,
   (SELECT count(*) FROM (
-    SELECT e.lead_id, e.type FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $2 {_NEWEST} LIMIT {COUNTED}
+    SELECT e.lead_id, e.type FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $2 {NEWEST_FIRST} LIMIT {COUNTED}
   ) e WHERE true{_MUTED}) AS hidden
 """
 

@@ -67,7 +67,7 @@ class NotInteresting:
     activity: str
 
 
-Reading = Candidate | LeadRecord | Unreadable | NotInteresting
+RowRead = Candidate | LeadRecord | Unreadable | NotInteresting
 
 
 class MarketoExport:
@@ -112,7 +112,7 @@ class MarketoExport:
         """Lets the file go; ``with`` does it by itself."""
         self._file.close()
 
-    def __iter__(self) -> Iterator[Reading]:
+    def __iter__(self) -> Iterator[RowRead]:
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
         # Intentional: strict. Otherwise a quote left open on one row quietly swallows all rows after it.
         rows = csv.reader(self._lines, delimiter=self._delimiter, strict=True)
@@ -130,7 +130,7 @@ class MarketoExport:
             if cells:
                 yield self._read(line, cells)
 
-    def _read(self, line: int, cells: list[str]) -> Reading:
+    def _read(self, line: int, cells: list[str]) -> RowRead:
         if any(cells[len(self._columns) :]):
             return Unreadable(line, f"has {len(cells)} cells where the header has {len(self._columns)}")
         # Excel leaves out empty cells at the end of a row, others the last line end: both together is a file cut off.
@@ -144,7 +144,7 @@ class MarketoExport:
         except UnreadableRow as error:
             return Unreadable(line, str(error))
 
-    def _activity(self, line: int, row: Row) -> Reading:
+    def _activity(self, line: int, row: Row) -> RowRead:
         number = activity_number(row)
         known = self._types.by_id.get(number)
         if known is None or not known.is_moment:

@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from leadfeed_api.faults import why
+from leadfeed_api.feed.schemas import MomentType
 from leadfeed_api.fields import clean
 
 LONGEST_DESCRIPTION = 1_000
-MOMENTS = ("web", "email", "milestone")
+MOMENTS = get_args(MomentType)
 _FIELD = re.compile(r"\{(\w+)\}")
 _WEB_ADDRESS = re.compile(r"^https?://(?:www\.)?([^\s?#]+)[?#]?\S*$", re.IGNORECASE)
 # What a person cannot read: hex digests, UUIDs, numbers of records, or several of these joined ("<program>.<asset>").

@@ -7,11 +7,11 @@ moment first; a bounded number of both, and how many more there are.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
 from urllib.parse import quote
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from leadfeed_api.subscriptions.letters.wording import LanguageCode
 from leadfeed_api.subscriptions.match import Rule
 
 SHOWN_LEADS = 12
@@ -25,7 +25,7 @@ class Addressee:
     user_id: str | None
     name: str
     address: str
-    language: Literal["en", "fr"]
+    language: LanguageCode
     zone: ZoneInfo
     organization: str
 

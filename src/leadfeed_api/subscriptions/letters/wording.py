@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo
 
 from leadfeed_api.subscriptions.match import Rule
 
-Code = Literal["en", "fr"]
+LanguageCode = Literal["en", "fr"]
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
     """One language's texts, and the names of its days and months."""
 
-    code: Code
+    code: LanguageCode
     texts: Mapping[str, str]
     days: Sequence[str]
     months: Sequence[str]
@@ -70,7 +70,7 @@ _ENGLISH = {
     "title_hourly": "Hourly digest",
     "title_daily": "Daily digest",
     "web": "Web",
-    "email": "Email",
+    "email": "E-mail",
     "milestone": "Milestone",
     "star": "Best bet",
     "at": "{title} at {account}",
@@ -190,7 +190,7 @@ _FRENCH = {
         "Chaque e-mail contient un lien pour les arrêter."
     ),
 }
-LANGUAGES: Mapping[Code, Language] = {
+LANGUAGES: Mapping[LanguageCode, Language] = {
     "en": Language(
         "en",
         _ENGLISH,
