@@ -11,6 +11,7 @@ import pytest
 
 from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.feed.log import appending, keep_entries
+from leadfeed_api.feed.paging import NARROWED, Pages
 from leadfeed_api.organizations.queries import take_turns
 from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions import queries as subscriptions
@@ -18,7 +19,7 @@ from leadfeed_api.subscriptions import recipients
 from leadfeed_api.subscriptions.delivery.queries import try_again
 from leadfeed_api.subscriptions.match import Rule
 from statements import BY_A_TEST
-from world import World, ok, problem, running_app
+from world import Service, World, ok, problem, running_app
 
 pytestmark = pytest.mark.anyio
 WAITING = f"""{BY_A_TEST} SELECT count(*) FROM pg_stat_activity
@@ -214,3 +215,37 @@ async def test_an_organisation_that_changes_much_leaves_connections_to_the_other
             assert len(await other.feed("eva")) == 1
             assert not any(one.done() for one in assigning)
         assert {(await one).status_code for one in assigning} == {204}
+
+
+async def test_whoever_searches_much_leaves_connections_to_the_other_organisations(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search may read a whole inbox, and there are only so many connections."""
+    acme, other = await service.new_world(), await service.new_world()
+    for one in (acme, other):
+        await one.people("ana", leads={"mia": "ana"})
+        await one.report(one.moment("mia"))
+    searching, most, seen = 0, 0, asyncio.Event()
+    find = Pages._find
+
+    async def slow(pages: Pages, org_id: int, *asked: Any) -> Any:
+        nonlocal searching, most
+        if org_id != acme.org_id:
+            return await find(pages, org_id, *asked)
+        searching += 1
+        most = max(most, searching)
+        async with pages._data.read():  # has a connection until the other's page was seen
+            await seen.wait()
+        searching -= 1
+        return await find(pages, org_id, *asked)
+
+    monkeypatch.setattr(Pages, "_find", slow)
+    searches = [asyncio.create_task(acme.page("ana", q="visited")) for _ in range(30)]
+    async with asyncio.timeout(10):
+        while not searching:  # noqa: ASYNC110  nobody is told
+            await asyncio.sleep(0)
+        assert len((await other.page("ana", q="visited"))["items"]) == 1
+        assert len((await other.page("ana"))["items"]) == 1
+    seen.set()
+    assert [len(page["items"]) for page in await asyncio.gather(*searches)] == [1] * 30
+    assert most == NARROWED

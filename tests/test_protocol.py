@@ -10,7 +10,7 @@ import pytest
 from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.record import record_moments
 from leadfeed_api.stream.conversation import Conversation
-from leadfeed_api.stream.protocol import HandingOver
+from leadfeed_api.stream.protocol import PIPELINED, HandingOver
 from stream_client import until
 from world import Service, World
 
@@ -189,12 +189,96 @@ async def test_a_request_that_begins_without_end_is_cut_before_it_fills_the_memo
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Endless: ")
     with pytest.raises(ConnectionError):
         await _pour(writer, 8 * 1024 * 1024)
-    assert "A request began without end." in caplog.text
+    assert "A request has no end." in caplog.text
 
 
-async def _pour(writer: asyncio.StreamWriter, size: int) -> None:
-    for _ in range(size // 16_384):
-        writer.write(b"x" * 16_384)
+async def test_a_body_whose_end_has_no_end_is_cut_before_it_fills_the_memory(
+    server: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What may follow the last chunk are lines like those of a head."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+    head = kept(asked("POST", "/v1/moments", "Content-Type: application/json", "Transfer-Encoding: chunked"))
+    writer.write(head.encode() + b"0\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+    with pytest.raises(ConnectionError):
+        await _pour(writer, 8 * 1024 * 1024, b"x-more: " + b"x" * 1_000 + b"\r\n")
+    assert "A request has no end." in caplog.text
+
+
+async def test_what_follows_a_body_is_no_part_of_the_requests_head(server: Service) -> None:
+    world = await server.new_world()
+    await world.people("ana", leads={"l1": "ana"})
+    body = json.dumps({"moments": [world.moment("l1")]})
+    head = asked("POST", "/v1/moments", "Content-Type: application/json", "Transfer-Encoding: chunked")
+    said = f"{head}{len(body):x}\r\n{body}\r\n0\r\nAuthorization: Bearer {world.key}\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+    writer.write(said.encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+    writer.close()
+
+
+async def test_of_very_many_requests_at_once_some_are_answered_and_the_rest_may_be_repeated(
+    server: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise five megabytes of them would be 200 of memory."""
+    waiting: list[int] = []
+    complete = HandingOver.on_response_complete
+
+    def counted(connection: HandingOver) -> None:
+        waiting.append(len(connection.pipeline))
+        complete(connection)
+
+    monkeypatch.setattr(HandingOver, "on_response_complete", counted)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+    writer.write(kept(asked("GET", "/healthz")).encode() * 5_000)
+    async with asyncio.timeout(20):
+        received = await reader.read()
+    writer.close()
+
+    assert received.count(b"HTTP/1.1 200 ") == 1 + PIPELINED
+    assert received.count(b"connection: close") == 1
+    assert received.rindex(b"connection: close") > received.rindex(b"HTTP/1.1 200 ")
+    assert max(waiting) == PIPELINED
+
+
+async def test_requests_that_wait_are_all_answered_however_they_are_cut(server: Service) -> None:
+    requests = kept(asked("GET", "/healthz")).encode() * 40
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+    for begin in range(0, len(requests), 97):
+        writer.write(requests[begin : begin + 97])
+        await writer.drain()
+    for _ in range(40):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        assert await reader.readexactly(len(b'{"status":"ok"}')) == b'{"status":"ok"}'
+    writer.close()
+
+
+async def test_whoever_leaves_amid_many_requests_is_no_error(
+    server: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone: list[HandingOver] = []
+    lost = HandingOver.connection_lost
+
+    def noted(connection: HandingOver, exc: Exception | None) -> None:
+        lost(connection, exc)
+        gone.append(connection)
+
+    monkeypatch.setattr(HandingOver, "connection_lost", noted)
+    _, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+    writer.write(kept(asked("GET", "/readyz")).encode() * 40)
+    await writer.drain()
+    writer.transport.abort()
+    await until(lambda: gone)
+    await until(lambda: not server.app.state.database.checked_out)
+    await asyncio.sleep(0)  # what was answered is being written
+
+    assert not gone[0].pipeline
+    assert caplog.messages == []
+
+
+async def _pour(writer: asyncio.StreamWriter, size: int, piece: bytes = b"x" * 16_384) -> None:
+    for _ in range(size // len(piece)):
+        writer.write(piece)
         await writer.drain()
 
 

@@ -18,7 +18,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_SECRET = re.compile(r"(/+(?:feeds|mail)/+)[^/?#\s]+", re.IGNORECASE)
+_SECRET = re.compile(r"(/(?:feeds|mail)/+)[^/?#\s]+", re.IGNORECASE)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 log = structlog.stdlib.get_logger("leadfeed")

@@ -2,7 +2,8 @@
 
 Whoever changes an organisation's feeds, marks or settings waits for its lock (``feed.log``), and a transaction waits on
 a connection. Where one organisation changes much at once it would have all there are, and the others' pages would wait.
-So two of an organisation have one: who holds the lock, and who is next, so that the lock is never idle.
+So two of an organisation have one: who holds the lock, and who is next, so that the lock is never idle. Searches, which
+may read a whole inbox each, have queues of their own (``feed.paging``).
 """
 
 import asyncio
@@ -17,9 +18,10 @@ PATIENCE_S = 30.0  # much may have to be moved before it is one's turn
 
 
 class Queues:
-    """One process's queues; an organisation for which nobody waits has none."""
+    """One process's queues, past which so many of an organisation come at a time; one in which nobody is, is none."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = WITH_A_CONNECTION) -> None:
+        self._at_once = at_once
         self._of: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
 
     @asynccontextmanager
@@ -27,7 +29,7 @@ class Queues:
         """Waits for the organisation's turn and has it for the block. Raises ``Busy`` when it does not come."""
         queue = self._of.get(org_id)
         if queue is None:
-            queue = self._of[org_id] = asyncio.Semaphore(WITH_A_CONNECTION)
+            queue = self._of[org_id] = asyncio.Semaphore(self._at_once)
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await queue.acquire()

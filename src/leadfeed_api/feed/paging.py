@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from leadfeed_api.db.queues import Queues
 from leadfeed_api.db.session import Database
 from leadfeed_api.db.together import Together
 from leadfeed_api.feed.encoding import ITEM, Items
@@ -25,6 +26,7 @@ NEWEST: Edge = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))  # older
 # By turns on two cores (decision 0012): fewer statements leave PostgreSQL idle between them, more share less, and so do
 # fewer pages to a statement. One of eight pages takes some 4 ms.
 STATEMENTS, PAGES = 3, 8
+NARROWED = 3  # of an organisation at a time: one that searches much leaves connections, and pages, to the others
 
 _PLACE = {"$2": "r.user_id", "$3": "r.occurred_at", "$4": "r.moment_id"}
 _ONE = "(VALUES ($2::text, $3::timestamptz, $4::uuid, 1)) r (user_id, occurred_at, moment_id, number)"
@@ -97,19 +99,27 @@ LEFT JOIN app_user u ON u.org_id = $1 AND u.user_id = r.user_id CROSS JOIN LATER
 
 
 class Pages:
-    """Pages of feeds as they are now; plain ones that are asked for at the same time share a statement."""
+    """Pages of feeds as they are now; plain ones that are asked for at the same time share a statement.
+
+    Narrowed ones, which may have to read a whole inbox, wait for each other within an organisation.
+    """
 
     def __init__(self, data: Database) -> None:
         self._data = data
         self._together = Together(self._plain, out=STATEMENTS, at_once=PAGES)
+        self._queues = Queues(NARROWED)
 
     async def page(self, org_id: int, user_id: str, filters: Filters, *, after: Edge | None = None, limit: int) -> Page:
-        """Up to ``limit`` items of the user's feed, older than ``after`` (time, id); one statement."""
+        """Up to ``limit`` items of the user's feed, older than ``after`` (time, id); one statement.
+
+        Raises ``Busy`` where others' searches keep it waiting for too long.
+        """
         asked = (user_id, *(after or NEWEST))
         if filters == PLAIN:
             row = await self._together.find((org_id, limit), asked)
         else:
-            (row,) = await self._find(org_id, filters, limit, [asked])
+            async with self._queues.turn(org_id):
+                (row,) = await self._find(org_id, filters, limit, [asked])
         return _read(row, limit)
 
     async def _plain(self, about: tuple[int, int], asked: Sequence[Asked]) -> list[tuple[Any, ...] | None]:

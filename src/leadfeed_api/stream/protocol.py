@@ -26,9 +26,11 @@ from leadfeed_api.stream.lent import lent
 
 EXTENSION = "leadfeed.protocol"
 _UNREADABLE = BadRequest("What arrived is no HTTP request. Text outside ASCII is percent-encoded in an address.")
-_ENDLESS = BadRequest("The address and the headers of a request may have 64 KB together.")
-JUST_BEGUN = -1
-HEAD_BYTES = 64 * 1024  # and what one read brings besides; uvicorn would collect them until the memory is full
+_ENDLESS = BadRequest(
+    "The address and the headers of a request may have 64 KB together, and so may what ends its body."
+)
+LOOSE_BYTES = 64 * 1024  # and what one read brings besides; uvicorn would collect them until the memory is full
+PIPELINED = 50  # requests of a connection that wait; uvicorn would keep all that it reads, some KB for each
 # A client that is gone without a word acknowledges nothing: the kernel alone would try for a quarter of an hour.
 UNACKNOWLEDGED_MS = 30_000
 SOCKET_BUFFER_BYTES = 32 * 1024  # left to itself the kernel's grows to megabytes for a client that never reads
@@ -38,34 +40,82 @@ class HandingOver(HttpToolsProtocol):
     """For ``uvicorn.Config(http=HandingOver)``."""
 
     _answering: RequestResponseCycle  # uvicorn's ``cycle`` is the request read last: of several at once, the last
-    _head: int | None = None  # bytes that came after a request's beginning; None: its headers are complete
+    _asked = False  # so there is one, and one that is answered or being answered
+    _in_head = False  # a request has begun, and its headers are not complete
+    _got_on = False  # with what is being read: a request began, its headers were complete, or a piece of its body came
+    _loose = 0  # bytes read since it last did
+    _deaf = False  # nothing is read any more
 
     def data_received(self, data: bytes) -> None:
         """Something arrived."""
+        if self._deaf:
+            return
+        self._got_on = False
         super().data_received(data)
-        if self._head is not None:
-            self._head = 0 if self._head == JUST_BEGUN else self._head + len(data)
-            if self._head > HEAD_BYTES and not self.transport.is_closing():
-                self._refuse(_ENDLESS, "A request began without end.")
+        self._loose = 0 if self._got_on else self._loose + len(data)
+        if self._loose > LOOSE_BYTES and not self.transport.is_closing():
+            self._refuse(_ENDLESS, "A request has no end.")
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self._head = JUST_BEGUN  # a part of this read is the end of the request before
+        self._in_head = self._got_on = True
         self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item] # ours, not ASGI's
 
     def on_headers_complete(self) -> None:
-        """It is known what is asked."""
-        self._head = None
+        """It is known what is asked. Of too many at once the last is that with which the connection ends.
+
+        Raises to end the reading. What was read is answered; the rest may be asked again (RFC 9112, section 9.3.2).
+        """
+        self._in_head, self._got_on = False, True
+        if len(self.pipeline) == PIPELINED:
+            self.pipeline[0][0].keep_alive = False
+            self._deaf = True
+            raise OverflowError("too many requests at once")
         super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            self.headers = []  # what follows a body in chunks is no part of its head (RFC 9110, section 6.5.1)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body arrived."""
+        self._got_on = True
+        super().on_body(body)
+
+    def on_response_complete(self) -> None:
+        """A request is answered; nothing more is read before all that wait are being answered."""
+        super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone, and with it whatever it asked."""
+        self.pipeline.clear()
+        if self._asked:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+        super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
         """What cannot be parsed never reaches the application: it is refused here, and the connection ends."""
-        self._refuse(_UNREADABLE, msg)
+        if not self._deaf:
+            self._refuse(_UNREADABLE, msg)
 
     def _refuse(self, problem: BadRequest, msg: str) -> None:
         request_id = secrets.token_hex(16)
         self.logger.warning("%s Its request id is %s.", msg, request_id)
+        if self._may_answer():
+            self._answer(problem, request_id)
+        self.transport.close()
+
+    def _may_answer(self) -> bool:
+        """Whether what is refused is what has to be answered next, and nothing of its answer has been sent."""
+        if not self._asked:
+            return True
+        if self._in_head:
+            return self.cycle.response_complete
+        return self.cycle is self._answering and not self.cycle.response_started
+
+    def _answer(self, problem: BadRequest, request_id: str) -> None:
         body = problem.document(instance="", request_id=request_id)
         headers = [
             *self.server_state.default_headers,
@@ -77,10 +127,9 @@ class HandingOver(HttpToolsProtocol):
         ]
         head = b"".join([b"%b: %b\r\n" % header for header in headers])
         self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[400], head, body))
-        self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._answering = cycle
+        self._answering, self._asked = cycle, True
         if cycle.scope["method"] != "HEAD":  # of whose answer there are no first bytes
             cycle.transport = HeadWithBody(cycle)  # type: ignore[assignment]  # all that a cycle asks of a transport
         super()._start_asgi_task(cycle, app)
