@@ -1,5 +1,6 @@
 """User tokens that an identity provider signs: a real key set over HTTP, rotated, withdrawn, away, and nonsense."""
 
+import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -74,6 +75,7 @@ class Provider:
     answer: bytes = b""
     status: int = 200
     asked: list[str] = field(default_factory=list)
+    may_answer: threading.Event = field(default_factory=threading.Event)
 
     def publish(self, *keys: Key) -> None:
         self.answer = json.dumps({"keys": [key.public for key in keys]}).encode()
@@ -83,10 +85,12 @@ class Provider:
 def provider() -> Iterator[Provider]:
     """An identity provider on loopback."""
     found = Provider()
+    found.may_answer.set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found.asked.append(self.path)
+            found.may_answer.wait(30)
             self.send_response(found.status)
             self.send_header("Content-Length", str(len(found.answer)))
             self.end_headers()
@@ -214,7 +218,10 @@ async def test_a_provider_that_answers_nonsense_is_503_to_try_again(
         problem(refusal, 503, "unavailable")
         assert refusal.headers["retry-after"]
         provider.publish(RSA)
-        assert await status(world, RSA.token(world)) == 200
+        async with asyncio.timeout(10):
+            while (again := await status(world, RSA.token(world))) == 503:  # noqa: ASYNC110  nobody is told
+                await asyncio.sleep(0.005)  # it is left alone for as long as it took to fail
+        assert again == 200
 
 
 async def test_a_provider_that_is_away_is_503_and_keys_of_machines_still_work(
@@ -224,6 +231,26 @@ async def test_a_provider_that_is_away_is_503_and_keys_of_machines_still_work(
     async with trusting(settings, provider) as world:
         problem(await world.client.get("/v1/feed", headers=RSA.token(world)), 503, "unavailable")
         ok(await world.client.get("/v1/feed", headers={**world.machine, "Leadfeed-User": "ana"}))
+
+
+async def test_a_provider_that_does_not_answer_is_asked_once_and_holds_up_nobody_who_does_not_need_it(
+    settings: Settings, provider: Provider
+) -> None:
+    provider.status = 500
+    provider.may_answer.clear()
+    async with trusting(settings, provider) as world:
+        asking = [asyncio.create_task(world.client.get("/v1/feed", headers=RSA.token(world))) for _ in range(40)]
+        async with asyncio.timeout(10):
+            while not provider.asked:  # noqa: ASYNC110  it is asked by a thread
+                await asyncio.sleep(0.005)
+        ok(await world.client.get("/v1/feed", headers={**world.machine, "Leadfeed-User": "ana"}))
+        assert (await world.client.get("/metrics")).status_code == 200, "what else is done in threads has threads"
+        assert not any(task.done() for task in asking)
+        await asyncio.sleep(0.2)  # it took long to fail
+        provider.may_answer.set()
+        for task in asking:
+            problem(await task, 503, "unavailable")
+    assert provider.asked == ["/keys"]
 
 
 async def test_stream_tokens_stay_ours(settings: Settings, provider: Provider) -> None:

@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import socket
+import stat
 from collections import Counter
 from datetime import timedelta
 from email.message import EmailMessage
@@ -42,6 +43,7 @@ async def test_a_worker_without_a_mail_server_fills_a_folder_shows_its_metrics_a
         await world.report(just_now(world, "l1", "Visited"))
         await until(lambda: len(list((tmp_path / "data" / "mailbox").glob("*.eml"))) == 1)
         (file,) = (tmp_path / "data" / "mailbox").glob("*.eml")
+        assert [stat.S_IMODE(one.stat().st_mode) for one in (file.parent, file)] == [0o700, 0o600]
         assert address_of(read(file.read_bytes())) == "ana@crm.example"
         shown = await metrics_with(port, 'leadfeed_mails_sent_total{kind="instant"} 1.0')
         assert "leadfeed_mails_queued" in shown

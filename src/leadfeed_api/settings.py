@@ -18,6 +18,10 @@ _URL_SCHEMES = re.compile(r"^(?:jdbc:)?(?:postgres|postgresql)(?:\+\w+)?://", re
 _ORIGIN = re.compile(
     r"(?P<site>(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\]))(?::(?P<port>[1-9][0-9]{0,4}))?/?"
 )
+_ANCESTOR = re.compile(
+    r"\*|'self'|'none'|[a-z][a-z0-9+.-]*:"
+    r"|(?:[a-z][a-z0-9+.-]*://)?(?:(?:\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?:[0-9]{1,5}|\*))?/?"
+)
 _OWN_PORTS = {"http": "80", "https": "443"}
 
 # Of libpq, JDBC, Prisma, Npgsql and SQLAlchemy.
@@ -85,6 +89,16 @@ def web_origin(written: str) -> str:
         raise ValueError("expected origins like https://crm.example.com (scheme, host, no path), or * for any")
     implied = found["port"] in {None, _OWN_PORTS.get(found["scheme"])}
     return found["site"] if implied else f"{found['site']}:{found['port']}"
+
+
+def frame_ancestor(source: str) -> str:
+    """One source of CSP's ``frame-ancestors``, for example ``https://*.example.com``; so it cannot end the directive.
+
+    Raises ``ValueError`` with what is expected otherwise.
+    """
+    if not _ANCESTOR.fullmatch(source.lower()):
+        raise ValueError("expected origins like https://crm.example.com, or https://*.example.com, 'self' or * for any")
+    return source
 
 
 def is_loopback(host: str) -> bool:
@@ -193,6 +207,11 @@ class Settings(BaseSettings):
     @classmethod
     def _servers(cls, value: str | None) -> str | None:
         return None if value is None else nats_urls(value)
+
+    @field_validator("frame_ancestors")
+    @classmethod
+    def _ancestors(cls, value: list[str]) -> list[str]:
+        return [frame_ancestor(source) for source in value]
 
     @field_validator("cors_origins")
     @classmethod

@@ -18,7 +18,7 @@ from leadfeed_api import __version__
 from leadfeed_api.cli.context import bring_up_to_date, fail, load_settings, plain_errors, reach, the_service
 from leadfeed_api.db.embedded import SETTINGS, EmbeddedPostgres
 from leadfeed_api.errors import Misconfigured
-from leadfeed_api.settings import Settings
+from leadfeed_api.settings import DEVELOPMENT_SECRET, Settings
 from leadfeed_api.stream.capacity import make_room
 from leadfeed_api.stream.protocol import HandingOver
 from leadfeed_api.subscriptions.delivery.worker import POOL_SIZE, demand_usable
@@ -64,6 +64,10 @@ def _told(settings: Settings, workers: int) -> Iterator[None]:
         workers=workers,
         mail=settings.with_delivery,
     )
+    if settings.jwt_secret == DEVELOPMENT_SECRET:
+        log.warning(
+            "development-secret", advice="whoever reaches this service can sign tokens: set LEADFEED_JWT_SECRET"
+        )
     try:
         yield
     finally:

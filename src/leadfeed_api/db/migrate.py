@@ -32,8 +32,9 @@ def migrate(url: str, *, patience_ms: int = 5_000) -> None:
     """Brings the database at ``url`` to the newest revision. Several processes may call it at once.
 
     Waits ``patience_ms`` for a table that is in use, rather than have everybody queue behind it; then raises
-    ``Unavailable``, and nothing was changed. So it does when a newer version has migrated the database. What makes a
-    database unusable is raised as elsewhere, without SQLAlchemy's wrapping.
+    ``Unavailable``: what was changed before that suits both versions, and is passed over the next time. Likewise where
+    a newer version has migrated the database. What makes a database unusable is raised as elsewhere, without
+    SQLAlchemy's wrapping.
     """
     config = alembic_config(url)
     config.attributes["lock_timeout_ms"] = patience_ms
@@ -46,7 +47,7 @@ def migrate(url: str, *, patience_ms: int = 5_000) -> None:
     except DBAPIError as error:
         cause = error.orig and error.orig.__cause__
         if isinstance(cause, asyncpg.LockNotAvailableError):
-            raise Unavailable("A table that has to change is in use. Nothing was changed; try again.") from error
+            raise Unavailable("A table that has to change is in use. Nothing is half done; try again.") from error
         if isinstance(cause, UNUSABLE):
             raise cause from None
         raise

@@ -42,7 +42,12 @@ LOST = (
     asyncpg.ReadOnlySQLTransactionError,  # what was the primary is a standby now; this connection is not lent again
 )
 # What ends one statement that waited or worked too long; the connection is as good as before, or is not lent again.
-HELD_UP = (TimeoutError, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
+HELD_UP = (
+    TimeoutError,
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,  # of two who wait for each other, for ever, this one
+)
 # What the operator has to put right, where a command begins with it: the address, the rights, the server.
 UNUSABLE = (
     NoConnection,

@@ -8,6 +8,7 @@ neither passes for the other. Knows no table.
 import asyncio
 import time
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +28,7 @@ LEEWAY_S = 5
 ROLES = frozenset({"rep", "admin"})
 LATEST = 2**63 - 1  # a Unix time; clocks know no later one, and arithmetic with floats fails far beyond
 REMEMBERED = 20_000  # verified tokens, some 10 MB
+_UNFETCHED = "The identity provider's keys cannot be fetched now. Try again shortly."
 # What the library raises for a token that is not good, and for one that was made to break its reader.
 UNVERIFIABLE = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
@@ -57,6 +59,10 @@ class Tokens:
         # The library keeps the key set for 5 minutes: a key that the provider withdraws is refused from then on. For a
         # key that is not in it, it fetches the set anew, unless it did so less than 30 seconds ago.
         self._jwks = jwt.PyJWKClient(settings.jwks_url, timeout=5) if settings.jwks_url else None
+        # One thread, and nobody else's: while the provider does not answer, who needs it waits for one and the same
+        # question, and whoever does not is not held up.
+        self._asking = ThreadPoolExecutor(1, "identity-provider")
+        self._not_before = 0.0  # is it asked again, by the clock of ``time.monotonic``
 
     def for_user(self, org: str, user_id: str, *, role: str, ttl: timedelta) -> tuple[str, datetime]:
         """A signed user token and when it ends. For development and tests: elsewhere the CRM signs its own."""
@@ -73,7 +79,7 @@ class Tokens:
         if self._jwks is None:
             return self._verify_ours(token)
         # Intentional: in a thread, because the client fetches the key set with blocking I/O when it meets a new key.
-        key = await asyncio.to_thread(self._published_key, token)
+        key = await asyncio.get_running_loop().run_in_executor(self._asking, self._published_key, token)
         return _claims(_decode(token, key, ASYMMETRIC, self._audience, self._issuer))
 
     def _verify_ours(self, token: str) -> Claims:
@@ -106,21 +112,26 @@ class Tokens:
     def _published_key(self, token: str) -> jwt.PyJWK:
         if self._jwks is None:
             raise InvalidToken
+        began = time.monotonic()
+        if began < self._not_before:
+            raise Unavailable(_UNFETCHED)
         try:
             self._jwks.get_jwk_set()  # from memory, mostly; whatever fails here is the provider's fault
         except (jwt.PyJWTError, OSError, ValueError) as error:
-            raise _unfetched(error) from error
+            raise self._unfetched(error, began) from error
         try:
             return self._jwks.get_signing_key_from_jwt(token)
         except jwt.PyJWKClientConnectionError as error:
-            raise _unfetched(error) from error
+            raise self._unfetched(error, began) from error
         except UNVERIFIABLE as error:
             raise InvalidToken from error
 
-
-def _unfetched(error: Exception) -> Unavailable:
-    log.warning("keys-unfetched", reason=repr(error))
-    return Unavailable("The identity provider's keys cannot be fetched now. Try again shortly.")
+    def _unfetched(self, error: Exception, began: float) -> Unavailable:
+        """Then the provider is left alone for as long as it took to fail."""
+        now = time.monotonic()
+        self._not_before = now + (now - began)
+        log.warning("keys-unfetched", reason=repr(error))
+        return Unavailable(_UNFETCHED)
 
 
 def _decode(token: str, key: Any, algorithms: list[str], audience: str, issuer: str) -> dict[str, Any]:

@@ -25,7 +25,10 @@ from leadfeed_api.stream.conversation import Conversation
 from leadfeed_api.stream.lent import lent
 
 EXTENSION = "leadfeed.protocol"
-_UNREADABLE = BadRequest("What arrived is no HTTP request. Text outside ASCII is percent-encoded in an address.")
+_UNREADABLE = BadRequest(
+    "What arrived is no HTTP request that can be read. Its method is unknown, its address is longer than 64 KB or has "
+    "text outside ASCII that is not percent-encoded, or its form is wrong."
+)
 _ENDLESS = BadRequest(
     "The address and the headers of a request may have 64 KB together, and so may what ends its body."
 )

@@ -1,6 +1,8 @@
 """How Alembic reaches the database: through asyncpg, with a lock timeout, one migrator at a time."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from alembic import context
 from sqlalchemy import Connection
@@ -14,14 +16,13 @@ from leadfeed_api.settings import Settings
 
 LOCK_TIMEOUT_MS = 5_000  # a migration that cannot have its lock gives up, rather than queue everybody behind it
 ONE_MIGRATOR = 0x6C656164  # advisory lock: several processes may start at once
+ASK_AGAIN_S = 0.1
 
 
 def _run(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=Table.metadata, compare_server_default=True)
-    patience_ms = int(context.config.attributes.get("lock_timeout_ms", LOCK_TIMEOUT_MS))
+    patience_ms = int(context.config.attributes.setdefault("lock_timeout_ms", LOCK_TIMEOUT_MS))
     with context.begin_transaction():
-        # Intentional: in this order. Another migrator is waited for, however long it takes; a busy table is not.
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_MIGRATOR})")
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {patience_ms}")
         context.run_migrations()
 
@@ -30,11 +31,31 @@ async def _connect_and_run() -> None:
     url = context.config.attributes["database_url"]
     engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connect(url), poolclass=NullPool)
     try:
-        async with engine.connect() as connection:
+        async with _alone(url), engine.connect() as connection:
             await connection.run_sync(_run)
             await connection.commit()
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def _alone(url: str) -> AsyncIterator[None]:
+    """Nobody else migrates meanwhile: another migrator is waited for, however long it takes; a busy table is not.
+
+    Intentional: by a connection of its own, since a step may commit in between. And without a statement that waits, or
+    a transaction that has asked in vain: a step that builds an index waits for the end of all that have a snapshot.
+    """
+    connection = await connect(url)
+    try:
+        while True:
+            async with connection.transaction():
+                if await connection.fetchval(f"SELECT pg_try_advisory_xact_lock({ONE_MIGRATOR})"):
+                    await connection.execute("SELECT")  # by now the answer's snapshot is gone, too
+                    yield
+                    return
+            await asyncio.sleep(ASK_AGAIN_S)
+    finally:
+        await connection.close()
 
 
 def _take_the_environment() -> None:

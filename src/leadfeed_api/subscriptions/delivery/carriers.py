@@ -7,6 +7,7 @@ otherwise. Knows nothing of moments or recipients.
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -48,7 +49,8 @@ class Carrier(Protocol):
 class Mailbox:
     """A folder of ``.eml`` files, one a message: where mail goes while no mail server is set.
 
-    A message carried twice is one file, so nothing has to be noted down before it leaves.
+    A message carried twice is one file, so nothing has to be noted down before it leaves. Who runs the service may read
+    them, and nobody else on the machine: their links work.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,7 +70,8 @@ class Mailbox:
         """Nothing is open."""
 
     def _write(self, envelope: Envelope) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished = self.folder / f".{envelope.name}"
-        unfinished.write_bytes(envelope.message)
+        with open(unfinished, "wb", opener=partial(os.open, mode=0o600)) as file:
+            file.write(envelope.message)
         os.replace(unfinished, self.folder / f"{envelope.name}.eml")
