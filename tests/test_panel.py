@@ -1,10 +1,11 @@
 """The panel in a real browser: what a rep sees, and that it is at once what a fresh page would show."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.async_api import BrowserContext, expect
+from playwright.async_api import BrowserContext, Route, expect
 
 from browser import Desk, Panel, panel_url
 from world import MONDAY, Service, World, ok
@@ -354,3 +355,46 @@ async def test_any_origin_may_load_the_module_and_only_named_ones_may_frame_the_
     assert "unsafe" not in policy
     assert (await world.client.get("/panel/panel.html")).status_code == 404
     assert (await world.client.get("/panel/..%2froutes.py")).status_code == 404
+
+
+async def test_milestones_are_shown_one_by_one_and_repeats_of_other_types_together(
+    world: World, context: BrowserContext
+) -> None:
+    """Each says something else, and none of them may be missed."""
+    await world.people("ana", leads={"mia": "ana"})
+    for number in range(3):
+        await world.report(
+            world.moment("mia", description=f"saw page {number}", type="web"),
+            world.moment("mia", description=f"asked for {number}", type="milestone"),
+        )
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    for number in range(3):
+        await expect(panel.row(f"asked for {number}")).to_be_visible()
+    await expect(panel.rows).to_have_count(4)
+    await expect(panel.row("saw page 2")).to_contain_text("+2")
+
+
+@pytest.mark.parametrize("more", [{"bare": "1"}, {}], ids=["alone", "beside the demo's record"])
+async def test_whoever_sees_their_own_feed_alone_is_never_shown_the_demos_crm(
+    world: World, context: BrowserContext, more: dict[str, str]
+) -> None:
+    await world.people("ana", leads={"mia": "ana"})
+    page = await context.new_page()
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    await context.route("**/panel/page.js", hold)
+    await page.goto(panel_url(world, "ana", **more), wait_until="commit")
+    record = page.get_by_text("Enterprise plan, 120 seats", exact=True)
+    await expect(record).to_be_attached()
+    await expect(record).to_be_hidden()
+    held.set()
+    if more:
+        await expect(page.locator("lead-feed")).to_be_visible()
+        await expect(record).to_be_hidden()
+        assert await page.title() == "Lead feed"
+    else:
+        await expect(record).to_be_visible()

@@ -244,7 +244,9 @@ async def test_a_session_that_ended_is_said_and_goes_on_with_the_next_token(
         panel = await Panel.open(context, f"{proxy.origin}/panel#token={stale}")
         await expect(panel.element).to_contain_text("You are not signed in")
 
-        await panel.element.evaluate("(element, token) => { element.token = token; }", world.token("ana"))
+        await panel.element.evaluate(
+            "(element, token) => { element.token = token; }", world.token("ana", ttl=timedelta(hours=2))
+        )
 
         await panel.shows("still here")
         await panel.live()
@@ -269,7 +271,9 @@ async def test_a_session_that_ends_while_one_reads_goes_on_where_it_was(
         place = "document.querySelector('lead-feed').shadowRoot.querySelector('.scroller').scrollTop"
         before = await panel.page.evaluate(place)
         await context.unroute("**/v1/**")
-        await panel.element.evaluate("(element, token) => { element.token = token; }", world.token("ana"))
+        await panel.element.evaluate(
+            "(element, token) => { element.token = token; }", world.token("ana", ttl=timedelta(hours=2))
+        )
 
         await expect(panel.element.get_by_role("alert")).to_be_empty()
         await expect(panel.rows).to_have_count(119)  # what happened meanwhile has been looked up

@@ -112,7 +112,15 @@ async def test_my_subscriptions_are_paused_changed_and_ended_in_place(world: Wor
     await line.get_by_role("button", name="Pause").click()
     await expect(line.get_by_role("button", name="Resume")).to_be_visible()
     assert (await subscriptions(world))[0]["paused"] is True
+    struck = "line => getComputedStyle(line.querySelector('strong')).textDecorationLine"
+    assert await line.evaluate(struck) == "line-through"
+    await panel.page.keyboard.press("Escape")
+    await panel.menu("My subscriptions")
+    await expect(line.get_by_role("button", name="Resume")).to_be_visible()
+    assert await line.evaluate(struck) == "line-through", "as it was left"
     await line.get_by_role("button", name="Resume").click()
+    await expect(line.get_by_role("button", name="Pause")).to_be_visible()
+    assert await line.evaluate(struck) == "none"
     await line.get_by_label("How often").select_option("hourly")
     await expect(line.get_by_label("How often")).to_be_enabled()
     assert [(one["paused"], one["frequency"]) for one in await subscriptions(world)] == [(False, "hourly")]

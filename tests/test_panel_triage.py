@@ -128,6 +128,38 @@ async def test_reading_and_unreading_is_at_once_and_undone_by_one_key(world: Wor
     await settled(world)
 
 
+async def test_undo_goes_back_one_deed_after_the_other_and_no_further(world: World, panel: Panel) -> None:
+    await panel.row("clicked a mail").focus()
+    keys = panel.page.keyboard
+    await keys.press("e")
+    await settled(world, "clicked a mail")
+    await keys.press("j")
+    await keys.press("e")
+    await settled(world, "clicked a mail", "saw prices")
+    await keys.press("u")
+    await settled(world, "clicked a mail")
+    await keys.press("u")
+    await settled(world)
+    await keys.press("u")
+    await expect(panel.toast).to_contain_text("Nothing to undo")
+    await settled(world)
+
+
+async def test_escape_empties_the_search_and_then_leaves_it(panel: Panel) -> None:
+    await panel.row("clicked a mail").focus()
+    await panel.page.keyboard.press("/")
+    search = panel.element.get_by_role("searchbox")
+    await search.fill("prices")
+    await panel.shows("saw prices")
+    await panel.page.keyboard.press("Escape")
+    await panel.shows("came to the webinar", "asked for a demo", "clicked a mail", "saw prices")
+    await expect(search).to_be_focused()
+    await panel.page.keyboard.press("Escape")
+    await expect(search).not_to_be_focused()
+    await panel.page.keyboard.press("j")  # the list's keys are at work again
+    await expect(panel.rows.nth(1)).to_be_focused()
+
+
 async def test_marking_up_to_here_marks_what_is_above_and_not_what_waits(world: World, panel: Panel) -> None:
     await panel.row("clicked a mail").focus()
     await world.report(world.moment("leo", description="waits above"))

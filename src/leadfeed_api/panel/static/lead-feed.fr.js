@@ -5,7 +5,7 @@ export default {
   "feed": "Moments marquants, du plus récent au plus ancien",
   "loading": "Chargement…", "retry": "Réessayer",
   "undo": "Annuler", "menu": "Menu",
-  "live": "En direct", "live.connecting": "Connexion…", "live.reconnecting": "Reconnexion…", "live.offline": "Hors ligne depuis {time}",
+  "live": "En direct", "live.connecting": "Connexion…", "live.reconnecting": "Reconnexion…", "live.offline": "Hors ligne · {time}",
   "type.web": "Web", "type.email": "E-mail", "type.milestone": "Étape clé",
   "because.owned": "votre lead", "because.watched": "suivi", "because.both": "votre lead, suivi",
   "time.now": "à l’instant", "time.minutes": "{n} min", "time.hours": "{n} h",

@@ -13,7 +13,9 @@ panel.setAttribute("fragment", "view");
 const languages = [...find("language").options].map((option) => option.value);
 panel.setAttribute("lang", given.get("lang") ?? languages.find((one) => navigator.language.startsWith(one)) ?? "en");
 if (given.get("token")) panel.setAttribute("token", given.get("token"));
+// Until it is known that this is the demo, nothing of its CRM is shown: whoever waits for their own feed would see it.
 root.toggleAttribute("data-bare", given.has("bare") || !given.get("token"));
+if (!root.hasAttribute("data-bare")) document.title = "Initech · CRM";
 if (!framed) panel.setAttribute("title-count", "");
 document.querySelector("aside").append(panel);
 

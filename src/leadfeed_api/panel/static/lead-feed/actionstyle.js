@@ -49,7 +49,7 @@ legend { padding: 0; margin-block-end: 4px; color: var(--faint); font-size: .89e
 
 .menu { position: fixed; inset: auto; margin: 0; padding: 5px; min-inline-size: 200px; max-inline-size: min(320px, calc(100vw - 16px)); color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: 10px; box-shadow: 0 10px 34px rgb(0 0 0 / .2); font: inherit; }
 .menu button { display: flex; align-items: center; gap: 10px; inline-size: 100%; padding: 6px 9px; border-radius: 6px; }
-.menu button span { flex: 1; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.menu button span { flex: 1; overflow-wrap: anywhere; }
 .menu button .icon { color: var(--faint); }
 .menu button:hover, .menu button:focus { background: var(--hover); outline-offset: -2px; }
 .menu [aria-checked=true]::after { content: "✓"; color: var(--accent); font-weight: 700; }

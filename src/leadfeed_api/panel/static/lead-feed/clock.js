@@ -2,11 +2,11 @@
 // A laptop whose clock is wrong, or jumps, still shows the right "3 min".
 
 const FORMATS = {
-  hour: { hour: "numeric", minute: "2-digit" },
+  hour: { timeStyle: "short" },
   weekday: { weekday: "long" },
   date: { weekday: "short", day: "numeric", month: "long" },
-  dated: { day: "numeric", month: "long", year: "numeric" },
-  exact: { weekday: "long", day: "numeric", month: "long", year: "numeric", hour: "numeric", minute: "2-digit" },
+  dated: { dateStyle: "long" },
+  exact: { dateStyle: "full", timeStyle: "short" },
 };
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -38,9 +38,8 @@ function thing(name, about, ...controls) {
 }
 
 /** A button that does something once and then stands for the opposite, so that a slip is mended where it happened. */
-function toggle(panel, names, labels, actions, problem, said) {
-  let on = true;
-  const button = iconButton(names[0], labels[0], { class: "tool on" });
+function toggle(panel, names, labels, actions, problem, on = true) {
+  const button = iconButton(names[on ? 0 : 1], labels[on ? 0 : 1], { class: on ? "tool on" : "tool" });
   button.addEventListener("click", () =>
     busy(panel, button.closest("li"), problem, async () => {
       await actions[on ? 0 : 1]();
@@ -49,7 +48,6 @@ function toggle(panel, names, labels, actions, problem, said) {
       for (const attribute of ["title", "aria-label"]) button.setAttribute(attribute, labels[on ? 0 : 1]);
       button.setAttribute("class", on ? "tool on" : "tool");
       button.closest("li").toggleAttribute("data-gone", !on);
-      said?.(on);
     }),
   );
   return button;
@@ -113,10 +111,8 @@ export function openSubscriptions(panel) {
         "aria-label": words("subscribe.often"),
         onchange: () => change({ frequency: often.value }),
       });
-      const pause = toggle(panel, one.paused ? ["play", "pause"] : ["pause", "play"], one.paused ? [words("resume"), words("pause")] : [words("pause"), words("resume")], [
-        () => feed.client.send("PATCH", address(one), { paused: !one.paused }),
-        () => feed.client.send("PATCH", address(one), { paused: Boolean(one.paused) }),
-      ], problem);
+      const paused = (yes) => () => feed.client.send("PATCH", address(one), { paused: yes });
+      const pause = toggle(panel, ["pause", "play"], [words("pause"), words("resume")], [paused(true), paused(false)], problem, !one.paused);
       const end = iconButton("bin", words("delete"), {
         onclick: () =>
           busy(panel, line, problem, async () => {
@@ -127,6 +123,7 @@ export function openSubscriptions(panel) {
           }),
       });
       const line = thing(described(panel, one), recipients(panel, one), often, pause, end);
+      line.toggleAttribute("data-gone", one.paused);
       return line;
     },
   });

@@ -14,7 +14,7 @@ export async function mark(panel, ids, read, done = null) {
   if (!changed.length) return;
   const back = { kind: "marked", data: { ids: changed, read: !read } };
   feed.spread({ kind: "marked", data: { ids: changed, read } });
-  did(panel, done ?? (read ? "done.read" : "done.unread"), { n: changed.length }, () => mark(panel, changed, !read, "done.undone"));
+  did(panel, done ?? (read ? "done.read" : "done.unread"), { n: changed.length }, !done && (() => mark(panel, changed, !read, "done.undone")));
   try {
     for (let from = 0; from < changed.length; from += AT_ONCE) {
       await feed.client.send("POST", read ? "/v1/feed/read" : "/v1/feed/unread", { ids: changed.slice(from, from + AT_ONCE) });
@@ -53,11 +53,11 @@ function unmark(panel, ids) {
 }
 
 /** Watches a lead, or stops. */
-export function watch(panel, lead, on) {
+export function watch(panel, lead, on, back = true) {
   return attempt(panel, async () => {
     await panel.feed.client.send(on ? "PUT" : "DELETE", `/v1/watchlist/${encodeURIComponent(lead.id)}`);
     panel.feed.recheck(lead.id);
-    did(panel, on ? "done.watched" : "done.unwatched", { name: lead.name }, () => watch(panel, lead, !on));
+    did(panel, on ? "done.watched" : "done.unwatched", { name: lead.name }, back && (() => watch(panel, lead, !on, false)));
   });
 }
 

@@ -29,7 +29,7 @@ function grouped(items) {
   for (const item of items) {
     const key = `${item.type} ${item.lead.id}`;
     let group = growing.get(key);
-    if (!group || instantOf(group[0]) - instantOf(item) > REPEATED_WITHIN_MS) {
+    if (!group || item.type === "milestone" || instantOf(group[0]) - instantOf(item) > REPEATED_WITHIN_MS) {
       group = [];
       growing.set(key, group);
     }

@@ -36,6 +36,7 @@ function press(panel, event) {
   // Caps Lock makes capitals as well, and means nothing by them.
   const key = event.key.length > 1 ? event.key : shiftKey ? event.key.toUpperCase() : event.key.toLowerCase();
   if (event.altKey || event.metaKey) return false;
+  if (key === "Escape" && target.type === "search" && !target.value) panel.list.takeFocus();
   // A page that keeps the focus in a window of its own listens for the Tab key.
   if (target.closest("dialog, [popover], input, select, textarea")) return !ctrlKey && key !== "Tab";
   if (ctrlKey) {

@@ -32,6 +32,6 @@ export class Liveness {
       this.now = { state: "offline", since: lost };
       this.changed();
     };
-    this.#timer = setTimeout(offline, navigator.onLine ? LOST_MS : 0);
+    this.#timer = setTimeout(offline, navigator.onLine ? LOST_MS + lost - this.clock.now() : 0);
   }
 }

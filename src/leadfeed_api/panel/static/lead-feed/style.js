@@ -44,12 +44,11 @@ kbd { font: 500 .82em/1.5 ui-monospace, Consolas, monospace; color: var(--soft);
 }
 header { display: flex; align-items: center; gap: 8px; padding-block: 8px 4px; padding-inline: 16px 8px; min-inline-size: 0; }
 h2 { font-size: 1.08em; font-weight: 650; letter-spacing: -.005em; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
-.live { display: flex; align-items: center; gap: 6px; padding: 3px; color: var(--faint); font-size: .89em; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; min-inline-size: 0; }
-.live::before { content: ""; flex: none; inline-size: 7px; block-size: 7px; border-radius: 50%; background: var(--faint); }
+.live { flex: none; display: flex; align-items: center; gap: 6px; padding: 3px; color: var(--faint); font-size: .89em; white-space: nowrap; }
+.live::before { content: ""; flex: none; inline-size: 7px; block-size: 7px; border-radius: 50%; background: currentColor; }
 .live[data-state=live]::before { background: var(--green); box-shadow: 0 0 0 3px color-mix(in srgb, var(--green) 18%, transparent); }
 .live[data-state=offline] { color: var(--amber); }
-.live[data-state=offline]::before { background: var(--amber); }
-.live[data-state=reconnecting]::before, .live[data-state=connecting]::before { animation: breathe 1.4s ease-in-out infinite; }
+.live[data-state$=ing]::before { animation: breathe 1.6s ease-in-out infinite; }
 header .tools { display: flex; margin-inline-start: auto; }
 .tool { display: grid; place-items: center; inline-size: 30px; block-size: 28px; border-radius: 7px; color: var(--soft); }
 .tool:hover, .tool[aria-expanded=true] { background: var(--hover); color: var(--ink); }
@@ -152,8 +151,7 @@ footer { display: flex; align-items: center; justify-content: flex-end; gap: 10p
   .who { flex-wrap: wrap; row-gap: 0; }
   .name { flex: 1 1 0; }
   .account { flex: 1 0 100%; order: 1; }
-  .live { font-size: 0; gap: 0; }
-  .live[data-state=offline] { font-size: .8em; gap: 6px; }
+  .live[data-state=live] { font-size: 0; gap: 0; }
   .drawer { grid-template-columns: 1fr; }
   .foot { column-gap: 6px; }
   .hints { display: none; }
