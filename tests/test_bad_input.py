@@ -17,7 +17,7 @@ from leadfeed_api.ingestion import routes as ingestion_routes
 from leadfeed_api.ingestion.envelopes import open_envelope
 from leadfeed_api.settings import Settings
 from statements import Statements
-from world import Service, World, listening, ok
+from world import Service, World, listening, ok, problem
 
 pytestmark = pytest.mark.anyio
 
@@ -508,3 +508,37 @@ async def test_what_is_hardly_http_is_refused_by_whoever_reads_it_first(wired: W
     assert f"\r\nx-request-id: {document['request_id']}".encode() in about
     assert (document["status"], set(document) >= {"type", "title", "detail", "instance"}) == (int(said[9:12]), True)
     await wired.report(wired.moment("l1"))
+
+
+BODILESS = (
+    ("POST", "/v1/stream-tokens", 201), ("PUT", "/v1/watchlist/l1", 204), ("POST", "/v1/feed-link/rotate", 200),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "status"), BODILESS, ids=[path for _, path, _ in BODILESS])
+async def test_an_address_that_takes_no_fields_refuses_them(world: World, method: str, path: str, status: int) -> None:
+    """Whoever sends one believes that it is heeded."""
+    await world.people("ana", leads={"l1": "ana"})
+    ok(await world.client.patch("/v1/settings", headers=world.machine, json={"rss_enabled": True}))
+    rep = {**world.rep("ana"), "Content-Type": "application/json"}
+    for body in (b'{"ttl": 5}', b"garbage{", b"[]", b"\xff"):
+        document = problem(await world.client.request(method, path, headers=rep, content=body), 422, "invalid")
+        assert document["errors"] == [{"pointer": "", "detail": "this address takes no fields"}]
+    stranger = await world.client.request(
+        method, path, headers={"Content-Type": "application/json"}, content=b"garbage{"
+    )
+    problem(stranger, 401, "not-authenticated")
+    for body in (b"", b"{}", b" {} "):
+        answer = await world.client.request(method, path, headers=rep, content=body)
+        assert answer.status_code == status, (body, answer.text)
+
+
+async def test_what_is_answered_to_one_is_kept_by_nobody_else(world: World) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    for path, headers in (
+        ("/v1/watchlist", world.rep("ana")), ("/v1/subscriptions", world.rep("ana")), ("/v1/mutes", world.rep("ana")),
+        ("/v1/settings", world.machine), ("/v1/api-keys", world.machine), ("/v1/outbox", world.machine),
+        ("/v1/feed", world.rep("ana")), ("/v1/best-bets", world.rep("ana")), ("/v1/mail-preferences", world.rep("ana")),
+    ):  # fmt: skip
+        answer = await world.client.get(path, headers=headers)
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "private, no-store"), path

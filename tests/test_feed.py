@@ -197,3 +197,18 @@ async def test_long_query_strings_do_not_stay_in_memory(world: World) -> None:
     finally:
         tracemalloc.stop()
     assert kept < 30 * 50_000 / 2
+
+
+async def test_text_is_found_however_its_accents_were_written(world: World) -> None:
+    """One character or two: nobody can see which, and ids alone are taken as they are."""
+    composed, apart = "Étude des prix", "E\u0301tude des prix"
+    await world.people("ana", leads={"Zoe\u0308": "ana"})
+    await world.sync(leads=[{"id": "Zoe\u0308", "name": "Jose\u0301", "owner_id": "ana"}])
+    await world.report(world.moment("Zoe\u0308", description=apart, external_id="e\u0301"))
+    for said in (composed, apart, "José", "Jose\u0301", "jos\u00e9"):
+        (item,) = (await world.page("ana", q=said))["items"]
+        assert (item["description"], item["lead"]["id"]) == (composed, "Zoe\u0308")
+    answer = await world.client.post(
+        "/v1/moments", headers=world.machine, json={"moments": [world.moment("Zoe\u0308", external_id="é")]}
+    )
+    assert ok(answer)["accepted"] == 1, "another identity"

@@ -83,6 +83,24 @@ async def test_an_address_that_is_none_is_said_in_the_form_and_nothing_is_lost(w
     assert await subscriptions(world) == []
 
 
+async def test_words_that_are_none_are_asked_for_where_they_belong(world: World, panel: Panel) -> None:
+    await panel.do("of Mia", "Subscribe")
+    await panel.sheet.get_by_label("Moments that mention these words:").check()
+    for given in ("", "!!!"):
+        await panel.sheet.get_by_label("Words", exact=True).fill(given)
+        await panel.sheet.get_by_role("button", name="Subscribe").click()
+        await expect(panel.sheet.get_by_role("alert")).to_have_text("Write at least one word.")
+        await expect(panel.sheet.get_by_label("Words", exact=True)).to_be_focused()
+    assert await subscriptions(world) == []
+
+
+async def test_whoever_has_to_agree_first_is_said_not_to_be_mailed_yet(panel: Panel) -> None:
+    await panel.do("of Mia", "Subscribe")
+    await panel.sheet.get_by_label("To").fill("guest@partner.example")
+    await panel.sheet.get_by_role("button", name="Subscribe").click()
+    await expect(panel.toast).to_contain_text("not confirmed yet by its owner")
+
+
 async def test_what_the_service_says_of_mail_is_said_in_the_panels_language(world: World, panel: Panel) -> None:
     await panel.element.evaluate("element => { element.lang = 'fr'; }")
     await panel.do("of Mia", "S’abonner")

@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Annotated, Any
+from unicodedata import normalize
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
@@ -59,8 +60,11 @@ class Incoming(Closed):
 
 
 def clean(text: str) -> str:
-    """One line that any database, feed and terminal can hold: controls and unpaired surrogates become single blanks."""
-    return _CONTROLS.sub(" ", text).strip()
+    """One line that any database, feed and terminal can hold: controls and unpaired surrogates become single blanks.
+
+    Composed (NFC), as most write and all search: an "é" of two characters is found by one of one, and the other way.
+    """
+    return normalize("NFC", _CONTROLS.sub(" ", text).strip())
 
 
 def without_turns(text: str) -> str:

@@ -30,6 +30,7 @@ LONGEST_MEDIA_TYPE = 256  # characters, with its parameters; anybody may send on
 MAX_BODY_BYTES = 4 * 1024 * 1024
 SHORT = 256 * 1024  # bytes: the strangest body of so many holds the loop for 50 ms, one of 4 MB for most of a second
 BODY_SECONDS = 30.0  # for a whole body to arrive: 4 MB at 1.1 Mbit/s
+_WITH_A_BODY = frozenset({"POST", "PUT", "PATCH"})
 LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]
 
 
@@ -185,18 +186,26 @@ class StrictRoute(APIRoute):
         """The usual handler, given a :class:`StrictRequest`."""
         handle = super().get_route_handler()
         enter = self._dependencies_alone()
-        known = _query_names(self.dependant) if self.path.startswith("/v1/") else None
+        is_ours = self.path.startswith("/v1/")
+        known = _query_names(self.dependant) if is_ours else None
+        takes_none = self.body_field is None and "requestBody" not in (self.openapi_extra or {})
 
         async def strictly(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
             unknown = known is not None and not known.issuperset(strict.query_params)
-            if unknown or self.body_field is not None:
+            unasked = takes_none and strict.method in _WITH_A_BODY and _has_a_body(strict.scope)
+            if unknown or unasked or self.body_field is not None:
                 await enter(strict)
             if unknown:
                 raise Invalid(errors=[{"detail": "unknown query parameter"}])
+            if unasked:
+                await _demand_nothing(strict)
             if self.body_field is not None and await strict.body():
                 demand_json(strict.headers)
-            return await handle(strict)
+            answer = await handle(strict)
+            if is_ours:
+                answer.headers.setdefault("Cache-Control", "private, no-store")  # everybody's own
+            return answer
 
         return strictly
 
@@ -218,6 +227,12 @@ class StrictRoute(APIRoute):
 
 async def _nothing() -> Response:
     return Response()
+
+
+async def _demand_nothing(request: Request) -> None:
+    """Raises ``Invalid`` unless the body is empty or ``{}``: who sends a field believes that it is heeded."""
+    if (await request.body()).strip() not in {b"", b"{}"}:
+        raise Invalid(errors=[{"pointer": "", "detail": "this address takes no fields"}])
 
 
 def _query_names(dependant: Dependant) -> frozenset[str] | None:

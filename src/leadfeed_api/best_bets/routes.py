@@ -71,7 +71,6 @@ async def list_best_bets(
         kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
         url = f"{configured.base_url}/v1/best-bets?{urlencode([*kept, ('cursor', next_cursor)])}"
         response.headers["Link"] = f'<{url}>; rel="next"'
-    response.headers["Cache-Control"] = "private, no-store"
     return BestBets.model_construct(items=items, next_cursor=next_cursor)
 
 

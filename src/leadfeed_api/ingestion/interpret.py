@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import compress, repeat
 from typing import Annotated, Any, NamedTuple
+from unicodedata import is_normalized
 
 import msgspec
 from pydantic import ValidationError
@@ -111,7 +112,7 @@ def _read_among(items: Sequence[object], plain: Sequence[bool], now: datetime) -
 def read_plain(items: Sequence[PlainMoment], now: datetime, *, printable: bool = False) -> list[Candidate] | None:
     """What nearly every batch is, read without the schema, field by field for all at once; None where in doubt.
 
-    ``printable``: the caller knows already that no text holds a character that is not.
+    ``printable``: the caller knows already that no text holds a character that is not, or is not composed.
 
     Intentional: a second spelling of :class:`MomentIn`, and only of what is beyond doubt: plain text in every field and
     no rare one. It refuses nothing; what it does not take, the schema judges, in many times as long. A property test
@@ -125,7 +126,7 @@ def read_plain(items: Sequence[PlainMoment], now: datetime, *, printable: bool =
     different = set(descriptions)  # a batch names few of most of them
     if not _are_clean(different):
         return None
-    if not printable and not "".join(different.union(sources, external_ids, lead_ids)).isprintable():
+    if not printable and not _is_plain_text("".join(different.union(sources, external_ids, lead_ids))):
         return None
     try:
         times = _times([one.occurred_at for one in items], now)
@@ -144,6 +145,11 @@ def _times(said: Sequence[str | None], now: datetime) -> Iterable[datetime]:
     if max(times) > now + EARLY:
         raise ValueError("more than one hour in the future")
     return times
+
+
+def _is_plain_text(text: str) -> bool:
+    """Whether it is printable and composed; False where in doubt."""
+    return text.isprintable() and is_normalized("NFC", text)
 
 
 def _are_clean(texts: AbstractSet[str]) -> bool:

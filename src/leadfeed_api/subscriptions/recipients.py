@@ -217,7 +217,12 @@ async def _own_address(connection: Connection, org_id: int, user_id: str) -> str
     address = mail_address(await connection.fetchval(ADDRESS_OF_USER, org_id, user_id))
     if address is None:
         raise Invalid(
-            errors=[{"pointer": "/recipients", "detail": "the CRM has sent no e-mail address of yours; name one"}]
+            errors=[
+                {
+                    "pointer": "/recipients",
+                    "detail": "the CRM has sent no address of yours that mail could go to; name one",
+                }
+            ]
         )
     return address
 

@@ -45,16 +45,15 @@ async def mark_unread(wanted: UnreadIn, who: Rep, data: Data) -> Marked:
 
 
 @router.get("/feed/unread", summary="Count what is unread", response_description="The counts.")
-async def count_unread(who: Reader, data: Data, response: Response) -> UnreadCount:
+async def count_unread(who: Reader, data: Data) -> UnreadCount:
     """How many moments are unread, and how many are hidden because I muted them. Cheap enough to poll."""
     async with data.read() as connection:
         unread, hidden = await marks.count(connection, who.org_id, who.user_id or "", datetime.now(UTC))
-    response.headers["Cache-Control"] = "private, no-store"
     return UnreadCount(unread=unread, hidden=hidden, counted=marks.COUNTED)
 
 
 @router.get("/mutes", summary="List what I muted", response_description="Everything muted now.")
-async def list_mutes(who: Reader, data: Data, response: Response) -> Mutes:
+async def list_mutes(who: Reader, data: Data) -> Mutes:
     """The people and types muted now. `GET /v1/feed` leaves their moments out (`muted=show` includes them).
 
     The stream sends their moments all the same: a client that shows it should hide them by this list.
@@ -63,7 +62,6 @@ async def list_mutes(who: Reader, data: Data, response: Response) -> Mutes:
     async with data.read() as connection:
         people = await mutes.muted_leads(connection, who.org_id, user_id, now)
         types = await mutes.muted_types(connection, who.org_id, user_id, now)
-    response.headers["Cache-Control"] = "private, no-store"
     return Mutes(
         leads=[MutedLead(lead=one.lead, account=one.account, until=one.until) for one in people],
         types=[MutedType(type=kind, until=until) for kind, until in types],

@@ -53,7 +53,7 @@ export default {
   "subscribe.title": "Per E-Mail erfahren", "subscribe.about": "Was abonnieren", "subscribe.lead": "Alles über {name}", "subscribe.account": "Alle bei {name}",
   "subscribe.type": "Jedes Ereignis vom Typ {type}", "subscribe.description": "Ereignisse mit diesen Wörtern:",
   "subscribe.watched": "Auch für Leads, die ich nur beobachte", "subscribe.watched.hint": "Sonst gelten Typ und Wörter für eigene Leads.",
-  "subscribe.words": "Wörter", "subscribe.words.hint": "Preise, Demo …", "subscribed.description": "Enthält „{name}“",
+  "subscribe.words": "Wörter", "subscribe.words.needed": "Schreib mindestens ein Wort.", "subscribe.words.hint": "Preise, Demo …", "subscribed.description": "Enthält „{name}“",
   "subscribe.to": "An", "subscribe.to.me": "Meine eigene Adresse", "subscribe.to.hint": "Mehrere Adressen durch Kommas trennen.",
   "subscribe.often": "Wie oft", "often.instant": "Sofort", "often.hourly": "Stündlich gesammelt", "often.daily": "Täglich gesammelt",
   "subscriptions.title": "Meine Abos", "subscriptions.empty": "Du hast keine Abos. Die Glocke an jedem Ereignis macht eins.",

@@ -52,7 +52,7 @@ export default {
   "subscribe.title": "Recevoir un e-mail", "subscribe.about": "S’abonner à", "subscribe.lead": "Tout sur {name}", "subscribe.account": "Toute l’équipe de {name}",
   "subscribe.type": "Tous les moments de type {type}", "subscribe.description": "Les moments qui contiennent ces mots :",
   "subscribe.watched": "Aussi pour les leads que je suis seulement", "subscribe.watched.hint": "Sinon, types et mots ne concernent que vos propres leads.",
-  "subscribe.words": "Mots", "subscribe.words.hint": "tarif, démo…", "subscribed.description": "Contient « {name} »",
+  "subscribe.words": "Mots", "subscribe.words.hint": "tarif, démo…", "subscribe.words.needed": "Écrivez au moins un mot.", "subscribed.description": "Contient « {name} »",
   "subscribe.to": "À", "subscribe.to.me": "Mon adresse", "subscribe.to.hint": "Séparez plusieurs adresses par des virgules.",
   "subscribe.often": "Fréquence", "often.instant": "Aussitôt", "often.hourly": "Résumé horaire", "often.daily": "Résumé quotidien",
   "subscriptions.title": "Mes abonnements", "subscriptions.empty": "Aucun abonnement. La cloche d’un moment en crée un.",

@@ -12,7 +12,7 @@ export const ACTION_WORDS = {
   "subscribe.title": "Get e-mail about this", "subscribe.about": "Subscribe to", "subscribe.lead": "Everything about {name}", "subscribe.account": "Everyone at {name}",
   "subscribe.type": "Every moment of type {type}", "subscribe.description": "Moments that mention these words:",
   "subscribe.watched": "Also for leads I only watch", "subscribe.watched.hint": "Otherwise types and words match only among leads you own.",
-  "subscribe.words": "Words", "subscribe.words.hint": "pricing, demo…", "subscribed.description": "Mentions “{name}”",
+  "subscribe.words": "Words", "subscribe.words.hint": "pricing, demo…", "subscribe.words.needed": "Write at least one word.", "subscribed.description": "Mentions “{name}”",
   "subscribe.to": "To", "subscribe.to.me": "My own address", "subscribe.to.hint": "Separate several addresses by commas.",
   "subscribe.often": "How often", "often.instant": "At once", "often.hourly": "Hourly digest", "often.daily": "Daily digest",
   "subscriptions.title": "My subscriptions", "subscriptions.empty": "You have no subscriptions. The bell on any moment creates one.",

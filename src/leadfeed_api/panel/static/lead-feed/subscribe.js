@@ -39,13 +39,17 @@ export function openSubscribe(panel, item) {
       event.preventDefault();
       const chosen = form.querySelector("[name=kind]:checked");
       const value = chosen.value === "description" ? wordsField.value.trim() : chosen.dataset.value;
-      if (!value) return wordsField.focus();
+      if (!/[\p{L}\p{N}]/u.test(value)) {
+        problem.textContent = words("subscribe.words.needed");
+        return wordsField.focus();
+      }
       const recipients = to.value.split(/[\s,;]+/).filter(Boolean);
       const wanted = { match: { kind: chosen.value, value }, frequency: often.value, scope: watchedToo.checked ? "feed" : "owned", ...(recipients.length && { recipients }) };
       return busy(panel, form, problem, async () => {
-        await feed.client.send("POST", "/v1/subscriptions", wanted);
+        const { deliveries } = await feed.client.send("POST", "/v1/subscriptions", wanted);
+        const waits = deliveries.some(({ status }) => status === "pending") && words("mailed.pending");
         sheet.close();
-        said(panel, "done.subscribed", { often: words(`often.${often.value}`) });
+        said(panel, "done.subscribed", { often: [words(`often.${often.value}`), waits].filter(Boolean).join(" · ") });
         feed.expect();
         feed.recheck(null);
       });
