@@ -142,6 +142,53 @@ async def test_what_passes_for_in_order_and_is_not_is_found_by_a_check_and_repai
     assert found.position == live[3]
 
 
+FALLEN = f"{BY_A_TEST} UPDATE moment SET watermark = watermark - interval '9 min' WHERE org_id = $1 AND position = $2"
+ELSEWHERE = f"{BY_A_TEST} UPDATE feed_entry SET position = $2 - 3 WHERE org_id = $1 AND position = $2"
+
+
+@pytest.mark.parametrize("tampered", [FALLEN, ELSEWHERE], ids=["a watermark fell", "an entry is elsewhere"])
+async def test_whatever_else_would_be_missed_is_found_and_repaired(
+    world: World, stored: Connection, tampered: str
+) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
+    now = datetime.now(UTC)
+    for lead, age in (("l2", 80), ("l1", 70), ("l1", 60), ("l1", 50), ("l2", 200)):
+        await report(world, (lead, now - timedelta(seconds=age)))
+    live = await positions(stored, LIVE, world, "ana")
+    at = live[-1] + 1 if tampered == FALLEN else live[-1]
+    database = world.service.app.state.database
+    assert not (await audit.compare(database, world.org_id, repair=False)).some
+
+    async def heard() -> list[int]:
+        found = await queries.moments_since(stored, world.org_id, ["ana"], live[0], live[-1] + 1)
+        return sorted(one.position for one in found)
+
+    assert await heard() == live[1:]
+    await stored.execute(tampered, world.org_id, at)
+    assert await heard() != live[1:], "or there is nothing to find"
+
+    assert (await audit.compare(database, world.org_id, repair=True)).misplaced
+    assert await heard() == live[1:]
+    assert not (await audit.compare(database, world.org_id, repair=False)).some
+
+
+async def test_two_of_one_instant_that_stand_the_wrong_way_round_are_found_and_repaired(
+    world: World, stored: Connection
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    same = datetime.now(UTC) - timedelta(seconds=5)
+    await report(world, ("l1", same), ("l1", same))
+    first, second = await positions(stored, LIVE, world, "ana")
+    for table in ("feed_entry", "moment"):
+        for change in ("-position", f"{first} + {second} + position"):
+            await stored.execute(f"{BY_A_TEST} UPDATE {table} SET position = {change} WHERE org_id = $1", world.org_id)
+    assert await stored.fetchval(LAST_CHANGE, world.org_id, "ana") == first, "or there is nothing to find"
+
+    database = world.service.app.state.database
+    assert (await audit.compare(database, world.org_id, repair=True)).misplaced == 1
+    assert not (await audit.compare(database, world.org_id, repair=False)).some
+
+
 async def late(stored: Connection, world: World) -> Sequence[int]:
     return await positions(stored, LATE, world, "ana")
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from datetime import UTC, datetime, timedelta
+from unicodedata import normalize
 
 import pytest
 from playwright.async_api import BrowserContext, Route, expect
@@ -249,7 +250,7 @@ async def test_hostile_text_is_inert_and_readable(world: World, context: Browser
 
     panel = await Panel.open(context, panel_url(world, "ana"))
 
-    await panel.shows(*reversed(HOSTILE))
+    await panel.shows(*[normalize("NFC", text) for text in reversed(HOSTILE)])
     assert await panel.feed.locator("img, script, style, b, i").count() == 0
     assert await panel.page.title() not in {"1", "2", "3"}
     await expect(panel.row("reversed").locator(".what")).to_be_visible()

@@ -118,18 +118,26 @@ LEFT JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id AND l.owner_id = e.u
 LEFT JOIN watch w ON w.org_id = $1 AND w.lead_id = m.lead_id AND w.user_id = e.user_id
 WHERE e.org_id = $1 AND (m.moment_id IS NULL OR (l.lead_id IS NULL AND w.lead_id IS NULL))
 """
-# In order (feed.order) is an entry whose moment raised the watermark to its own time, and no earlier one stands higher.
+# In order (feed.order) is an entry whose moment raised the watermark to its own time, while no earlier one stands
+# higher and no later one lower; which has its moment's position; and that comes, of one instant, after lower ids.
 MISPLACED = f"""
-SELECT e.user_id, e.occurred_at, e.moment_id FROM feed_entry e
+SELECT e.user_id, e.occurred_at, e.moment_id FROM (
+  SELECT e.*, lag(e.position) OVER (PARTITION BY e.user_id, e.occurred_at ORDER BY e.moment_id) AS tied
+  FROM feed_entry e WHERE e.org_id = $1 AND {IN_ORDER}
+) e
 JOIN (
-  SELECT m.moment_id, m.occurred_at, m.watermark, max(m.watermark) OVER (ORDER BY m.position) AS reached
+  SELECT m.moment_id, m.occurred_at, m.position, m.watermark, max(m.watermark) OVER (ORDER BY m.position) AS reached,
+    min(nullif(m.watermark, '-infinity'))
+      OVER (ORDER BY m.position ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS kept
   FROM moment m WHERE m.org_id = $1
 ) m ON m.moment_id = e.moment_id AND m.occurred_at = e.occurred_at
-WHERE e.org_id = $1 AND {IN_ORDER} AND (m.watermark <> e.occurred_at OR m.watermark < m.reached)
+WHERE m.watermark <> e.occurred_at OR m.watermark < m.reached OR m.watermark > m.kept
+OR e.position <> m.position OR e.tied > e.position
 """
 MAKE_LATE = """
-UPDATE feed_entry e SET late = true
+UPDATE feed_entry e SET late = true, position = m.position
 FROM unnest($2::text[], $3::timestamptz[], $4::uuid[]) AS x (user_id, occurred_at, moment_id)
+JOIN moment m ON m.org_id = $1 AND m.moment_id = x.moment_id
 WHERE e.org_id = $1 AND e.user_id = x.user_id AND e.occurred_at = x.occurred_at AND e.moment_id = x.moment_id
 RETURNING e.user_id
 """
