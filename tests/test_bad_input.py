@@ -542,3 +542,23 @@ async def test_what_is_answered_to_one_is_kept_by_nobody_else(world: World) -> N
     ):  # fmt: skip
         answer = await world.client.get(path, headers=headers)
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "private, no-store"), path
+
+
+@pytest.mark.parametrize("path", ["/v1/feed", "/v1/best-bets", "/v1/watchlist"])
+async def test_a_number_in_a_query_is_digits_and_no_more(world: World, path: str) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    for said in ("1_0", "+1", " 1", "1.0", "١", "", "0x1", "1e1"):
+        answer = await world.client.get(path, headers=world.rep("ana"), params={"limit": said})
+        (fault,) = problem(answer, 422, "invalid")["errors"]
+        assert fault == {"parameter": "limit", "detail": "expected a whole number"}, said
+    ok(await world.client.get(path, headers=world.rep("ana"), params={"limit": "10"}))
+
+
+async def test_yes_or_no_in_a_query_is_one_of_two_words(world: World) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    for said in ("1", "on", "yes", "TRUE", "t", ""):
+        answer = await world.client.get("/v1/feed", headers=world.rep("ana"), params={"starred": said})
+        (fault,) = problem(answer, 422, "invalid")["errors"]
+        assert fault == {"parameter": "starred", "detail": "expected true or false"}, said
+    for said in ("true", "false"):
+        ok(await world.client.get("/v1/feed", headers=world.rep("ana"), params={"starred": said}))

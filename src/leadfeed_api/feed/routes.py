@@ -16,6 +16,7 @@ from leadfeed_api.feed.encoding import page_json
 from leadfeed_api.feed.narrowing import FeedFilters, cursor_binding
 from leadfeed_api.feed.paging import Page, Pages
 from leadfeed_api.feed.schemas import FeedPage
+from leadfeed_api.fields import Count
 from leadfeed_api.organizations.auth import Claimant, Configured, admit, claimant
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.settings import Settings
@@ -29,7 +30,7 @@ SHORT = 1_024  # bytes; remembered at any length, those of one caller could fill
 class FeedQuery(FeedFilters):
     """Which page of which part of my feed."""
 
-    limit: int = Field(50, ge=1, le=200, description="Items on the page.")
+    limit: Count = Field(50, ge=1, le=200, description="Items on the page.")
     cursor: Cursor | None = Field(None, description="`next_cursor` of the page before, with the same filters.")
 
 

@@ -3,8 +3,9 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BeforeValidator, Field
 
-from leadfeed_api.fields import CrmId
+from leadfeed_api.fields import CrmId, digits
 from leadfeed_api.organizations.auth import Data, Reader, Rep
 from leadfeed_api.watchlist import membership
 from leadfeed_api.watchlist.schemas import WatchIn, Watchlist, WatchResult
@@ -17,7 +18,9 @@ router = APIRouter(prefix="/v1/watchlist", tags=["Watch list"], route_class=Stri
 async def list_watched(
     who: Reader,
     data: Data,
-    limit: Annotated[int, Query(ge=1, le=1_000, description="Leads on the page.")] = 200,
+    limit: Annotated[
+        int, Field(ge=1, le=1_000), BeforeValidator(digits), Query(description="Leads on the page.")
+    ] = 200,
     after: Annotated[CrmId | None, Query(description="`next_after` of the page before.")] = None,
 ) -> Watchlist:
     """The leads on my watch list, by id. The list has no size limit."""
