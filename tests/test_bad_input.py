@@ -556,9 +556,10 @@ async def test_a_number_in_a_query_is_digits_and_no_more(world: World, path: str
 
 async def test_yes_or_no_in_a_query_is_one_of_two_words(world: World) -> None:
     await world.people("ana", leads={"l1": "ana"})
-    for said in ("1", "on", "yes", "TRUE", "t", ""):
-        answer = await world.client.get("/v1/feed", headers=world.rep("ana"), params={"starred": said})
-        (fault,) = problem(answer, 422, "invalid")["errors"]
-        assert fault == {"parameter": "starred", "detail": "expected true or false"}, said
-    for said in ("true", "false"):
-        ok(await world.client.get("/v1/feed", headers=world.rep("ana"), params={"starred": said}))
+    for path, name in (("/v1/feed", "starred"), ("/v1/best-bets", "starred"), ("/v1/best-bets", "hidden")):
+        for said in ("1", "on", "yes", "TRUE", "t", ""):
+            answer = await world.client.get(path, headers=world.rep("ana"), params={name: said})
+            (fault,) = problem(answer, 422, "invalid")["errors"]
+            assert fault == {"parameter": name, "detail": "expected true or false"}, (path, said)
+        for said in ("true", "false"):
+            ok(await world.client.get(path, headers=world.rep("ana"), params={name: said}))

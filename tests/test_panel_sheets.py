@@ -94,6 +94,15 @@ async def test_words_that_are_none_are_asked_for_where_they_belong(world: World,
     assert await subscriptions(world) == []
 
 
+async def test_an_id_without_letters_can_be_subscribed_to(world: World, panel: Panel) -> None:
+    await world.sync(leads=[{"id": "—", "name": "Dash", "owner_id": "ana"}])
+    await world.report(world.moment("—", description="of Dash"))
+    await panel.do("of Dash", "Subscribe")
+    await panel.sheet.get_by_role("button", name="Subscribe").click()
+    await expect(panel.sheet).to_have_count(0)
+    assert [one["match"] for one in await subscriptions(world)] == [{"kind": "lead", "value": "—"}]
+
+
 async def test_whoever_has_to_agree_first_is_said_not_to_be_mailed_yet(panel: Panel) -> None:
     await panel.do("of Mia", "Subscribe")
     await panel.sheet.get_by_label("To").fill("guest@partner.example")

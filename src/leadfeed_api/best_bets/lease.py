@@ -17,9 +17,7 @@ from leadfeed_api.errors import NotFound
 from leadfeed_api.organizations.tier_settings import Tiers
 
 LEASE = timedelta(seconds=60)
-NIGHT = time(
-    3, 0
-)  # of the organisation: after midnight, so that a day is over, and where most clocks have changed already
+NIGHT = time(3, 0)  # of the organisation: a day is over then, and most clocks that change have changed
 SETTLING = timedelta(minutes=1)
 
 # The rare scan for due work, over all organisations; it takes no lock. Changed settings are due at once.

@@ -22,7 +22,7 @@ from leadfeed_api.organizations.identity import org_number
 from leadfeed_api.organizations.tier_settings import Source
 from leadfeed_api.settings import Settings
 
-_NAMES: Mapping[Source, str] = {"score": "a score", "change": "a rise"}
+_MEASURES: Mapping[Source, str] = {"score": "a score", "change": "a rise"}
 
 
 @plain_errors
@@ -62,8 +62,8 @@ def _text(shown: dict[str, Any], rules: Rules) -> str:
     leads = "1 lead" if shown["leads"] == 1 else f"{shown['leads']:,} leads"
     return (
         f"{shown['org']}: {leads}, {shown['changed']:,} changed tier ({shown['seconds']} s).\n"
-        f"One, two, three stars from {_NAMES[rules.stars_by]} of {cuts['stars']}; "
-        f"flames from {_NAMES[rules.flames_by]} of {cuts['flames']}.\n"
+        f"One, two, three stars from {_MEASURES[rules.stars_by]} of {cuts['stars']}; "
+        f"flames from {_MEASURES[rules.flames_by]} of {cuts['flames']}.\n"
     )
 
 

@@ -18,7 +18,7 @@ PATIENCE_S = 30.0  # much may have to be moved before it is one's turn
 
 
 class Queues:
-    """One process's queues, past which so many of an organisation come at a time; one in which nobody is, is none."""
+    """One process's queues, each of which lets so many of its organisation pass ``at_once``. None is kept empty."""
 
     def __init__(self, at_once: int = WITH_A_CONNECTION) -> None:
         self._at_once = at_once

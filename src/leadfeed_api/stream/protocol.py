@@ -43,7 +43,6 @@ class HandingOver(HttpToolsProtocol):
     """For ``uvicorn.Config(http=HandingOver)``."""
 
     _answering: RequestResponseCycle  # uvicorn's ``cycle`` is the request read last: of several at once, the last
-    _asked = False  # so there is one, and one that is answered or being answered
     _in_head = False  # a request has begun, and its headers are not complete
     _got_on = False  # with what is being read: a request began, its headers were complete, or a piece of its body came
     _loose = 0  # bytes read since it last did
@@ -110,6 +109,11 @@ class HandingOver(HttpToolsProtocol):
             self._answer(problem, request_id)
         self.transport.close()
 
+    @property
+    def _asked(self) -> bool:
+        """Whether anything was; so there is what is being answered, or was last."""
+        return hasattr(self, "_answering")
+
     def _may_answer(self) -> bool:
         """Whether what is refused is what has to be answered next, and nothing of its answer has been sent."""
         if not self._asked:
@@ -132,7 +136,7 @@ class HandingOver(HttpToolsProtocol):
         self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[400], head, body))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._answering, self._asked = cycle, True
+        self._answering = cycle
         if cycle.scope["method"] != "HEAD":  # of whose answer there are no first bytes
             cycle.transport = HeadWithBody(cycle)  # type: ignore[assignment]  # all that a cycle asks of a transport
         super()._start_asgi_task(cycle, app)

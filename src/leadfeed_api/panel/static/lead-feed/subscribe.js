@@ -39,7 +39,7 @@ export function openSubscribe(panel, item) {
       event.preventDefault();
       const chosen = form.querySelector("[name=kind]:checked");
       const value = chosen.value === "description" ? wordsField.value.trim() : chosen.dataset.value;
-      if (!/[\p{L}\p{N}]/u.test(value)) {
+      if (chosen.value === "description" && !/[\p{L}\p{N}]/u.test(value)) {
         problem.textContent = words("subscribe.words.needed");
         return wordsField.focus();
       }
