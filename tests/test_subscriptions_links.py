@@ -1,18 +1,22 @@
 """The links in mails: looking changes nothing, one POST does, and nobody can make one up."""
 
+import base64
+import hmac
+import struct
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadfeed_api.subscriptions.links import Claim, proves, read_token, write_token
+from leadfeed_api.subscriptions.links import Claim, mailed_to, proves, read_token, write_token
 from leadfeed_api.telemetry import redact_path
 from post import Post, just_now, subscribe, unsubscribe_path
 from world import World, ok, problem
 
 pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 ONE_CLICK = "List-Unsubscribe=One-Click"
+SECRET = "SELECT secret FROM mail_recipient r WHERE r.org_id = $1 AND r.recipient_id = $2"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
@@ -97,7 +101,8 @@ async def test_a_link_that_was_cut_changed_or_made_up_leads_nowhere(world: World
     path = await mailed_path(world, post)
     token = path.split("/")[2]
     changed = ("A" if token[0] != "A" else "B") + token[1:]
-    for wrong in (token[:-1], token + "A", changed, "x", "é", "A" * 54, token.swapcase()):
+    cut = [token[:length] for length in range(1, len(token))]
+    for wrong in (*cut, token + "A", changed, "x", "é", "A" * 54, "A" * 64, token.swapcase()):
         for asked in ("GET unsubscribe", "POST unsubscribe", "POST resubscribe", "POST confirm"):
             method, end = asked.split()
             answer = await world.client.request(method, f"/mail/{wrong}/{end}")
@@ -113,6 +118,44 @@ async def test_a_link_to_unsubscribe_confirms_nothing_and_the_other_way_round(wo
     confirm = next(line for line in question.get_body(("plain",)).get_content().splitlines() if "/confirm" in line)  # type: ignore[union-attr]
     asked = "/mail/" + confirm.split("/mail/")[1]
     problem(await world.client.post(asked.replace("/confirm", "/unsubscribe")), 404, "unknown-mail-link")
+
+
+async def test_a_link_to_a_former_address_shows_and_stops_nothing_at_the_new_one(world: World, post: Post) -> None:
+    path = await mailed_path(world, post)
+    ends = [path, path.replace("/unsubscribe", "/resubscribe")]
+    moved = {"users": [{"id": "ana", "name": "Ana", "email": "ana.new@crm.example"}]}
+    await world.sync(**moved)
+
+    answers = [await world.client.get(end) for end in ends] + [await world.client.post(end) for end in ends]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert ["no longer go to the address that it was sent to" in answer.text for answer in answers] == [True] * 4
+    assert not any("ana.new" in answer.text for answer in answers)
+    assert await status(world) == "active"
+    await world.report(just_now(world, "l1", "After"))
+    (mail,) = await post.instant()
+    assert mail["To"].endswith("ana.new@crm.example>")
+    assert "ana.new@crm.example" in (await world.client.get(unsubscribe_path(mail))).text
+
+
+async def test_a_link_works_however_the_crm_writes_the_same_address(world: World, post: Post) -> None:
+    path = await mailed_path(world, post)
+    louder = {"users": [{"id": "ana", "name": "Ana", "email": "ANA@crm.example"}]}
+    await world.sync(**louder)
+    await world.client.post(path)
+    assert await status(world) == "unsubscribed"
+
+
+async def test_a_link_from_before_links_named_their_address_still_works(world: World, post: Post) -> None:
+    path = await mailed_path(world, post)
+    claim = read_token(path.split("/")[2])
+    assert claim is not None
+    async with world.service.app.state.database.read() as connection:
+        secret = await connection.fetchval(SECRET, claim.org_id, claim.recipient_id)
+    raw = struct.pack(">Q16s", claim.org_id, claim.recipient_id.bytes)
+    token = base64.urlsafe_b64encode(raw + hmac.digest(secret, b"unsubscribe", "sha256")[:16]).rstrip(b"=").decode()
+    assert (await world.client.post(f"/mail/{token}/unsubscribe")).status_code == 200
+    assert await status(world) == "unsubscribed"
 
 
 async def test_a_person_is_told_by_a_page_that_a_link_was_cut(world: World, post: Post) -> None:
@@ -136,6 +179,9 @@ async def test_a_page_that_is_loaded_again_shows_how_things_stand(world: World, 
     confirm, refuse = "/mail/" + ask.split("/mail/")[1], unsubscribe_path(question)
 
     assert "Stop these mails?" in (await world.client.get(path.replace("/unsubscribe", "/resubscribe"))).text
+    asked_not_to = (await world.client.get(refuse)).text
+    assert "Not ask you again?" in asked_not_to
+    assert "pat@partner.example" in asked_not_to
     await world.client.post(refuse)
     pending = await world.client.post(refuse.replace("/unsubscribe", "/resubscribe"))
     assert "once you have agreed" in pending.text
@@ -160,7 +206,7 @@ secrets = st.binary(min_size=16, max_size=16)
 
 @given(org_ids, st.uuids(), secrets, st.sampled_from(["unsubscribe", "confirm"]))
 def test_a_token_is_read_as_it_was_written(org_id: int, recipient: UUID, secret: bytes, purpose: str) -> None:
-    token = write_token(org_id, recipient, secret, purpose)  # type: ignore[arg-type]
+    token = write_token(org_id, recipient, secret, purpose, "a@x.example")  # type: ignore[arg-type]
     claim = read_token(token)
     assert isinstance(claim, Claim)
     assert (claim.org_id, claim.recipient_id) == (org_id, recipient)
@@ -168,13 +214,14 @@ def test_a_token_is_read_as_it_was_written(org_id: int, recipient: UUID, secret:
         purpose == "unsubscribe",
         purpose == "confirm",
     ]
+    assert [mailed_to(claim, secret, address) for address in ("A@x.example", "b@x.example", "")] == [True, False, False]
     assert token.isascii()
     assert token.replace("-", "").replace("_", "").isalnum()
 
 
 @given(org_ids, st.uuids(), secrets, secrets)
 def test_another_secret_proves_nothing(org_id: int, recipient: UUID, secret: bytes, other: bytes) -> None:
-    claim = read_token(write_token(org_id, recipient, secret, "unsubscribe"))
+    claim = read_token(write_token(org_id, recipient, secret, "unsubscribe", ""))
     assert claim is not None
     assert proves(claim, other, "unsubscribe") == (other == secret)
 

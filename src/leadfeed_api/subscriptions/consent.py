@@ -13,7 +13,8 @@ from uuid_utils.compat import uuid7
 from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import MailLinkNotFound
 from leadfeed_api.subscriptions import recipients
-from leadfeed_api.subscriptions.links import Purpose, proves, read_token
+from leadfeed_api.subscriptions.letters.wording import LanguageCode
+from leadfeed_api.subscriptions.links import Purpose, mailed_to, proves, read_token
 from leadfeed_api.subscriptions.recipients import Recipient
 
 ASK_AGAIN_AFTER = timedelta(days=1)
@@ -59,14 +60,30 @@ class Owner:
     recipient: Recipient
 
 
+class MailedElsewhere(Exception):
+    """A link came with mail to an address that is the recipient's no more: whoever has it now is not told the new one.
+
+    ``language`` is the one they were written to in.
+    """
+
+    def __init__(self, language: LanguageCode) -> None:
+        super().__init__(language)
+        self.language = language
+
+
 async def owner_of(connection: Connection, token: str, purpose: Purpose) -> Owner:
-    """Who a link belongs to. Raises ``MailLinkNotFound`` for any text that is no such link."""
+    """Who a link belongs to.
+
+    Raises ``MailLinkNotFound`` for any text that is no such link, and ``MailedElsewhere`` for one to a former address.
+    """
     claim = read_token(token)
     if claim is None:
         raise MailLinkNotFound
     found = (await recipients.by_id(connection, claim.org_id, [claim.recipient_id])).get(claim.recipient_id)
     if found is None or not proves(claim, found.secret, purpose):
         raise MailLinkNotFound
+    if not mailed_to(claim, found.secret, found.address or ""):
+        raise MailedElsewhere(found.language)
     return Owner(claim.org_id, found)
 
 

@@ -20,7 +20,10 @@ from leadfeed_api.subscriptions.letters.wording import LANGUAGES
 
 
 class ForPeople(APIRoute):
-    """A link that was cut is followed by somebody in a browser: they are told so by a page, programs by a problem."""
+    """A link that was cut is followed by somebody in a browser: they are told so by a page, programs by a problem.
+
+    One to a former address is no error: what it would stop is stopped.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The usual handler, with that."""
@@ -29,11 +32,13 @@ class ForPeople(APIRoute):
         async def handle(request: Request) -> Response:
             try:
                 return await usual(request)
+            except consent.MailedElsewhere as elsewhere:
+                return _page(render.notice("elsewhere", LANGUAGES[elsewhere.language]))
             except MailLinkNotFound:
                 if "text/html" not in request.headers.get("accept", ""):
                     raise
                 language = LANGUAGES["fr" if request.headers.get("accept-language", "").startswith("fr") else "en"]
-                return _page(render.lost(language), status=404)
+                return _page(render.notice("lost", language), status=404)
 
         return handle
 
@@ -66,7 +71,8 @@ async def show_unsubscribe(token: Token, data: Data) -> Response:
         owner = await consent.owner_of(connection, token, "unsubscribe")
     if owner.recipient.unsubscribed:
         return _page(render.page(owner.recipient.addressee, "stopped", "resubscribe", "page_again_button"))
-    return _page(render.page(owner.recipient.addressee, "stop", "unsubscribe", "page_stop_button"))
+    name = "refuse" if owner.recipient.standing == "pending" else "stop"
+    return _page(render.page(owner.recipient.addressee, name, "unsubscribe", f"page_{name}_button"))
 
 
 @router.post(

@@ -121,8 +121,9 @@ class Sender:
         return Written(message, recipient, () if isinstance(content, Question) else content.letter.mailed)
 
     def _links(self, org_id: int, recipient: Recipient) -> Links:
-        stop = write_token(org_id, recipient.recipient_id, recipient.secret, "unsubscribe")
-        agree = write_token(org_id, recipient.recipient_id, recipient.secret, "confirm")
+        address = recipient.address or ""
+        stop = write_token(org_id, recipient.recipient_id, recipient.secret, "unsubscribe", address)
+        agree = write_token(org_id, recipient.recipient_id, recipient.secret, "confirm", address)
         return Links(
             feed=recipient.panel_url or f"{self._base_url}/panel",
             unsubscribe=f"{self._base_url}/mail/{stop}/unsubscribe",

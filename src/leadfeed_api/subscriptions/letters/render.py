@@ -69,11 +69,11 @@ def page(reader: Addressee, name: str, action: str | None, button: str | None = 
     return template.render(name=name, action=action, button=button, **_about(reader, language))
 
 
-def lost(language: Language) -> str:
-    """The page for whoever follows a link that is none."""
+def notice(name: str, language: Language) -> str:
+    """A page for whoever follows a link that is none, or that is not theirs any more: it names nobody."""
     template = _templates().get_template("page.html.jinja")
     about = {"say": language.say, "language": language.code, "organization": "", "address": ""}
-    return template.render(name="lost", action=None, button=None, **about)
+    return template.render(name=name, action=None, button=None, **about)
 
 
 def moments_subject(language: Language, letter: Letter) -> str:

@@ -110,6 +110,9 @@ _ENGLISH = {
     "page_stop_title": "Stop these mails?",
     "page_stop": "{address} will get no more mail about moments from {organization}.",
     "page_stop_button": "Stop these mails",
+    "page_refuse_title": "Not ask you again?",
+    "page_refuse": "{organization} will mail nothing to {address}, and nobody there can have you asked again.",
+    "page_refuse_button": "Do not ask again",
     "page_stopped_title": "Done",
     "page_stopped": "{address} gets no more mail about moments from {organization}.",
     "page_again_button": "That was a mistake: mail me again",
@@ -119,6 +122,11 @@ _ENGLISH = {
     "page_waits": "{address} will be mailed once you have agreed, by the link in the mail that asked you.",
     "page_lost_title": "This link does not work",
     "page_lost": "It was cut off or changed. Copy the whole link from the mail.",
+    "page_elsewhere_title": "This link has done its work",
+    "page_elsewhere": (
+        "The mails it belongs to no longer go to the address that it was sent to. "
+        "If they reach you at another one, use the link in the latest."
+    ),
     "page_confirm_title": "May we mail you?",
     "page_confirm": "{organization} may mail moments of its leads to {address}.",
     "page_confirm_button": "I agree",
@@ -172,6 +180,9 @@ _FRENCH = {
     "page_stop_title": "Arrêter ces e-mails ?",
     "page_stop": "{address} ne recevra plus d’e-mails sur les moments {of_organization}.",
     "page_stop_button": "Arrêter ces e-mails",
+    "page_refuse_title": "Ne plus vous le demander ?",
+    "page_refuse": "{organization} n’enverra rien à {address}, et personne n’y pourra faire reposer la question.",
+    "page_refuse_button": "Ne plus me le demander",
     "page_stopped_title": "C’est fait",
     "page_stopped": "{address} ne reçoit plus d’e-mails sur les moments {of_organization}.",
     "page_again_button": "C’était une erreur : écrivez-moi de nouveau",
@@ -181,6 +192,11 @@ _FRENCH = {
     "page_waits": "{address} recevra des e-mails quand vous aurez accepté, par le lien de l’e-mail qui le demande.",
     "page_lost_title": "Ce lien ne mène nulle part",
     "page_lost": "Il a été coupé ou modifié en chemin. Copiez-le en entier depuis l’e-mail.",
+    "page_elsewhere_title": "Ce lien ne sert plus",
+    "page_elsewhere": (
+        "Les e-mails auxquels il appartient ne vont plus à l’adresse qui l’a reçu. "
+        "S’ils vous parviennent à une autre, utilisez le lien du plus récent."
+    ),
     "page_confirm_title": "Pouvons-nous vous écrire ?",
     "page_confirm": "{organization} pourra envoyer les moments de ses leads à {address}.",
     "page_confirm_button": "J’accepte",
