@@ -162,6 +162,18 @@ def test_a_day_with_a_change_of_clocks_has_one_daily_digest(noticed: str, due: s
 
 
 @pytest.mark.parametrize(
+    ("zone", "hour", "noticed", "due"),
+    [
+        ("Pacific/Chatham", 3, "2026-09-26T12:00:00Z", "2026-09-26T14:00:00Z"),  # 02:45 is followed by 03:45
+        ("Antarctica/Troll", 2, "2027-03-27T12:00:00Z", "2027-03-28T01:00:00Z"),  # 01:00 is followed by 03:00
+    ],
+)
+def test_an_hour_amid_what_the_clock_skips_is_the_moment_it_does(zone: str, hour: int, noticed: str, due: str) -> None:
+    how = Wishes(ZoneInfo(zone), daily_hour=hour)
+    assert next_daily(datetime.fromisoformat(noticed), how) == datetime.fromisoformat(due)
+
+
+@pytest.mark.parametrize(
     ("noticed", "due"),
     [("2027-04-03T14:45:00Z", "2027-04-03T15:30:00Z"), ("2026-10-03T15:20:00Z", "2026-10-03T16:00:00Z")],
     ids=["half an hour comes twice", "half an hour is skipped"],

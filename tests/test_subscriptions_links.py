@@ -171,6 +171,21 @@ async def test_a_person_is_told_by_a_page_that_a_link_was_cut(world: World, post
     assert "Copiez-le en entier" in french.text
 
 
+@pytest.mark.parametrize(
+    "end", ["/unsubscr", "", "/", "/unsubscribe.", "/unsubscribe>", "/unsubscribe/", "/x/y", "long"]
+)
+async def test_a_link_that_lost_its_end_or_has_something_behind_it_is_a_page_too(
+    world: World, post: Post, end: str
+) -> None:
+    path = await mailed_path(world, post)
+    wrong = "/mail/" + "A" * 2_000 + "/unsubscribe" if end == "long" else path.removesuffix("/unsubscribe") + end
+    shown = await world.client.get(wrong, headers={"Accept": "text/html"})
+    assert (shown.status_code, shown.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "Copy the whole link from the mail." in shown.text
+    problem(await world.client.post(wrong), 404, "unknown-mail-link")
+    assert path.split("/")[2] not in redact_path(wrong)
+
+
 async def test_a_page_that_is_loaded_again_shows_how_things_stand(world: World, post: Post) -> None:
     path = await mailed_path(world, post)
     await subscribe(world, "ana", "type", "web", recipients=["pat@partner.example"])

@@ -101,6 +101,20 @@ def frame_ancestor(source: str) -> str:
     return source
 
 
+def web_root(written: str) -> str:
+    """A URL that links can begin with, its scheme in small letters and without a slash at its end.
+
+    Raises ``ValueError`` with what is expected for one that no header of a mail takes, or that could not go on.
+    """
+    if not written.isascii() or not written.isprintable() or re.search(r'[\s<>"\\?#@]', written):
+        raise ValueError(
+            "expected a URL like https://leads.example.com/feed that links can begin with: without a query, a "
+            "fragment, a user or blanks, a host's other letters as xn--…, a path's as %…"
+        )
+    scheme, _, rest = written.rstrip("/").partition("://")
+    return f"{scheme.lower()}://{rest}"
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine itself, by name alone."""
     if host == "localhost":
@@ -223,7 +237,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: str | None, about: ValidationInfo) -> str | None:
         if value is not None and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
             raise ValueError("expected an absolute URL like https://leads.example.com")
-        return value.rstrip("/") if value and about.field_name == "public_url" else value
+        return web_root(value) if value and about.field_name == "public_url" else value
 
     @model_validator(mode="after")
     def _safe(self) -> Self:

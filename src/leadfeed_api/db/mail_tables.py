@@ -53,7 +53,8 @@ class MailRecipient(Table):
     ``secret`` is behind the links in their mails. ``due_at``: when to see whether a mail has to go out; null: nothing
     waits. ``counted`` mails went out on the day ``counted_on`` of their own time zone. ``refused_…``: the mail server
     said for good that this address takes no mail. ``unsubscribed_at`` of an address holds for every user who has it; it
-    has a row for that even where nobody named it.
+    has a row for that even where nobody named it. ``since``: the log's position from which on moments count, because
+    they agreed there, or agreed again.
     """
 
     __tablename__ = "mail_recipient"
@@ -79,6 +80,7 @@ class MailRecipient(Table):
     daily_cap: Mapped[int] = mapped_column(SmallInteger, server_default="30")
     confirmed_at: Mapped[object | None] = mapped_column(TIME)  # null for an address whose owner has not said yes
     unsubscribed_at: Mapped[object | None] = mapped_column(TIME)
+    since: Mapped[int] = mapped_column(BigInteger, server_default="0")
     refused_address: Mapped[str | None] = mapped_column(Text)
     refused_reason: Mapped[str | None] = mapped_column(Text)
     due_at: Mapped[object | None] = mapped_column(TIME)

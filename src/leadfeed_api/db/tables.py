@@ -52,6 +52,7 @@ class Organization(Table):
     horizon: Mapped[int] = mapped_column(BigInteger, server_default="0")
     rss_enabled: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     mail_enabled: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    mail_since: Mapped[int] = mapped_column(BigInteger, server_default="0")  # a position: it was switched on there
     mail_domains: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")  # empty: mail goes anywhere
     lead_url: Mapped[str | None] = mapped_column(Text)  # where mails link a lead to: a URL with {lead_id}
     panel_url: Mapped[str | None] = mapped_column(Text)  # where mails and feeds link their reader to; null: /panel

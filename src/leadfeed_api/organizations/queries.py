@@ -42,7 +42,8 @@ FROM organization WHERE org_id = $1
 """
 SETTINGS_TO_CHANGE = f"{SETTINGS} FOR NO KEY UPDATE"
 SAVE_SETTINGS = """
-UPDATE organization SET rss_enabled = $2, mail_enabled = $3, retention_days = $4, tiers = $5, time_zone = $6,
+UPDATE organization SET mail_since = CASE WHEN $3 AND NOT mail_enabled THEN position ELSE mail_since END,
+  rss_enabled = $2, mail_enabled = $3, retention_days = $4, tiers = $5, time_zone = $6,
   mail_domains = $7, lead_url = $8, panel_url = $9
 WHERE org_id = $1
 """
@@ -130,5 +131,5 @@ async def settings_of(connection: Connection, org_id: int, *, to_change: bool = 
 
 
 async def save_settings(connection: Connection, org_id: int, values: dict[str, Any]) -> None:
-    """Stores all settings as given."""
+    """Stores all settings as given. What happened while mail was off is mailed to nobody."""
     await connection.execute(SAVE_SETTINGS, org_id, *(values[name] for name in _SETTINGS_IN_ORDER))

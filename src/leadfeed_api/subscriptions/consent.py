@@ -10,7 +10,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from leadfeed_api.db.session import Connection
+from leadfeed_api.db.session import Connection, affected
 from leadfeed_api.errors import MailLinkNotFound
 from leadfeed_api.subscriptions import recipients
 from leadfeed_api.subscriptions.letters.wording import LanguageCode
@@ -24,21 +24,29 @@ _BOTH = "org_id = $1 AND (recipient_id = $2 OR address = $3)"
 UNSUBSCRIBE = f"""
 UPDATE mail_recipient SET unsubscribed_at = $4, due_at = NULL WHERE {_BOTH} AND unsubscribed_at IS NULL
 """
-FORGET_PENDING = f"""
-DELETE FROM mail_pending p
-WHERE p.org_id = $1 AND p.recipient_id IN (SELECT recipient_id FROM mail_recipient WHERE {_BOTH})
+HOLDERS = f"""
+SELECT recipient_id FROM mail_recipient WHERE {_BOTH}
+UNION SELECT r.recipient_id FROM app_user u JOIN mail_recipient r ON r.org_id = $1 AND r.user_id = u.user_id
+WHERE u.org_id = $1 AND lower(u.email COLLATE "C") = $3
 """
-RESUBSCRIBE = f"UPDATE mail_recipient SET unsubscribed_at = NULL WHERE {_BOTH}"
+FORGET_PENDING = "DELETE FROM mail_pending WHERE org_id = $1 AND recipient_id = ANY($2::uuid[])"
+# All who have the address are mailed again from here on, but for those who have said no by themselves. For these, too,
+# the holder of a link to the address itself takes it back ($5).
+RESUBSCRIBE = """
+UPDATE mail_recipient r SET since = o.position,
+  unsubscribed_at = CASE WHEN $5 OR r.recipient_id = $3 OR r.address = $4 THEN NULL ELSE r.unsubscribed_at END
+FROM organization o WHERE o.org_id = $1 AND r.org_id = $1 AND r.recipient_id = ANY($2::uuid[])
+"""
 CONFIRM = """
-UPDATE mail_recipient SET confirmed_at = coalesce(confirmed_at, $3), unsubscribed_at = NULL
-WHERE org_id = $1 AND recipient_id = $2
+UPDATE mail_recipient r SET confirmed_at = $3, since = o.position
+FROM organization o WHERE o.org_id = $1 AND r.org_id = $1 AND r.recipient_id = $2 AND r.confirmed_at IS NULL
 """
 READMIT = """
 UPDATE mail_recipient SET refused_address = NULL, refused_reason = NULL
 WHERE org_id = $1 AND recipient_id = ANY($2::uuid[]) AND refused_address IS NOT NULL
 """
-# At most one a day to an address, however often it is named, unless it did not arrive; none to one that said no, or of
-# which a mail server did.
+# At most one a day to an address, however often it is named, unless it did not leave or arrive; none to one that said
+# no, or of which a mail server did.
 ASK = """
 INSERT INTO mail (org_id, mail_id, recipient_id, kind, state, next_attempt_at, created_at)
 SELECT r.org_id, x.mail_id, r.recipient_id, 'confirmation', 'queued', $4, $4
@@ -47,7 +55,7 @@ JOIN unnest($2::uuid[], $3::uuid[]) AS x (recipient_id, mail_id) ON x.recipient_
 WHERE r.org_id = $1 AND r.confirmed_at IS NULL AND r.unsubscribed_at IS NULL
 AND r.refused_address IS DISTINCT FROM r.address AND NOT EXISTS (
   SELECT FROM mail q WHERE q.org_id = $1 AND q.recipient_id = r.recipient_id
-  AND q.kind = 'confirmation' AND q.created_at > $5 AND q.state <> 'failed')
+  AND q.kind = 'confirmation' AND q.created_at > $5 AND q.state NOT IN ('failed', 'dropped'))
 ON CONFLICT DO NOTHING
 """
 
@@ -89,20 +97,42 @@ async def owner_of(connection: Connection, token: str, purpose: Purpose) -> Owne
 
 async def unsubscribe(connection: Connection, org_id: int, recipient: Recipient, now: datetime) -> None:
     """Ends all mail to them and to their address; what waits is forgotten. Again is no error. Wants a transaction."""
-    address = (recipient.address or "").lower()
+    address = _address(recipient)
+    holders = await _locked_holders(connection, org_id, recipient)
     await recipients.insert_addresses(connection, org_id, [address] if address else [], None, now)
     await connection.execute(UNSUBSCRIBE, org_id, recipient.recipient_id, address, now)
-    await connection.execute(FORGET_PENDING, org_id, recipient.recipient_id, address)
+    await connection.execute(FORGET_PENDING, org_id, holders)
 
 
 async def resubscribe(connection: Connection, org_id: int, recipient: Recipient) -> None:
-    """Takes the unsubscribing back: their subscriptions are as they were, and count from now on."""
-    await connection.execute(RESUBSCRIBE, org_id, recipient.recipient_id, (recipient.address or "").lower())
+    """Takes the unsubscribing back: their subscriptions are as they were, and count from now on. Wants a transaction.
+
+    Nothing changes for whoever had not unsubscribed.
+    """
+    if recipient.unsubscribed:
+        holders = await _locked_holders(connection, org_id, recipient)
+        said = (recipient.recipient_id, _address(recipient), recipient.user_id is None)
+        await connection.execute(RESUBSCRIBE, org_id, holders, *said)
+        await connection.execute(FORGET_PENDING, org_id, holders)
 
 
-async def confirm(connection: Connection, org_id: int, recipient_id: UUID, now: datetime) -> None:
-    """The owner of an address outside says yes. Again is no error."""
-    await connection.execute(CONFIRM, org_id, recipient_id, now)
+async def confirm(connection: Connection, org_id: int, recipient: Recipient, now: datetime) -> None:
+    """The owner of an address outside says yes, from now on. Again is no error. Wants a transaction."""
+    await resubscribe(connection, org_id, recipient)
+    if affected(await connection.execute(CONFIRM, org_id, recipient.recipient_id, now)):
+        await connection.execute(FORGET_PENDING, org_id, [recipient.recipient_id])
+
+
+async def _locked_holders(connection: Connection, org_id: int, recipient: Recipient) -> list[UUID]:
+    """Them and whoever has their address; locked in one order, or two who say something at once wait for each other."""
+    found = await connection.fetch(HOLDERS, org_id, recipient.recipient_id, _address(recipient))
+    holders = [row["recipient_id"] for row in found]
+    await recipients.lock(connection, org_id, holders)
+    return holders
+
+
+def _address(recipient: Recipient) -> str:
+    return (recipient.address or "").lower()
 
 
 async def readmit(connection: Connection, org_id: int, recipient_ids: Sequence[UUID]) -> None:

@@ -89,11 +89,22 @@ def next_daily(after: datetime, wishes: Wishes) -> datetime:
     """
     day = wishes.today(after)
     while True:
-        wall = datetime.combine(day, time(wishes.daily_hour), wishes.zone)
-        instant = wall.astimezone(UTC)
+        instant = _first_at(datetime.combine(day, time(wishes.daily_hour), wishes.zone))
         if instant > after:
             return instant
         day += timedelta(days=1)
+
+
+def _first_at(wall: datetime) -> datetime:
+    """When a clock first shows this; where it never does because it skips it, the moment it does that."""
+    instant = wall.astimezone(
+        UTC
+    )  # of a time that is skipped as long after that moment as the time after the last shown
+    skipped = instant.astimezone(wall.tzinfo).replace(tzinfo=None) != wall.replace(tzinfo=None)
+    offset = instant.astimezone(wall.tzinfo).utcoffset()
+    while skipped and (instant - QUARTER).astimezone(wall.tzinfo).utcoffset() == offset:
+        instant -= QUARTER
+    return instant
 
 
 def after_quiet(at: datetime, wishes: Wishes) -> datetime:

@@ -44,7 +44,7 @@ class ForPeople(APIRoute):
 
 
 router = APIRouter(prefix="/mail", tags=["Subscriptions"], default_response_class=HTMLResponse, route_class=ForPeople)
-Token = Annotated[str, Path(description="The secret of the link, from the mail.", max_length=200)]
+Token = Annotated[str, Path(description="The secret of the link, from the mail.")]
 # Shown once, to one person: nothing on the way may keep it, and no page may pass its address on.
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -143,8 +143,14 @@ async def confirm(token: Token, data: Data) -> Response:
     """Confirms the address as its owner. Repeating it is harmless."""
     async with data.write() as connection:
         owner = await consent.owner_of(connection, token, "confirm")
-        await consent.confirm(connection, owner.org_id, owner.recipient.recipient_id, datetime.now(UTC))
+        await consent.confirm(connection, owner.org_id, owner.recipient, datetime.now(UTC))
     return _page(render.page(owner.recipient.addressee, "confirmed", None))
+
+
+@router.api_route("/{cut:path}", methods=["GET", "HEAD", "POST"], include_in_schema=False)
+async def lead_nowhere(cut: str) -> Response:
+    """Any other link that begins like one of a mail: its end is missing, or has something behind it."""
+    raise MailLinkNotFound
 
 
 def _page(html: str, *, status: int = 200) -> HTMLResponse:

@@ -36,7 +36,8 @@ COLUMNS = """
   r.confirmed_at, coalesce(r.unsubscribed_at, said.unsubscribed_at) AS unsubscribed_at,
   r.refused_address, r.refused_reason, r.counted_on, r.counted,
   r.introduced_by,
-  coalesce(r.language, u.language) AS language, coalesce(r.time_zone, u.time_zone, o.time_zone) AS time_zone,
+  coalesce(r.language, namer.language, u.language) AS language,
+  coalesce(r.time_zone, namer.time_zone, u.time_zone, o.time_zone) AS time_zone,
   u.name AS user_name, u.active AS user_active, CASE WHEN r.user_id IS NULL THEN r.address ELSE u.email END AS address,
   o.name AS organization, o.mail_enabled, o.mail_domains, o.lead_url, o.panel_url
 """
@@ -44,6 +45,7 @@ _FROM = """
 FROM mail_recipient r
 JOIN organization o ON o.org_id = $1
 LEFT JOIN app_user u ON u.org_id = $1 AND u.user_id = coalesce(r.user_id, r.introduced_by)
+LEFT JOIN mail_recipient namer ON namer.org_id = $1 AND namer.user_id = r.introduced_by
 LEFT JOIN mail_recipient said ON said.org_id = $1
   AND said.address = lower(coalesce(r.address, u.email) COLLATE "C") COLLATE "default"
 """
@@ -186,8 +188,9 @@ async def named(
     """
     if not addresses:
         addresses = [await _own_address(connection, org_id, user_id)]
-    wanted = list(dict.fromkeys(address.lower() for address in addresses))
-    await _demand_allowed(connection, org_id, wanted)
+    addresses = [address.lower() for address in addresses]
+    await _demand_allowed(connection, org_id, addresses)
+    wanted = list(dict.fromkeys(addresses))
     users: dict[str, str] = {}
     for row in await connection.fetch(USERS_BY_ADDRESS, org_id, wanted):
         if row["user_id"] == user_id or row["address"] not in users:
@@ -269,7 +272,7 @@ def _recipient(row: asyncpg.Record) -> Recipient:
         user_name=row["user_name"] if row["user_id"] is not None else "",
         address=mail_address(row["address"]),
         secret=row["secret"],
-        language="fr" if (row["language"] or "").lower().startswith("fr") else "en",
+        language="fr" if (row["language"] or "").lower().partition("-")[0] == "fr" else "en",
         wishes=Wishes(zone(row["time_zone"]), row["daily_hour"], quiet, row["daily_cap"]),
         organization=row["organization"],
         lead_url=row["lead_url"],

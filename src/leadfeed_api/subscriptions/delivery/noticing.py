@@ -20,7 +20,8 @@ READ_FROM = "SELECT position FROM mail_reader WHERE org_id = $1 FOR UPDATE SKIP 
 # What lies before the next moment is passed over at once: it may be a million positions (``feed.trimming``).
 LOG_END = """
 SELECT o.position, o.mail_enabled, (
-  SELECT m.position FROM moment m WHERE m.org_id = $1 AND m.position > $2 ORDER BY m.position LIMIT 1) AS next_moment
+  SELECT m.position FROM moment m WHERE m.org_id = $1 AND m.position > greatest(o.mail_since, $2)
+  ORDER BY m.position LIMIT 1) AS next_moment
 FROM organization o WHERE o.org_id = $1
 """
 READ_TO = "UPDATE mail_reader SET position = $2 WHERE org_id = $1"
@@ -30,7 +31,9 @@ _NEWS = """
   m.org_id = $1 AND m.position > $2 AND m.position <= $3
   AND m.bot IS NULL AND m.occurred_at >= m.recorded_at - $4::interval
 """
-_COLUMNS = "m.moment_id, m.lead_id, l.account_id, m.type, m.description, s.subscription_id, s.kind, s.value, s.scope"
+_COLUMNS = """
+m.moment_id, m.position, m.lead_id, l.account_id, m.type, m.description, s.subscription_id, s.kind, s.value, s.scope
+"""
 _LEAD = "JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id"
 _ACTIVE = "s.org_id = $1 AND NOT s.paused AND s.since < m.position"
 CANDIDATES = f"""
@@ -50,10 +53,12 @@ WHERE {_NEWS}
 """
 INSERT_PENDING = """
 INSERT INTO mail_pending (org_id, recipient_id, moment_id, subscription_id, noticed_at)
-SELECT o.org_id, t.recipient_id, x.moment_id, x.subscription_id, $4
+SELECT o.org_id, t.recipient_id, x.moment_id, x.subscription_id, $5
 FROM organization o
-CROSS JOIN unnest($2::uuid[], $3::uuid[]) AS x (moment_id, subscription_id)
+CROSS JOIN unnest($2::uuid[], $3::bigint[], $4::uuid[]) AS x (moment_id, position, subscription_id)
 JOIN subscription_recipient t ON t.org_id = $1 AND t.subscription_id = x.subscription_id
+JOIN mail_recipient r ON r.org_id = $1 AND r.recipient_id = t.recipient_id
+  AND r.confirmed_at IS NOT NULL AND r.since < x.position
 WHERE o.org_id = $1
 ON CONFLICT DO NOTHING
 RETURNING recipient_id
@@ -64,7 +69,7 @@ async def read_on(database: Database, org_id: int, now: datetime) -> bool:
     """Reads up to ``STEP`` positions on, from the next moment; whether there was anything to read.
 
     False also while another worker reads this organisation's log. Whoever has mail switched off is passed over: what
-    happens meanwhile is never mailed.
+    happens meanwhile is never mailed, however late this comes.
     """
     async with database.write(lock_timeout_s=LOCK_TIMEOUT_S) as connection:
         position = await connection.fetchval(READ_FROM, org_id)
@@ -88,8 +93,9 @@ async def _note_down(connection: Connection, org_id: int, after: int, upto: int,
     if not found:
         return
     moments, subscriptions = [row["moment_id"] for row in found], [row["subscription_id"] for row in found]
+    positions = [row["position"] for row in found]
     adopted = await adopt(connection, org_id, subscriptions, now)
-    touched = await connection.fetch(INSERT_PENDING, org_id, moments, subscriptions, now)
+    touched = await connection.fetch(INSERT_PENDING, org_id, moments, positions, subscriptions, now)
     waiting = adopted | {row["recipient_id"] for row in touched}
     await recipients.lock(connection, org_id, waiting)
     await recipients.look_at(connection, org_id, waiting, now)

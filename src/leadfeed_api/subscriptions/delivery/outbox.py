@@ -83,6 +83,12 @@ FINISH = f"UPDATE mail SET state = $4, finished_at = $5, reason = $6 WHERE {_STI
 FORGET_MAILED = """
 DELETE FROM mail_pending WHERE org_id = $1 AND recipient_id = $2 AND (mail_id = $3 OR moment_id = ANY($4::uuid[]))
 """
+# What was set aside because nobody knows whether it arrived, no other mail says: it may have been read.
+FORGET_ELSEWHERE = """
+DELETE FROM mail_pending p WHERE p.org_id = $1 AND p.recipient_id = $2 AND p.mail_id IS DISTINCT FROM $3
+AND p.moment_id IN (
+  SELECT x.moment_id FROM mail_pending x WHERE x.org_id = $1 AND x.recipient_id = $2 AND x.mail_id = $3)
+"""
 COUNT = """
 UPDATE mail_recipient SET counted = CASE WHEN counted_on = $3 THEN least(counted, 30000) ELSE 0 END + 1, counted_on = $3
 WHERE org_id = $1 AND recipient_id = $2
@@ -235,6 +241,8 @@ async def finish(
             return
         if state != "set_aside":
             await connection.execute(FORGET_MAILED, mail.org_id, mail.recipient_id, mail.id, list(mailed))
+        elif mail.doubts:
+            await connection.execute(FORGET_ELSEWHERE, mail.org_id, mail.recipient_id, mail.id)
         if counts_for is not None:
             await connection.execute(COUNT, mail.org_id, mail.recipient_id, counts_for.wishes.today(now))
         if refused_address is not None:

@@ -47,7 +47,10 @@ class MailServer:
         parts = urlsplit(url)
         if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
             raise ValueError("expected smtp://host:25, smtp://user:password@host:587 or smtps://user:password@host:465")
-        asked = parse_qs(parts.query).get("starttls", [None])[-1]
+        options = parse_qs(parts.query, keep_blank_values=True)
+        if strange := sorted(options.keys() - {"starttls"}):
+            raise ValueError(f"there is no option {strange[0]!r}: only starttls=required, optional or never")
+        asked = options.get("starttls", [None])[-1]
         if asked not in {None, "required", "optional", "never"} or (asked and parts.scheme == "smtps"):
             raise ValueError("starttls must be required, optional or never; smtps does not need it")
         exposed = parts.username is not None and not is_loopback(parts.hostname)

@@ -181,7 +181,7 @@ _FRENCH = {
     "page_stop": "{address} ne recevra plus d’e-mails sur les moments {of_organization}.",
     "page_stop_button": "Arrêter ces e-mails",
     "page_refuse_title": "Ne plus vous le demander ?",
-    "page_refuse": "{organization} n’enverra rien à {address}, et personne n’y pourra faire reposer la question.",
+    "page_refuse": "{organization} n’enverra rien à {address}, et personne là-bas ne pourra vous reposer la question.",
     "page_refuse_button": "Ne plus me le demander",
     "page_stopped_title": "C’est fait",
     "page_stopped": "{address} ne reçoit plus d’e-mails sur les moments {of_organization}.",
