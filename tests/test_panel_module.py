@@ -56,7 +56,7 @@ def test_the_panel_lends_its_actions_exactly_what_they_stand_on() -> None:
 
 def test_the_panel_asks_for_the_actions_it_was_put_together_with_not_for_those_a_browser_kept() -> None:
     assets = routes.assets()
-    named = re.search(r'"lead-feed\.actions\.js\?(\w{8})"', assets["lead-feed.js"].plain.decode())
+    named = re.search(r"`lead-feed\.actions\.js\?(\w{8})#", assets["lead-feed.js"].plain.decode())
     assert named
     assert assets["lead-feed.actions.js"].tag.startswith(named[1])
 

@@ -5,7 +5,7 @@ import { ACTION_CSS } from "./actionstyle.js";
 import { ACTION_WORDS } from "./actionwords.js";
 import { Attention } from "./attention.js";
 import { openMutes, openSubscriptions, openWatchlist } from "./collections.js";
-import { mark, markAll, markDownTo, mute, undo, unmute, watch } from "./deeds.js";
+import { mark, markAll, markDownTo, mute, undo, watch } from "./deeds.js";
 import { addIcons } from "./dom.js";
 import { openFeedLink } from "./feedlink.js";
 import { openHelp } from "./help.js";
@@ -28,5 +28,5 @@ const actionStyle = styled(ACTION_CSS);
 
 export {
   Attention, actionStyle, mark, markAll, markDownTo, mute, openFeedLink, openHelp, openMainMenu, openMute, openMutes, openRowMenu,
-  openSubscribe, openSubscriptions, openWatchlist, undo, unmute, watch,
+  openSubscribe, openSubscriptions, openWatchlist, undo, watch,
 };

@@ -6,6 +6,8 @@ const SPAN_MS = 10_000;
 const SUM_MS = 1_000; // what comes together is summed up together
 const OLD_MS = 3_600_000; // an import brings what happened long ago
 
+const COUNTING = Symbol.for("leadfeed counting"); // of the document: whose number stands before its title
+
 export class Attention {
   #title = null;
   #shown = "";
@@ -89,12 +91,24 @@ export class Attention {
     }
   }
 
-  /** Keeps "(3) " before the host's title. A title that the host changes meanwhile is respected. */
+  /**
+   * Keeps "(3) " before the host's title. A title that the host changes meanwhile is respected; of two panels on a page
+   * the one that came first counts.
+   */
   count(unread) {
-    if (!this.host.hasAttribute("title-count")) return;
+    const wanted = this.host.hasAttribute("title-count");
+    if (wanted && (document[COUNTING] ??= this) !== this) return;
+    if (!wanted) return this.#giveBack();
     if (document.title !== this.#shown) this.#title = document.title;
     this.#shown = unread ? `(${unread}) ${this.#title}` : this.#title;
     document.title = this.#shown;
+  }
+
+  #giveBack() {
+    if (document[COUNTING] !== this) return;
+    document[COUNTING] = null;
+    if (document.title === this.#shown) document.title = this.#title;
+    this.#title = null;
   }
 
   /** Gives the title back, and speaks no more. */
@@ -102,7 +116,7 @@ export class Attention {
     this.#gone.abort();
     this.#seen.abort();
     clearTimeout(this.#summing);
-    if (this.#title !== null && document.title === this.#shown) document.title = this.#title;
+    this.#giveBack();
   }
 }
 

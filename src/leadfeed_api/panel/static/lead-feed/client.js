@@ -70,7 +70,7 @@ export class Client {
   /** An address of the service with a query; a list becomes a repeated parameter, null and "" are left out. */
   url(path, query = {}) {
     const pairs = Object.entries(query).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
-    const kept = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
+    const kept = pairs.filter(([, value]) => (value ?? "") !== "");
     return `${this.base}${path}${kept.length ? `?${new URLSearchParams(kept)}` : ""}`;
   }
 
@@ -94,8 +94,9 @@ export class Client {
       const answer = await fetch(url, {
         method,
         headers,
-        body: body === undefined ? undefined : JSON.stringify(body),
+        body: JSON.stringify(body), // of nothing it is nothing
         signal: signal ? AbortSignal.any([signal, patience]) : patience,
+        keepalive: body?.ids?.length === 1, // the mark of whose link is being followed; of more, a browser takes few
         cache: "no-store",
         credentials: "omit",
         referrerPolicy: "no-referrer",

@@ -1,6 +1,6 @@
 // My subscriptions, my watch list, what I muted: lists of one's own things, to look through and to end.
 
-import { mute, unmute } from "./deeds.js";
+import { muted, unmuted } from "./deeds.js";
 import { h, icon, iconButton, select } from "./dom.js";
 import { busy, openSheet } from "./sheet.js";
 import { said } from "./toast.js";
@@ -15,8 +15,9 @@ function openList(panel, { title, empty, glyph, read, row }) {
     const list = h("ul", { class: "things" });
     const more = h("button", { type: "button", class: "plain", onclick: () => load() }, words("more"));
     const waiting = h("p", { class: "quiet" }, words("loading"));
+    const nothing = h("div", { class: "state", hidden: true, tabindex: "-1" }, icon(glyph), h("p", null, empty));
     let after = null;
-    body.append(waiting, list, problem, more);
+    body.append(waiting, list, nothing, problem, more);
     await load();
 
     async function load() {
@@ -24,11 +25,16 @@ function openList(panel, { title, empty, glyph, read, row }) {
         const { items, next } = await read(after);
         if (!sheet.open()) return;
         after = next;
-        list.append(...items.map((item) => row(item, problem)));
-        waiting.remove();
+        list.append(...items.map((item) => row(item, problem, shrunk)));
         more.hidden = !next;
-        if (!list.childElementCount) list.replaceWith(h("div", { class: "state" }, icon(glyph), h("p", null, empty)));
+        shrunk();
       });
+      waiting.remove();
+    }
+
+    function shrunk() {
+      nothing.hidden = list.childElementCount > 0;
+      if (!nothing.hidden && !panel.root.activeElement) nothing.focus();
     }
   });
 }
@@ -88,7 +94,7 @@ export function openMutes(panel) {
     },
     row: ({ lead, type, until }, problem) => {
       const what = { lead, type };
-      const actions = [() => unmute(panel, what), () => mute(panel, what, until)];
+      const actions = [() => unmuted(panel, what), () => muted(panel, what, until)];
       return thing(lead?.name ?? words(`type.${type}`), ends(until), toggle(panel, ["mute", "bell"], [words("undo.mute"), words("do.mute")], actions, problem));
     },
   });
@@ -105,7 +111,7 @@ export function openSubscriptions(panel) {
       const answer = await feed.client.get("/v1/subscriptions");
       return { items: answer.items ?? answer, next: null };
     },
-    row: (one, problem) => {
+    row: (one, problem, shrunk) => {
       const change = (fields) => busy(panel, line, problem, () => feed.client.send("PATCH", address(one), fields));
       const often = select("often", ["instant", "hourly", "daily"].map((each) => [each, words(`often.${each}`)]), one.frequency, {
         "aria-label": words("subscribe.often"),
@@ -118,6 +124,7 @@ export function openSubscriptions(panel) {
           busy(panel, line, problem, async () => {
             await feed.client.send("DELETE", address(one));
             line.remove();
+            shrunk();
             said(panel, "done.unsubscribed", {});
             feed.recheck(null);
           }),

@@ -6,6 +6,7 @@ import { said } from "./toast.js";
 
 const AT_ONCE = 1_000; // ids in one mark
 const undoable = new WeakMap(); // feed -> ways back, the last one last
+const marking = new WeakMap(); // feed -> the marks under way, one after the other: the last one said is the last one heard
 
 /** Marks items read or unread. */
 export async function mark(panel, ids, read, done = null) {
@@ -15,13 +16,18 @@ export async function mark(panel, ids, read, done = null) {
   const back = { kind: "marked", data: { ids: changed, read: !read } };
   feed.spread({ kind: "marked", data: { ids: changed, read } });
   did(panel, done ?? (read ? "done.read" : "done.unread"), { n: changed.length }, !done && (() => mark(panel, changed, !read, "done.undone")));
-  try {
-    for (let from = 0; from < changed.length; from += AT_ONCE) {
-      await feed.client.send("POST", read ? "/v1/feed/read" : "/v1/feed/unread", { ids: changed.slice(from, from + AT_ONCE) });
-    }
-  } catch (error) {
+  const before = marking.get(feed);
+  const sent = (before ? before.then(() => send(feed, changed, read)) : send(feed, changed, read)).catch((error) => {
     feed.spread(back);
     complain(panel, error);
+  });
+  marking.set(feed, sent);
+  await sent;
+}
+
+async function send(feed, ids, read) {
+  for (let from = 0; from < ids.length; from += AT_ONCE) {
+    await feed.client.send("POST", read ? "/v1/feed/read" : "/v1/feed/unread", { ids: ids.slice(from, from + AT_ONCE) });
   }
 }
 
@@ -62,21 +68,22 @@ export function watch(panel, lead, on, back = true) {
 }
 
 /** Mutes a lead (`{lead}`) or a type (`{type}`) until an instant (null: no end). */
-export function mute(panel, { lead, type }, until) {
-  return attempt(panel, async () => {
-    await panel.feed.client.send("PUT", muteAddress({ lead, type }), { until });
-    did(panel, lead ? "done.muted" : "done.mutedType", { name: lead?.name, type }, () => unmute(panel, { lead, type }));
-    await mutesChanged(panel.feed);
-  });
+export function mute(panel, what, until) {
+  return attempt(panel, () => muted(panel, what, until));
 }
 
-/** Hears a lead or a type again. */
-export function unmute(panel, { lead, type }) {
-  return attempt(panel, async () => {
-    await panel.feed.client.send("DELETE", muteAddress({ lead, type }));
-    did(panel, lead ? "done.unmuted" : "done.unmutedType", { name: lead?.name, type }, null);
-    await mutesChanged(panel.feed);
-  });
+/** As `mute`; what goes wrong is the caller's to say. */
+export async function muted(panel, { lead, type }, until) {
+  await panel.feed.client.send("PUT", muteAddress({ lead, type }), { until });
+  did(panel, lead ? "done.muted" : "done.mutedType", { name: lead?.name, type }, () => attempt(panel, () => unmuted(panel, { lead, type })));
+  await mutesChanged(panel.feed);
+}
+
+/** Hears a lead or a type again; what goes wrong is the caller's to say. */
+export async function unmuted(panel, { lead, type }) {
+  await panel.feed.client.send("DELETE", muteAddress({ lead, type }));
+  did(panel, lead ? "done.unmuted" : "done.unmutedType", { name: lead?.name, type }, null);
+  await mutesChanged(panel.feed);
 }
 
 /** Takes back the last thing done here. */
@@ -105,9 +112,10 @@ function complain(panel, error) {
   said(panel, "failed.refused", { detail: complaint(panel, error) });
 }
 
+/** What cannot be read now is read later: the change itself was done. */
 async function mutesChanged(feed) {
   feed.stream?.tell({ kind: "mutes" });
-  await feed.mutesChanged();
+  await feed.mutesChanged().catch(() => feed.recheck(null));
 }
 
 function muteAddress({ lead, type }) {

@@ -10,9 +10,9 @@ export function h(tag, props, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props ?? {})) {
     if (typeof value === "function") element.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+    else set(element, name, value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat().filter((child) => (child ?? false) !== false));
   return element;
 }
 
@@ -23,7 +23,7 @@ export function select(name, options, chosen, props) {
 
 /** Sets an attribute, or takes it away when the value is null or false. Touches nothing that is right already. */
 export function set(element, name, value) {
-  if (value === null || value === undefined || value === false) {
+  if ((value ?? false) === false) {
     if (element.hasAttribute(name)) element.removeAttribute(name);
     return;
   }

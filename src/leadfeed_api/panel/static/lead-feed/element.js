@@ -96,7 +96,7 @@ export class LeadFeed extends HTMLElement {
   async #start(given = null) {
     const turn = ++this.#turn;
     this.#started = true;
-    const root = this.shadowRoot ?? this.attachShadow({ mode: "open", delegatesFocus: false });
+    const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sheet()];
     const language = languageAt(this);
     const words = await wordsFor(language);

@@ -67,6 +67,8 @@ export class Feed {
       this.status = "ready";
       this.recheck(null);
     }
+    this.items.stuck = false;
+    this.view.draw();
     this.stream?.stand();
   }
 
@@ -88,7 +90,7 @@ export class Feed {
   /** Adds the next older page, unless that was tried in vain. */
   async more() {
     const { items, items: { cursor } } = this;
-    if (this.#reading || items.stuck || !cursor) return undefined;
+    if (this.#reading || items.stuck || !cursor) return;
     this.#reading = this.#meanwhile.run(async (apply) => {
       const page = await this.#page({ limit: PAGE * 2, cursor });
       if (this.items.cursor === cursor) apply(() => this.items.extend(page.items, page.next_cursor));
@@ -219,7 +221,7 @@ export class Feed {
     const changed = this.items.change((item) => (marked.has(item.id) && item.read !== read ? { ...item, read } : item));
     if (!first || !changed) return;
     this.unread = Math.max(0, this.unread + (read ? -changed : changed));
-    this.view.counted();
+    this.#countSoon(); // what is muted does not count
   }
 
   /** What is muted is different now. */
@@ -314,8 +316,7 @@ export class Feed {
     if (this.#gone.signal.aborted) return;
     this.#listen(position);
     if (!this.mutes.known || !this.counted) this.recheck(null);
-    // A service without mail has no such address.
-    this.subscribable ??= await this.client.has("/v1/subscriptions");
+    this.subscribable ??= await this.client.has("/v1/subscriptions"); // a service without mail has no such address
     this.view.draw();
   }
 

@@ -9,6 +9,7 @@ const COPIED_MS = 2_000;
 /** Opens the sheet with the feed's addresses, or with what to tell the administrator while feeds are off. */
 export function openFeedLink(panel) {
   const { words, feed } = panel;
+  const told = h("p", { class: "quiet", role: "status" }); // in the sheet: what is behind it nobody hears
   openSheet(panel, words("rss.title"), async (body, sheet) => {
     body.append(h("p", { class: "quiet", "aria-busy": "true" }, words("loading")));
     try {
@@ -24,7 +25,7 @@ export function openFeedLink(panel) {
       const change = (method, path, sent, said) =>
         busy(panel, body, problem, async () => {
           show(await feed.client.send(method, path, sent));
-          if (said) panel.announce(words(said));
+          if (said) tell(words(said));
         });
       const details = h("input", { type: "checkbox", checked: link.contact_details, onchange: () => change("PATCH", "/v1/feed-link", { contact_details: details.checked }) });
       body.replaceChildren(
@@ -33,6 +34,7 @@ export function openFeedLink(panel) {
         h("label", { class: "choice" }, details, h("span", null, words("rss.contacts"), h("small", null, words("rss.contacts.hint")))),
         h("p", { class: "quiet" }, words("rss.secret")),
         problem,
+        told,
         h("div", { class: "actions" }, confirmed(words("rss.rotate"), words("rss.rotate.sure"), () => change("POST", "/v1/feed-link/rotate", undefined, "rss.rotated"))),
       );
     }
@@ -42,6 +44,7 @@ export function openFeedLink(panel) {
       return [
         h("p", null, words("rss.off")),
         h("p", { class: "letter" }, text),
+        told,
         h("div", { class: "actions" }, copyButton(text, words("rss.off.copy"))),
       ];
     }
@@ -56,16 +59,22 @@ export function openFeedLink(panel) {
     return h("button", { type: "button", class: "plain", onclick: (event) => copy(text, event.currentTarget) }, icon("copy"), label);
   }
 
-  /** Copies; the button's icon turns into a tick for a moment, since words are only announced. */
+  /** Copies; the button's icon turns into a tick for a moment. */
   async function copy(text, button) {
     try {
       await navigator.clipboard.writeText(text);
       button.firstElementChild.replaceWith(icon("check"));
       setTimeout(() => button.firstElementChild.replaceWith(icon("copy")), COPIED_MS);
-      panel.announce(words("copied"));
+      tell(words("copied"));
     } catch {
-      panel.announce(words("copy.failed"));
+      tell(words("copy.failed"));
     }
+  }
+
+  /** Soon, and not at once: what comes into the sheet together with its words is not heard. */
+  function tell(text) {
+    told.textContent = "";
+    setTimeout(() => (told.textContent = text), 50);
   }
 
   /** A button that asks once more before it acts. */
@@ -75,7 +84,7 @@ export function openFeedLink(panel) {
       if (button.dataset.sure) return act();
       button.dataset.sure = "yes";
       button.textContent = sure;
-      panel.announce(sure);
+      tell(sure);
       return undefined;
     });
     return button;

@@ -101,7 +101,7 @@ export class List {
     this.#today = today;
     for (const row of this.#rows.values()) {
       row.tick();
-      if (!ended && times.daysAgo(row.at) > 0) break;
+      if (!ended && times.daysAgo(row.at) > 0 && !row.element.matches(".member")) break;
     }
     if (ended) this.panel.dayEnded();
   }

@@ -16,6 +16,7 @@ const TICK_MS = 5_000;
 const ACTIONS_MS = 1_500; // after the start, and when idle: actions are fetched before anyone asks
 const BURST = 10; // rows put on the screen in one frame: about as many as it holds
 const BRIEF_MS = 150; // who waits no longer is shown what there was before, not that there is nothing yet
+let tries = 0; // for the actions of all panels
 const LENT = { Refusal, addIcons, addWords, h, icon, iconButton, select, set, styled }; // what actions stand on
 
 export class Panel {
@@ -169,13 +170,14 @@ export class Panel {
     try {
       return (await this.#fetchActions())[what](this, ...about);
     } catch (error) {
-      this.announce(this.words("failed.unreachable"));
+      this.toast.textContent = this.words("failed.unreachable");
+      this.toast.hidden = false;
       throw error;
     }
   }
 
   #fetchActions() {
-    this.#actions ??= import(new URL("lead-feed.actions.js", import.meta.url).href).then(({ default: actionsOn }) => {
+    this.#actions ??= import(new URL(`lead-feed.actions.js#${tries}`, import.meta.url).href).then(({ default: actionsOn }) => {
       const actions = actionsOn(LENT);
       if (this.#gone.signal.aborted) return actions;
       this.root.adoptedStyleSheets = [...this.root.adoptedStyleSheets, actions.actionStyle];
@@ -185,6 +187,7 @@ export class Panel {
       return actions;
     }).catch((error) => {
       this.#actions = null; // next time again
+      tries++; // a browser never asks twice for the address of a module that it did not get
       throw error;
     });
     return this.#actions;

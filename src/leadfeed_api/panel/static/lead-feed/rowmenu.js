@@ -28,7 +28,7 @@ export function openMute(panel, item, chosen = "lead") {
   const { words, feed } = panel;
   openSheet(panel, words("mute.title"), (body, sheet) => {
     const choice = (value, label) => h("label", { class: "choice" }, h("input", { type: "radio", name: "what", value, checked: value === chosen, autofocus: value === chosen }), h("span", { dir: "auto" }, label));
-    const date = h("input", { type: "date", name: "date", hidden: true, min: dayAfter(feed.client.clock.now()), "aria-label": words("mute.date") });
+    const date = h("input", { type: "date", name: "date", hidden: true, min: dayAfter(feed.client.clock.now()), max: "9999-12-30", "aria-label": words("mute.date") });
     const span = select("span", Object.keys(SPANS).map((one) => [one, words(one === "open" ? "mute.open.long" : `mute.${one}`)]), "week", {
       onchange: () => {
         date.required = span.value === "date";

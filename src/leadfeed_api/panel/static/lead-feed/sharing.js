@@ -48,7 +48,7 @@ export class SharedStream {
     this.#wait();
     this.#ask();
     for (const type of ["pageshow", "resume", "visibilitychange", "online"]) {
-      (type === "pageshow" || type === "online" ? window : document).addEventListener(type, () => this.#ask(), { signal });
+      addEventListener(type, () => this.#ask(), { signal, capture: true });
     }
   }
 
@@ -86,7 +86,6 @@ export class SharedStream {
       state: (state) => this.#tellState(state),
       refused: (refusal) => this.#resign(refusal),
     });
-    return undefined;
   }
 
   #abdicate() {
@@ -142,7 +141,6 @@ export class SharedStream {
       this.position = event.id;
       this.on.event(event.kind, event.id, event.data);
     }
-    return undefined;
   }
 
   #hearState({ state, since }) {

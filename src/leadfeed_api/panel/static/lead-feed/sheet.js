@@ -17,7 +17,8 @@ export function openSheet(panel, title, fill) {
   // A press beside the sheet is a press on the dialog itself.
   dialog.addEventListener("click", (event) => event.target === dialog && !inside(dialog, event) && dialog.close());
   const gone = new AbortController();
-  addEventListener("resize", () => place(dialog, panel.section), { signal: gone.signal });
+  // A dialog that is taken out with its panel is not closed: the next change of the window finds it gone.
+  addEventListener("resize", () => (dialog.isConnected ? place(dialog, panel.section) : gone.abort()), { signal: gone.signal });
   dialog.addEventListener("close", () => {
     gone.abort();
     dialog.remove();

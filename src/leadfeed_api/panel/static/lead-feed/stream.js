@@ -35,8 +35,7 @@ export class Stream {
     this.position = position;
     this.on = on;
     const { signal } = this.#listening;
-    addEventListener("online", () => this.#restart(), { signal });
-    addEventListener("offline", () => this.#restart(), { signal });
+    for (const type of ["online", "offline"]) addEventListener(type, () => this.#restart(), { signal });
     addEventListener("pageshow", (event) => event.persisted && this.#restart(), { signal });
     this.#beats = setInterval(() => this.#feelPulse(), BEAT_MS);
     this.#probes = setInterval(() => this.#probe(), PROBE_MS * (0.8 + 0.4 * Math.random()));

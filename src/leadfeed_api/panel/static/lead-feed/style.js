@@ -40,7 +40,7 @@ kbd { font: 500 .82em/1.5 ui-monospace, Consolas, monospace; color: var(--soft);
   all: initial; -webkit-locale: revert-layer; color-scheme: inherit; visibility: inherit; pointer-events: inherit;
   font: 400 var(--leadfeed-size, 13.5px)/1.38 var(--leadfeed-font, -apple-system, "Segoe UI", Roboto, system-ui, sans-serif);
   cursor: default; -webkit-text-size-adjust: none; box-sizing: border-box;
-  container: panel / inline-size; position: relative; display: flex; flex-direction: column; flex: 1; min-block-size: 0; color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: var(--radius); overflow: clip;
+  container: panel / inline-size; position: relative; display: flex; flex-direction: column; flex: 1; block-size: 100%; max-block-size: inherit; min-block-size: 0; color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: var(--radius); overflow: clip;
 }
 header { display: flex; align-items: center; gap: 8px; padding-block: 8px 4px; padding-inline: 16px 8px; min-inline-size: 0; }
 h2 { font-size: 1.08em; font-weight: 650; letter-spacing: -.005em; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
@@ -84,7 +84,7 @@ article:focus-visible { outline-offset: -2px; border-radius: 8px; }
 .kind { position: relative; grid-row: 1 / 4; display: grid; place-items: center; inline-size: 28px; block-size: 28px; margin-block-start: 1px; border-radius: 8px; color: var(--type); background: color-mix(in srgb, var(--type) 13%, var(--paper)); }
 .web { --type: var(--web); } .email { --type: var(--email); } .milestone { --type: var(--milestone); }
 .who { display: flex; align-items: baseline; gap: 6px; min-inline-size: 0; }
-.name { flex: 0 1 auto; min-inline-size: 0; max-inline-size: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: inherit; text-decoration: none; font-weight: 500; cursor: pointer; text-align: -webkit-match-parent; text-align: match-parent; }
+.name { min-inline-size: 0; max-inline-size: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: inherit; text-decoration: none; font-weight: 500; cursor: pointer; text-align: -webkit-match-parent; text-align: match-parent; }
 .unread .name { font-weight: 650; }
 .name:hover { text-decoration: underline; text-underline-offset: 2px; }
 .account { flex: 1 1 0; min-inline-size: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--faint); text-align: -webkit-match-parent; text-align: match-parent; }

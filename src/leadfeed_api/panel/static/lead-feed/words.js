@@ -48,10 +48,9 @@ export async function wordsFor(tag) {
   const primary = /^[a-z]{2,3}(?![a-z])|/.exec(tag.toLowerCase())[0];
   if (primary && LANGUAGES[primary] === undefined) {
     try {
-      LANGUAGES[primary] = (await import(new URL(`lead-feed.${primary}.js`, import.meta.url).href)).default;
-    } catch {
-      LANGUAGES[primary] = null;
-    }
+      // Another address each time: a browser never asks twice for that of a module that it did not get.
+      LANGUAGES[primary] = (await import(new URL(`lead-feed.${primary}.js#${performance.now()}`, import.meta.url).href)).default;
+    } catch {}
   }
   return LANGUAGES[primary] ? speaker(written(tag) ?? primary, LANGUAGES[primary]) : speaker("en", LANGUAGES.en);
 }

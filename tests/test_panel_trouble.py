@@ -1,0 +1,217 @@
+"""What goes wrong while a rep goes on: a file that did not come, a late answer, a page with rules of its own."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from playwright.async_api import BrowserContext, Route, expect
+
+from browser import Panel, panel_url, site
+from leadfeed_api.settings import Settings
+from world import Service, World, ok, served
+
+pytest_plugins = ["windows"]
+pytestmark = pytest.mark.anyio
+BUSY: dict[str, Any] = {"status": 503, "json": {"type": "/problems/unavailable", "detail": "busy"}}
+COPYING_FAILS = "void (navigator.clipboard.writeText = () => Promise.reject(new Error('forbidden')))"
+
+
+@pytest.fixture
+async def world(server: Service) -> World:
+    made = await server.new_world()
+    await made.people("ana", leads={"mia": "ana", "leo": "ana"})
+    await made.report(*(made.moment(lead, description=f"of {lead}", type="milestone") for lead in ("mia", "leo")))
+    return made
+
+
+@pytest.fixture
+async def panel(world: World, context: BrowserContext) -> Panel:
+    await context.grant_permissions(["clipboard-read", "clipboard-write"])
+    return await (await Panel.open(context, panel_url(world, "ana"))).live()
+
+
+async def read_by_the_service(world: World) -> list[bool]:
+    return [item["read"] for item in await world.feed("ana")]
+
+
+async def test_actions_that_did_not_come_are_fetched_when_they_are_wanted_again(
+    world: World, context: BrowserContext
+) -> None:
+    asked: asyncio.Queue[str] = asyncio.Queue()
+
+    async def refuse(route: Route) -> None:
+        asked.put_nowait(route.request.url)
+        await route.fulfill(status=503, body="deploying")
+
+    await context.route("**/lead-feed.actions.js*", refuse)
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await asked.get()  # by itself, soon after the start
+    await panel.button("Menu").click()
+    await expect(panel.toast).to_have_text("The lead feed cannot be reached")
+    await context.unroute("**/lead-feed.actions.js*")
+    await panel.button("Menu").click()
+    await expect(panel.element.get_by_role("menu")).to_be_visible()
+
+
+async def test_a_language_that_did_not_come_is_fetched_when_it_is_wanted_again(
+    world: World, context: BrowserContext
+) -> None:
+    await context.route("**/lead-feed.fr.js*", lambda route: route.fulfill(status=503, body="deploying"))
+    panel = await (await Panel.open(context, panel_url(world, "ana", lang="fr"))).live()
+    await expect(panel.count).to_have_text("2 unread")
+    await context.unroute("**/lead-feed.fr.js*")
+    await panel.element.evaluate("panel => panel.refresh()")
+    await expect(panel.count).to_have_text("2 non lus")
+
+
+@pytest.mark.parametrize("display", ["block", "inline-block", "flex", "grid"])
+async def test_it_stays_in_the_box_that_a_page_gives_it_whatever_its_display(
+    settings: Settings, context: BrowserContext, display: str
+) -> None:
+    async with site() as crm, served(settings.model_copy(update={"cors_origins": [crm.origin]})) as service:
+        world = await service.new_world()
+        await world.people("ana", leads={f"l{n}": "ana" for n in range(120)})
+        await world.report(*(world.moment(f"l{n}", type="milestone") for n in range(120)))
+        style = f"<style>lead-feed {{ display: {display}; height: 400px; width: 380px }}</style>"
+        url = crm.embed(service.base_url, world.token("ana"), body=style)
+        panel = await (await Panel.open(context, url)).live()
+        await expect(panel.rows).to_have_count(50)
+        box = await panel.element.locator(".panel").bounding_box()
+        assert box is not None
+        assert box["height"] == 400
+        await panel.scrolls_to(120)
+
+
+async def test_of_a_mark_and_its_undoing_the_last_one_said_is_the_last_one_heard(
+    world: World, panel: Panel, context: BrowserContext
+) -> None:
+    going, may_go = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        going.set()
+        await may_go.wait()
+        await route.continue_()
+
+    await context.route("**/v1/feed/read", late)
+    await panel.rows.first.focus()
+    await panel.page.keyboard.press("e")
+    await going.wait()
+    async with panel.page.expect_response("**/v1/feed/unread") as undone:
+        await panel.page.keyboard.press("u")
+        await expect(panel.rows.first).to_have_class("unread")
+        may_go.set()
+    assert (await undone.value).status == 200
+    assert await read_by_the_service(world) == [False, False]
+    await expect(panel.count).to_have_text("2 unread")
+
+
+async def test_what_the_service_does_not_unmute_stays_muted_in_the_sheet_which_says_why(
+    world: World, panel: Panel, context: BrowserContext
+) -> None:
+    muted = await world.client.put("/v1/mutes/leads/mia", headers=world.rep("ana"), json={"until": None})
+    assert muted.is_success
+    await panel.menu("Muted")
+    line = panel.sheet.get_by_role("listitem").filter(has_text="Mia")
+
+    async def refused(route: Route) -> None:
+        await (route.fulfill(**BUSY) if route.request.method == "DELETE" else route.continue_())
+
+    await context.route("**/v1/mutes/**", refused)
+    await line.get_by_role("button", name="Unmute").click()
+    await expect(panel.sheet.get_by_role("alert")).not_to_be_empty()
+    await expect(line.get_by_role("button", name="Unmute")).to_be_visible()
+    await context.unroute("**/v1/mutes/**")
+    await line.get_by_role("button", name="Unmute").click()
+    await expect(line.get_by_role("button", name="Mute", exact=True)).to_be_visible()
+    await expect(panel.sheet.locator(".problem")).to_be_empty()
+
+
+async def test_what_is_said_in_a_sheet_is_seen_and_heard_there(world: World, panel: Panel) -> None:
+    ok(await world.client.patch("/v1/settings", headers=world.machine, json={"rss_enabled": True}))
+    await panel.button("RSS feed").click()
+    copy, said = panel.sheet.get_by_role("button", name="Copy").first, panel.sheet.get_by_role("status")
+    await copy.click()
+    await expect(said).to_have_text("Copied")
+    await panel.page.evaluate(COPYING_FAILS)
+    await copy.click()
+    await expect(said).to_contain_text("Could not copy")
+
+
+async def test_a_token_renewed_while_one_scrolls_goes_on_where_it_was(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with site() as crm, served(settings.model_copy(update={"cors_origins": [crm.origin]})) as service:
+        world = await service.new_world()
+        await world.people("ana", leads={f"l{n}": "ana" for n in range(120)})
+        await world.report(*(world.moment(f"l{n}", type="milestone") for n in range(120)))
+        url = crm.embed(
+            service.base_url, world.token("ana"), body="<style>lead-feed { height: 400px; width: 380px }</style>"
+        )
+        panel = await (await Panel.open(context, url)).live()
+        await expect(panel.rows).to_have_count(50)
+        fresh = world.token("ana", ttl=timedelta(hours=2))
+
+        async def expired(route: Route) -> None:
+            known = route.request.headers.get("authorization", fresh).endswith(fresh)
+            problem = {"type": "/problems/expired-token", "detail": "The credential has expired. Get a new one."}
+            headers = {"Access-Control-Allow-Origin": "*"}
+            await (route.continue_() if known else route.fulfill(status=401, json=problem, headers=headers))
+
+        await context.route("**/v1/**", expired)
+        scroller = panel.element.locator(".scroller")
+        await scroller.evaluate("element => { element.scrollTop = element.scrollHeight; }")
+        await expect(panel.element.locator(".after")).to_contain_text("cannot be reached")
+        await panel.element.evaluate("(panel, token) => panel.setAttribute('token', token)", fresh)
+        await panel.scrolls_to(120)
+
+
+async def test_whose_link_is_followed_is_marked_read_though_the_page_goes(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with site() as crm, served(settings.model_copy(update={"cors_origins": [crm.origin]})) as service:
+        world = await service.new_world()
+        await world.people("ana", leads={"mia": "ana"})
+        await world.report(world.moment("mia", description="saw prices"))
+        kept = """() => {
+          const fetched = fetch;
+          window.fetch = (url, options) => {
+            if (options?.body) sessionStorage.setItem("kept", options.keepalive);
+            return fetched(url, options);
+          };
+        }"""
+        await context.add_init_script(f"({kept})()")
+        url = crm.embed(service.base_url, world.token("ana"), attributes='lead-href="/lead/{id}"')
+        panel = await (await Panel.open(context, url)).live()
+        await panel.until("document.querySelector('lead-feed').shadowRoot.adoptedStyleSheets.length", 2)  # with actions
+        await panel.row("saw prices").get_by_role("link", name="Mia").click()
+        await panel.page.wait_for_url("**/lead/mia")
+        # A browser lets go of what a page asked when it goes; only what is marked so outlives it.
+        assert await panel.page.evaluate("sessionStorage.getItem('kept')") == "true"
+
+
+async def test_of_two_panels_on_a_page_one_counts_in_its_title_and_gives_it_back(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with site() as crm, served(settings.model_copy(update={"cors_origins": [crm.origin]})) as service:
+        world = await service.new_world()
+        await world.people("ana", leads={"mia": "ana"})
+        await world.report(world.moment("mia"), world.moment("mia"))
+        token = world.token("ana")
+        second = f'<lead-feed src="{service.base_url}" token="{token}" title-count></lead-feed>'
+        page = await context.new_page()
+        await page.goto(crm.embed(service.base_url, token, attributes="title-count", body=second))
+        await expect(page).to_have_title("(2) A CRM")
+        await world.report(world.moment("mia"))
+        await expect(page).to_have_title("(3) A CRM")
+        await page.evaluate("document.querySelectorAll('lead-feed').forEach(one => one.removeAttribute('title-count'))")
+        await world.report(world.moment("mia"))
+        await expect(page).to_have_title("A CRM")
+
+
+async def test_a_list_whose_last_thing_is_gone_says_how_it_fills(world: World, panel: Panel) -> None:
+    body = {"match": {"kind": "lead", "value": "mia"}}
+    ok(await world.client.post("/v1/subscriptions", headers=world.rep("ana"), json=body), 201)
+    await panel.menu("My subscriptions")
+    await panel.sheet.get_by_role("button", name="Delete").click()
+    await expect(panel.sheet).to_contain_text("You have no subscriptions.")
