@@ -383,7 +383,9 @@ def test_an_audience_counts_each_lead_once_and_drowns_beyond_the_flood() -> None
     assert list(audience.resets()) == [["bob"]]
 
 
-async def test_a_demanded_run_is_due_at_once_and_one_under_way_is_left_alone(world: World, database: Database) -> None:
+async def test_a_demanded_run_is_due_at_once_and_after_one_under_way_which_is_left_alone(
+    world: World, database: Database
+) -> None:
     await own(world, "ana", {"l1": 1, "l2": 2})
     await night(world)
     await night(world)
@@ -395,3 +397,17 @@ async def test_a_demanded_run_is_due_at_once_and_one_under_way_is_left_alone(wor
     ok(await world.client.post("/v1/settings/tiers/retier", headers=world.machine), 202)
     assert (await tiering_row(world))["run"] == claimed.run
     assert await tiering.retier_if_due(database, world.org_id) is None
+    async with database.write() as connection:
+        now = datetime.now(UTC)
+        assert await lease.finish(connection, claimed, 2, now) == now
+    assert await tiering.retier_if_due(database, world.org_id) is not None
+    assert await tiering.retier_if_due(database, world.org_id) is None
+
+
+async def test_who_is_switched_off_while_a_broken_run_is_made_good_is_told_too(world: World) -> None:
+    await own(world, "ana", {"l1": 1, "l2": 2})
+    with pytest.raises(Crash):
+        await tiering.retier(ours(world), world.org_id, crash)
+    await world.sync(users=[{"id": "ana", "active": False}])
+    assert await tiering.retier_if_due(ours(world), world.org_id, clock=later(minutes=2)) is not None
+    assert (await told(world))["ana", "reset"] == 1

@@ -249,10 +249,20 @@ async def test_erasing_a_person_erases_its_scores(world: World) -> None:
 async def test_days_are_those_of_the_organisations_time_zone(world: World) -> None:
     ahead, behind = "Pacific/Kiritimati", "Pacific/Pago_Pago"  # a whole day and an hour apart
     await own(world, "ana", {"l1": 10})
-    for number, zone in enumerate((ahead, behind), 1):
+    for number, zone in enumerate((behind, ahead), 1):
         ok(await world.client.patch("/v1/settings", headers=world.machine, json={"time_zone": zone}))
         await push_score(world, "l1", 10 + number)
 
     days = [row[1] for row in await history(world)]
 
     assert days[1] - days[0] >= timedelta(days=1)
+
+
+async def test_a_rise_is_kept_where_the_organisation_moves_to_yesterday(world: World) -> None:
+    await set_tiers(world, **STATIC)
+    await own(world, "ana", {"l1": 10})
+    for zone, number in (("Pacific/Kiritimati", 80), ("Pacific/Pago_Pago", 81)):
+        ok(await world.client.patch("/v1/settings", headers=world.machine, json={"time_zone": zone}))
+        await push_score(world, "l1", number)
+    (bet,) = await best_bets(world, "ana")
+    assert bet["change"] == 71

@@ -1,5 +1,6 @@
 """What the database cannot do now is no failure of ours: callers are told to come back, and probes say so."""
 
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -32,19 +33,45 @@ async def failed(database: Database, sqlstate: str) -> int:
     pids: list[int] = []
     with pytest.raises(Unavailable) as raised:
         await fail(database, sqlstate, pids)
-    assert isinstance(raised.value, Busy) == (sqlstate in {"57014", "55P03"})
+    assert isinstance(raised.value, Busy) == (sqlstate in {"57014", "55P03", "40001", "40P01"})
     return pids[0]
 
 
 @pytest.mark.parametrize(
     "sqlstate",
-    ["25006", "53000", "53100", "53200", "53300", "57014", "55P03"],
-    ids=["read only", "resources", "disk full", "out of memory", "connections", "took too long", "locked"],
+    ["25006", "53000", "53100", "53200", "53300", "57014", "55P03", "40001", "40P01"],
+    ids=[
+        "read only",
+        "resources",
+        "disk full",
+        "out of memory",
+        "connections",
+        "took too long",
+        "locked",
+        "overtaken",
+        "deadlock",
+    ],
 )
 async def test_what_the_database_cannot_do_now_may_be_tried_again(database: Database, sqlstate: str) -> None:
     await failed(database, sqlstate)
     async with database.write() as connection:
         assert await connection.fetchval("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("level", ["repeatable%20read", "serializable"])
+async def test_who_writes_locks_first_and_then_reads_whatever_the_databases_default_is(
+    settings: Settings, level: str
+) -> None:
+    strict = settings.model_copy(
+        update={"database_url": f"{settings.database_url}&default_transaction_isolation={level}"}
+    )
+    async with running_app(strict) as service:
+        world = await service.new_world()
+        await world.people("ana", leads={f"l{n}": "ana" for n in range(8)})
+        reports = [world.report(world.moment(f"l{n}")) for n in range(8)]
+        watches = [world.client.put(f"/v1/watchlist/l{n}", headers=world.rep("ana")) for n in range(8)]
+        _, watched = await asyncio.gather(asyncio.gather(*reports), asyncio.gather(*watches))
+        assert {answer.status_code for answer in watched} == {204}
 
 
 async def test_a_connection_to_what_was_the_primary_is_not_lent_again(database: Database) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 from zipfile import ZipFile
 
@@ -175,6 +176,28 @@ def test_a_migrator_waits_for_another_longer_than_for_a_table(empty: str) -> Non
 
     asyncio.run(race())
     assert revision_of(empty) == [NEWEST]
+
+
+@pytest.mark.parametrize("default", [
+    "default_transaction_isolation = 'repeatable read'", "default_transaction_isolation = 'serializable'",
+    "idle_in_transaction_session_timeout = '10ms'", "statement_timeout = '1ms'",
+])  # fmt: skip
+def test_a_database_with_defaults_of_its_own_is_migrated_like_any_other(empty: str, default: str) -> None:
+    name = urlsplit(empty).path.removeprefix("/")
+    values(empty, f'ALTER DATABASE "{name}" SET {default}')
+    migrate(empty)
+    values(empty, f'ALTER DATABASE "{name}" RESET ALL')
+    assert revision_of(empty) == [NEWEST]
+
+
+def test_a_new_database_that_cannot_hold_every_name_is_refused(postgres: tuple[str, str]) -> None:
+    name = f"latin_{uuid4().hex[:12]}"
+    values(postgres[0], f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    try:
+        with pytest.raises(Unavailable, match="encoding is LATIN1"):
+            migrate(urlsplit(postgres[0])._replace(path=f"/{name}").geturl())
+    finally:
+        drop_database(postgres[0], name)
 
 
 def test_a_busy_table_is_not_waited_for_and_nothing_is_left_half_done(migrated: str) -> None:

@@ -70,11 +70,29 @@ def test_a_url_keeps_what_the_driver_or_the_server_understands(pasted: str, quer
     assert parse_qs(urlsplit(postgres_url(f"{PLAIN}?{pasted}")).query) == query
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("p@ss", "p@ss"), ("p%40ss", "p@ss"), ("a:b@c:d", "a:b@c:d")])
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("p@ss", "p@ss"), ("p%40ss", "p@ss"), ("a:b@c:d", "a:b@c:d"), ("p#1", "p#1")]
+)
 def test_a_password_may_hold_an_at_sign_as_people_paste_it(typed: str, meant: str) -> None:
     assert postgres_url(f"postgres://user:{typed}@db.example/leads") == (
         f"postgresql://user:{quote(meant, safe=':')}@db.example/leads"
     )
+
+
+@pytest.mark.parametrize("rest", [
+    "user:sekret/1@db.example/leads", "user:sekret?1@db.example/leads",
+    "user:x@db.example:sekret/leads", "user:sekret@db.example:99999/leads", "user:sekret@[::1/leads",
+    "user:sekret@a.example:5432,b.example:port/leads", "user:x@db.example/leads#sekret",
+])  # fmt: skip
+def test_an_address_that_cannot_be_read_is_refused_without_a_part_of_its_password(rest: str) -> None:
+    with pytest.raises(ValueError, match="expected a URL like postgresql://") as refused:
+        postgres_url(f"postgres://{rest}")
+    assert "sekret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("hosts", ["a.example:5432,b.example:65535", "[::1]:5432", "", "%2Frun%2Fpostgresql", ":5433"])
+def test_an_address_may_name_several_servers_a_folder_or_none(hosts: str) -> None:
+    assert postgres_url(f"postgres://user:x@{hosts}/leads") == f"postgresql://user:x@{hosts}/leads"
 
 
 @pytest.mark.parametrize("pasted", ["mysql://db.example/leads", "db.example:5432", "leads", "", "http://db.example"])

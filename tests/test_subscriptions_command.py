@@ -20,7 +20,7 @@ from leadfeed_api.cli import app
 from leadfeed_api.cli import deliver as command
 from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions import digest
-from leadfeed_api.subscriptions.delivery import backlog
+from leadfeed_api.subscriptions.delivery import backlog, noticing
 from leadfeed_api.subscriptions.delivery.worker import delivering
 from leadfeed_api.telemetry import Metrics
 from mail_server import MailServer, running
@@ -96,6 +96,17 @@ async def test_once_fails_while_the_mail_server_is_away_and_the_next_run_sends_w
         await server.start()
         await run_once(env)
         assert [address for address, _ in server.kept] == ["pat@partner.example"]
+
+
+async def test_once_fails_after_a_fault_of_ours_which_is_in_the_log(
+    world: World, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    await world.report(just_now(world, "l1", "Visited"))
+    monkeypatch.setattr(noticing, "CANDIDATES", "SELECT 1 / 0, $1::bigint, $2::bigint, $3::bigint, $4::interval")
+    line = await said_by(monkeypatch, environment(database_url, tmp_path), "deliver", "--once")
+    assert line == "leadfeed: something failed (DivisionByZeroError); what waits is tried again by the next run\n"
 
 
 async def test_metrics_that_cannot_be_served_are_said_to_be(

@@ -109,6 +109,17 @@ async def test_nothing_is_mailed_that_was_read_muted_or_reassigned_meanwhile(wor
     assert subjects([mail]) == ["Kept (Acme): kept happened"]
 
 
+async def test_what_was_read_is_not_mailed_though_its_lead_has_left_the_feed(world: World, post: Post) -> None:
+    await world.people("ana", "bob", leads={"l1": "bob"})
+    await world.client.put("/v1/watchlist/l1", headers=world.rep("ana"))
+    await subscribe(world, "ana", "lead", "l1", frequency="hourly")
+    ids = await world.report(just_now(world, "l1", "Was read"))
+    await post.go()
+    ok(await world.client.post("/v1/feed/read", headers=world.rep("ana"), json={"ids": ids}))
+    await world.client.delete("/v1/watchlist/l1", headers=world.rep("ana"))
+    assert await post.go(hours=2) == []
+
+
 async def test_a_mail_of_which_nothing_is_left_is_not_sent(world: World, post: Post) -> None:
     await world.people("ana", leads={"l1": "ana"})
     await subscribe(world, "ana", "type", "web")
@@ -609,7 +620,7 @@ async def test_a_worker_that_drains_says_why_something_waits_and_only_then(world
     await world.report(just_now(world, "l1", "Visited"), just_now(world, "l2", "Visited"))
     assert await post.deliverer.drain() is None
     post.clock.move(seconds=11)
-    assert await post.deliverer.drain() == "connection refused"
+    assert await post.deliverer.drain() == "the mail server cannot be used: connection refused"
     assert len(post.box.taken) == 1
     post.clock.move(seconds=2)
     assert await post.deliverer.drain() is None

@@ -112,7 +112,11 @@ async def test_a_wrong_password_is_no_mails_fault() -> None:
         ("smtps://mail.example?starttls=required", "starttls must be"),
         ("smtp://ana:secret@mail.example?starttls=never", "only encrypted"),
         ("smtp://ana:secret@mail.example?starttls=optional", "only encrypted"),
-        ("smtp://ana:secret@mail.example:http", "Port"),
+        ("smtp://ana:secret@mail.example:http", "expected smtp://"),
+        ("smtp://ana:secret#1@mail.example:587", "expected smtp://"),
+        ("smtp://ana:secret/1@mail.example:587", "expected smtp://"),
+        ("smtp://ana:x@mail.example/#secret", "expected smtp://"),
+        ("smtp://ana:secret@[::1", "expected smtp://"),
     ],
 )
 def test_an_address_that_makes_no_sense_or_gives_a_password_away_is_refused(url: str, reason: str) -> None:

@@ -10,6 +10,7 @@ from leadfeed_api.feed import queries
 from world import World, ok, problem
 
 pytestmark = pytest.mark.anyio
+KEPT = "SELECT count(*) FROM read_mark r WHERE r.org_id = $1"
 
 
 async def watch(world: World, user_id: str, lead_id: str) -> httpx2.Response:
@@ -207,3 +208,39 @@ async def test_any_id_a_crm_may_choose_works_in_an_address(world: World, subtest
             assert await watched_ids(world, "ana") == []
             assert (await world.client.delete(path, headers=world.machine)).status_code == 204
             problem(await watch(world, "ana", lead_id), 404, "unknown-lead")
+
+
+async def test_what_was_read_of_a_lead_that_left_the_feed_is_read_when_it_comes_back(world: World) -> None:
+    await world.people("ana", "bob", leads={"l1": "bob"})
+    ana = world.rep("ana")
+    await world.client.put("/v1/watchlist/l1", headers=ana)
+    first, second = await world.report(world.moment("l1"), world.moment("l1"))
+    for user in ("ana", "bob"):
+        ok(await world.client.post("/v1/feed/read", headers=world.rep(user), json={"ids": [first]}))
+
+    await world.client.delete("/v1/watchlist/l1", headers=ana)
+    (third,) = await world.report(world.moment("l1"))
+    await world.client.put("/v1/watchlist/l1", headers=ana)
+    assert {item["id"]: item["read"] for item in await world.feed("ana")} == {first: True, second: False, third: False}
+
+    for owner in ("ana", "bob"):  # away from bob, and back to him
+        await world.sync(leads=[{"id": "l1", "owner_id": owner}])
+    assert {item["id"]: item["read"] for item in await world.feed("bob")} == {first: True, second: False, third: False}
+
+    ok(await world.client.post("/v1/feed/unread", headers=ana, json={"ids": [first]}))
+    for method in ("DELETE", "PUT"):
+        await world.client.request(method, "/v1/watchlist/l1", headers=ana)
+    assert not any(item["read"] for item in await world.feed("ana"))
+
+
+async def test_nothing_is_kept_of_what_was_read_once_the_lead_is_erased(world: World) -> None:
+    await world.people("ana", "bob", leads={"l1": "bob"})
+    await world.client.put("/v1/watchlist/l1", headers=world.rep("ana"))
+    ids = await world.report(world.moment("l1"))
+    ok(await world.client.post("/v1/feed/read", headers=world.rep("ana"), json={"ids": ids}))
+    await world.client.delete("/v1/watchlist/l1", headers=world.rep("ana"))
+    async with world.service.app.state.database.read() as connection:
+        assert await connection.fetchval(KEPT, world.org_id) == 1
+    await world.client.delete("/v1/leads/l1", headers=world.machine)
+    async with world.service.app.state.database.read() as connection:
+        assert await connection.fetchval(KEPT, world.org_id) == 0

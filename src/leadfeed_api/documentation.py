@@ -114,10 +114,11 @@ def _completed(app: FastAPI) -> dict[str, Any]:
     used = {tag for operation in _operations(document) for tag in operation.get("tags", ())}
     document["tags"] = [{"name": name, "description": text} for name, text in TAGS if name in used]
     needs = _needs(app)
-    for operation in _operations(document):
-        if operation["operationId"] in needs:
-            _secure(operation, needs[operation["operationId"]])
-        _complete(operation)
+    for path in document["paths"].values():
+        for method, operation in path.items():
+            if operation["operationId"] in needs:
+                _secure(operation, needs[operation["operationId"]])
+            _complete(operation, method)
     components = document.setdefault("components", {})
     components["securitySchemes"] = SECURITY_SCHEMES
     schemas = components.setdefault("schemas", {})
@@ -163,12 +164,12 @@ def _secure(operation: dict[str, Any], need: Need) -> None:
         operation.setdefault("parameters", []).append(ON_BEHALF_OF)
 
 
-def _complete(operation: dict[str, Any]) -> None:
+def _complete(operation: dict[str, Any], method: str) -> None:
     """Adds the problems that follow from the operation's shape, and gives every problem its schema."""
     answers = operation["responses"]
     if "application/json" in answers.get("422", {}).get("content", {}):
         del answers["422"]  # FastAPI's own, which is never sent
-    for kind in _possible(operation):
+    for kind in _possible(operation, method):
         answers.setdefault(str(kind.status), {"description": f"{kind.title()}."})
     for status, answer in answers.items():
         if int(status) >= 400:
@@ -176,12 +177,14 @@ def _complete(operation: dict[str, Any]) -> None:
     operation["responses"] = dict(sorted(answers.items()))
 
 
-def _possible(operation: Mapping[str, Any]) -> Iterable[type[Problem]]:
+def _possible(operation: Mapping[str, Any], method: str) -> Iterable[type[Problem]]:
     if operation.get("security"):
         yield from _OF_A_CREDENTIAL
         yield errors.Invalid  # for a query parameter that nobody knows
     if "requestBody" in operation:
         yield from _OF_A_BODY
+    elif method in {"post", "put", "patch"} and operation.get("security"):  # what is there is read, to refuse it
+        yield from (errors.BodyTooSlow, errors.BodyTooLarge)
     if any(parameter["in"] in {"query", "path"} for parameter in operation.get("parameters", ())):
         yield errors.Invalid
     if operation["operationId"] not in _ALONE:

@@ -177,7 +177,7 @@ def _link(value: object) -> object:
 
 @cache
 def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - {"localtime", "Factory"}  # a machine's own, and none
 
 
 def _time_zone(value: object) -> object:

@@ -14,6 +14,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DEVELOPMENT_SECRET = "for-development-only-never-on-a-public-host"  # noqa: S105  Intentional: refused off loopback
+# A name, an address or a socket's folder; none where only the database is named. A port has at most 65,535.
+_PORT = r"(?::(?:6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|[1-9]\d{0,3}))?"
+_HOST = re.compile(rf"(?:[^:\[\]#\s]*|\[[0-9A-Fa-f:.]+\]){_PORT}")
 _URL_SCHEMES = re.compile(r"^(?:jdbc:)?(?:postgres|postgresql)(?:\+\w+)?://", re.IGNORECASE)
 _ORIGIN = re.compile(
     r"(?P<site>(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\]))(?::(?P<port>[1-9][0-9]{0,4}))?/?"
@@ -37,8 +40,8 @@ def postgres_url(pasted: str) -> str:
     """The URL as asyncpg takes it, from any of the spellings people paste.
 
     Takes ``postgres://``, ``postgresql+asyncpg://``, ``postgresql+psycopg2://``, ``jdbc:postgresql://``, with quotes,
-    blanks or a leading ``DATABASE_URL=``, and an unescaped ``@`` in the password. Raises ``ValueError`` with what is
-    expected otherwise.
+    blanks or a leading ``DATABASE_URL=``, and an unescaped ``@`` or ``#`` in the password. Raises ``ValueError`` with
+    what is expected otherwise, never with a part of the password.
     """
     text = re.sub(r"^(?:export\s+)?[A-Z_]+\s*=", "", pasted.strip()).strip().strip("'\"").strip()
     if not _URL_SCHEMES.match(text):
@@ -46,7 +49,13 @@ def postgres_url(pasted: str) -> str:
     address, _, query = _URL_SCHEMES.sub("", text).partition("?")
     authority, slash, path = address.partition("/")
     user, at, host = authority.rpartition("@")
-    address = user.replace("@", "%40") + at + host + slash + path
+    if not all(_HOST.fullmatch(one) for one in host.split(",")) or "#" in path:
+        # Intentional: without a word of what it is, which may be a part of the password.
+        raise ValueError(
+            "expected a URL like postgresql://user:password@host:5432/database; in a password / is written %2F, "
+            "and ? is %3F"
+        )
+    address = user.replace("@", "%40").replace("#", "%23") + at + host + slash + path
     parameters = "&".join(_own_parameters(query))
     return f"postgresql://{address}?{parameters}" if parameters else f"postgresql://{address}"
 

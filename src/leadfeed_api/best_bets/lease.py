@@ -30,13 +30,19 @@ STANDING = """
 SELECT o.tiers, o.time_zone, t.due_at, t.run, t.made_with, t.leads FROM tiering t
 JOIN organization o ON o.org_id = $1 WHERE t.org_id = $1 FOR UPDATE OF t
 """
-CLAIM = "UPDATE tiering SET due_at = $2, run = $3, made_with = $4 WHERE org_id = $1"
+CLAIM = "UPDATE tiering SET due_at = $2, run = $3, made_with = $4, asked = false WHERE org_id = $1"
 PROLONG = "UPDATE tiering SET due_at = $3 WHERE org_id = $1 AND run = $2"
 HOLDS = "SELECT 1 FROM tiering WHERE org_id = $1 AND run = $2"
 FINISH = """
-UPDATE tiering SET run = NULL, due_at = $3, leads = $4, tiered_at = $5 WHERE org_id = $1 AND run = $2
+UPDATE tiering SET run = NULL, asked = false, leads = $4, tiered_at = $5,
+  due_at = CASE WHEN asked THEN $5::timestamptz ELSE $3::timestamptz END
+WHERE org_id = $1 AND run = $2 RETURNING due_at
 """
-DUE_NOW = "UPDATE tiering SET due_at = $2 WHERE org_id = $1 AND run IS NULL"
+# Amid a run it is noted: that has read some scores already, and to begin it anew for each who asks would never end it.
+DUE_NOW = """
+UPDATE tiering SET due_at = CASE WHEN run IS NULL THEN $2::timestamptz ELSE due_at END, asked = run IS NOT NULL
+WHERE org_id = $1
+"""
 
 
 class Superseded(Exception):
@@ -107,16 +113,17 @@ async def finish(connection: Connection, claimed: Claim, leads: int, now: dateti
     """Ends the run and returns when the next is due. Raises ``Superseded``.
 
     That is the next night; but an organisation that is filling up, with twice the leads of the run before, is tiered
-    again shortly: its cut-offs were those of its first thousand.
+    again shortly: its cut-offs were those of its first thousand. At once, where somebody asked for it meanwhile.
     """
     then = now + SETTLING if claimed.is_filling_up(leads) else next_night(now, claimed.time_zone)
-    if not affected(await connection.execute(FINISH, claimed.org_id, claimed.run, then, leads, now)):
+    due_at: datetime | None = await connection.fetchval(FINISH, claimed.org_id, claimed.run, then, leads, now)
+    if due_at is None:
         raise Superseded
-    return then
+    return due_at
 
 
 async def make_due(connection: Connection, org_id: int, now: datetime) -> None:
-    """Has the next run begin as soon as a process looks; one that is under way is left to finish."""
+    """Has the next run begin as soon as a process looks; one that is under way comes to its end before."""
     await begin(connection, org_id, now)
     await connection.execute(DUE_NOW, org_id, now)
 

@@ -31,9 +31,8 @@ SELECT max(r.lead_id) AS last, count(*) AS leads FROM (
   SELECT l.lead_id FROM lead l WHERE l.org_id = $1 AND l.lead_id > $2 ORDER BY l.lead_id LIMIT 5000
 ) r
 """
-ACTIVE_USERS = """
-SELECT user_id FROM app_user WHERE org_id = $1 AND active AND user_id > $2 ORDER BY user_id LIMIT $3
-"""
+# Also who is switched off: once on again they go on from where they were.
+USERS = "SELECT user_id FROM app_user WHERE org_id = $1 AND user_id > $2 ORDER BY user_id LIMIT $3"
 
 
 @dataclass(slots=True)
@@ -195,7 +194,7 @@ class Run:
         after = ""
         while True:
             async with self._database.read() as connection:
-                rows = await connection.fetch(ACTIVE_USERS, self._org_id, after, AT_A_TIME)
+                rows = await connection.fetch(USERS, self._org_id, after, AT_A_TIME)
             if not rows:
                 return
             await self._reset([row["user_id"] for row in rows])

@@ -149,7 +149,10 @@ async def show_tiering(who: Administrator, data: Data) -> Tiering:
     status_code=202,
 )
 async def retier_now(who: Administrator, data: Data) -> Tiering:
-    """Starts the nightly re-tiering within seconds. `GET /v1/settings/tiers` shows when it is done."""
+    """Starts the nightly re-tiering within seconds. `GET /v1/settings/tiers` shows when it is done.
+
+    One that is under way comes to its end first, and is followed by another.
+    """
     async with data.write() as connection:
         await lease.make_due(connection, who.org_id, datetime.now(UTC))
         return await preview.standing(connection, who.org_id)

@@ -25,10 +25,14 @@ RULES_NOW = """
 SELECT o.tiers, o.time_zone, t.rules
 FROM organization o LEFT JOIN tiering t ON t.org_id = $1 WHERE o.org_id = $1
 """
+# Nothing where a later day stands already: the organisation moved to where it is still yesterday, or a host's clock is
+# behind. What that day began with is where the window would begin, and nearly all of a rise be lost.
 REMEMBER = """
 INSERT INTO score_day (org_id, lead_id, day, opening)
 SELECT o.org_id, x.lead_id, $4, x.opening FROM organization o
-CROSS JOIN unnest($2::text[], $3::float8[]) AS x (lead_id, opening) WHERE o.org_id = $1
+CROSS JOIN unnest($2::text[], $3::float8[]) AS x (lead_id, opening)
+WHERE o.org_id = $1 AND coalesce($4 > (
+  SELECT s.day FROM score_day s WHERE s.org_id = $1 AND s.lead_id = x.lead_id ORDER BY s.day DESC LIMIT 1), true)
 ON CONFLICT DO NOTHING
 """
 FORGET = "DELETE FROM score_day WHERE org_id = $1 AND lead_id = ANY($2::text[])"

@@ -41,7 +41,7 @@ def deliver(
         except Misconfigured as error:
             fail(str(error))
     if why_not is not None:
-        fail(f"the mail server cannot be used: {why_not}; what waits is tried again by the next run")
+        fail(f"{why_not}; what waits is tried again by the next run")
 
 
 def _expose(metrics: Metrics, host: str, port: int) -> None:

@@ -4,6 +4,7 @@ Owns the way to Alembic, and with it to SQLAlchemy: half a second and 21 MB that
 steps themselves are in ``db/migrations/``, inside the package: whoever installs a wheel migrates with it.
 """
 
+import asyncio
 from pathlib import Path
 
 import asyncpg
@@ -11,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script.revision import ResolutionError
 from alembic.util.exc import CommandError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from leadfeed_api.db.session import UNUSABLE
 from leadfeed_api.errors import Unavailable
@@ -51,3 +52,14 @@ def migrate(url: str, *, patience_ms: int = 5_000) -> None:
         if isinstance(cause, UNUSABLE):
             raise cause from None
         raise
+    except PendingRollbackError as error:
+        if _was_interrupted(error):
+            raise KeyboardInterrupt from None
+        raise
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether it came of Ctrl-C amid a step, which ends the transaction that Alembic then misses."""
+    while error is not None and not isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
+        error = error.__context__
+    return error is not None

@@ -47,6 +47,7 @@ HELD_UP = (
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
     asyncpg.DeadlockDetectedError,  # of two who wait for each other, for ever, this one
+    asyncpg.SerializationError,
 )
 # What the operator has to put right, where a command begins with it: the address, the rights, the server.
 UNUSABLE = (
@@ -131,7 +132,8 @@ class Database:
         Raises ``Unavailable`` as :meth:`read` does; nothing was stored then, or the commit's answer was lost: every
         write here may be repeated.
         """
-        async with self.read() as connection, connection.transaction():
+        # Whatever the database's own default: all that is written here locks first, and reads what it finds then.
+        async with self.read() as connection, connection.transaction(isolation="read_committed"):
             if lock_timeout_s is not None:  # Intentional: built from a number of ours; SET takes no parameters
                 await connection.execute(f"SET LOCAL lock_timeout = {lock_timeout_s * 1_000:.0f}")
             yield connection

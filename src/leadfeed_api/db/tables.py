@@ -196,7 +196,8 @@ class Tiering(Table):
     """Where an organisation's re-tiering stands. Apart from ``organization``, whose row is locked all day.
 
     ``due_at`` is when the next run may begin; while one is under way, when its lease ends. ``run`` names the run under
-    way and is null between runs. ``rules`` are the cut-offs of the last run with the settings they came from.
+    way and is null between runs. ``asked``: another is wanted when it has come to its end. ``rules`` are the cut-offs
+    of the last run with the settings they came from.
     """
 
     __tablename__ = "tiering"
@@ -204,6 +205,7 @@ class Tiering(Table):
     org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     due_at: Mapped[object] = mapped_column(TIME)
     run: Mapped[object | None] = mapped_column(Uuid)
+    asked: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     made_with: Mapped[dict[str, object] | None] = mapped_column(JSONB)  # the setting `tiers` at the last claim
     rules: Mapped[dict[str, object] | None] = mapped_column(JSONB)
     leads: Mapped[int] = mapped_column(BigInteger, server_default="0")  # how many there were at the last run
@@ -310,6 +312,17 @@ class FeedEntry(Table):
     live: Mapped[bool] = mapped_column(Boolean)
     late: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
     read: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+
+
+class ReadMark(Table):
+    """A moment that a user had read when its lead left their feed: read still, should the lead come back."""
+
+    __tablename__ = "read_mark"
+    __table_args__ = (Index("read_mark_by_moment", "org_id", "moment_id"),)
+
+    org_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    user_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    moment_id: Mapped[object] = mapped_column(Uuid, primary_key=True)
 
 
 class FeedChange(Table):

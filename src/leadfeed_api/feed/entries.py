@@ -3,8 +3,9 @@
 One row per moment and entitled user, kept equal to its definition at every commit:
 *entries = { moments of leads the user owns or watches }*.
 
-Every function is a set-based statement or two; those that write belong inside ``log.appending``. Owns ``feed_entry``;
-decides nothing about who should own or watch.
+Every function is a set-based statement or two; those that write belong inside ``log.appending``. Owns ``feed_entry``,
+and ``read_mark``, which keeps what was read of an entry while its lead is away; decides nothing about who should own or
+watch.
 """
 
 from collections.abc import Sequence
@@ -58,16 +59,45 @@ ON CONFLICT DO NOTHING
 # A lead's entries are found by its moments, which bear the inbox's key but for the user. An index of entries by lead
 # would be written at every ingest (decision 0017). OFFSET 0 keeps the inbox's key together, here and below: no planner,
 # whatever it knows, looks an entry up by a part of it.
-WITHDRAW = """
-DELETE FROM feed_entry e
-USING unnest($2::text[], $3::text[]) AS x (user_id, lead_id)
+_LEAVING = """
+unnest($2::text[], $3::text[]) AS x (user_id, lead_id)
 CROSS JOIN LATERAL (
   SELECT x.user_id, m.occurred_at, m.moment_id FROM moment m WHERE m.org_id = $1 AND m.lead_id = x.lead_id OFFSET 0
 ) m
-WHERE e.org_id = $1 AND e.user_id = m.user_id AND e.occurred_at = m.occurred_at AND e.moment_id = m.moment_id
+"""
+_OF_LEAVING = """
+e.org_id = $1 AND e.user_id = m.user_id AND e.occurred_at = m.occurred_at AND e.moment_id = m.moment_id
 AND NOT EXISTS (SELECT FROM lead l WHERE l.org_id = $1 AND l.lead_id = x.lead_id AND l.owner_id = x.user_id)
 AND NOT EXISTS (SELECT FROM watch w WHERE w.org_id = $1 AND w.lead_id = x.lead_id AND w.user_id = x.user_id)
 """
+KEEP_MARKS = f"""
+INSERT INTO read_mark (org_id, user_id, moment_id)
+SELECT e.org_id, e.user_id, e.moment_id FROM {_LEAVING} JOIN feed_entry e ON {_OF_LEAVING}
+WHERE e.org_id = $1 AND e.read
+ON CONFLICT DO NOTHING
+"""
+WITHDRAW = f"DELETE FROM feed_entry e USING {_LEAVING} WHERE {_OF_LEAVING}"
+# From the marks of those users, of which there are few, and not from the moments of those leads.
+_KEPT = """
+FROM read_mark r
+JOIN moment m ON m.org_id = $1 AND m.moment_id = r.moment_id
+JOIN unnest($2::text[], $3::text[]) AS x (user_id, lead_id) ON x.user_id = r.user_id AND x.lead_id = m.lead_id
+WHERE r.org_id = $1 AND r.user_id = ANY($2)
+"""
+MARK_AGAIN = f"""
+UPDATE feed_entry e SET read = true
+FROM (SELECT r.user_id, m.occurred_at, m.moment_id {_KEPT} OFFSET 0) k
+WHERE e.org_id = $1 AND e.user_id = k.user_id AND e.occurred_at = k.occurred_at AND e.moment_id = k.moment_id
+"""
+FORGET_KEPT = f"""
+DELETE FROM read_mark e USING (SELECT r.user_id, r.moment_id {_KEPT} OFFSET 0) k
+WHERE e.org_id = $1 AND e.user_id = k.user_id AND e.moment_id = k.moment_id
+"""
+FORGET_MARKS_OF_LEAD = """
+DELETE FROM read_mark r USING moment m
+WHERE r.org_id = $1 AND m.org_id = $1 AND m.lead_id = $2 AND r.moment_id = m.moment_id
+"""
+FORGET_MARKS = "DELETE FROM read_mark WHERE org_id = $1 AND moment_id = ANY($2::uuid[])"
 ENTITLED = """
 SELECT l.lead_id, l.owner_id AS user_id FROM lead l
 WHERE l.org_id = $1 AND l.lead_id = ANY($2::text[]) AND l.owner_id IS NOT NULL
@@ -200,16 +230,20 @@ async def fan_out(connection: Connection, org_id: int, after: int, moments: Writ
 
 
 async def admit(connection: Connection, org_id: int, joined: Sequence[Membership]) -> None:
-    """Backfills the past moments of leads that came into somebody's feed."""
+    """Backfills the past moments of leads that came into somebody's feed; what they had read is read."""
     if joined:
         users, leads = [one.user_id for one in joined], [one.lead_id for one in joined]
         await connection.execute(ADMIT, org_id, users, leads, [one.position for one in joined])
+        for statement in (MARK_AGAIN, FORGET_KEPT):
+            await connection.execute(statement, org_id, users, leads)
 
 
 async def withdraw(connection: Connection, org_id: int, left: Sequence[Membership]) -> None:
     """Takes out the moments of leads that somebody neither owns nor watches any more."""
     if left:
-        await connection.execute(WITHDRAW, org_id, [one.user_id for one in left], [one.lead_id for one in left])
+        users, leads = [one.user_id for one in left], [one.lead_id for one in left]
+        for statement in (KEEP_MARKS, WITHDRAW):
+            await connection.execute(statement, org_id, users, leads)
 
 
 async def entitled(connection: Connection, org_id: int, lead_ids: Sequence[str]) -> list[tuple[str, str]]:
@@ -220,11 +254,14 @@ async def entitled(connection: Connection, org_id: int, lead_ids: Sequence[str])
 async def delete_of_lead(connection: Connection, org_id: int, lead_id: str, user_ids: Sequence[str]) -> None:
     """Takes a lead's moments out of the inboxes of these users: before the moments themselves go."""
     await connection.execute(DELETE_OF_LEAD, org_id, lead_id, list(user_ids))
+    await connection.execute(FORGET_MARKS_OF_LEAD, org_id, lead_id)
 
 
 async def delete_of_moments(connection: Connection, org_id: int, moment_ids: Sequence[UUID]) -> list[str]:
     """Takes moments out of every inbox, before they themselves go; returns who had one."""
-    return sorted({row["user_id"] for row in await connection.fetch(DELETE_OF_MOMENTS, org_id, moment_ids)})
+    touched = await connection.fetch(DELETE_OF_MOMENTS, org_id, moment_ids)
+    await connection.execute(FORGET_MARKS, org_id, list(moment_ids))
+    return sorted({row["user_id"] for row in touched})
 
 
 async def count(connection: Connection, org_id: int) -> int:

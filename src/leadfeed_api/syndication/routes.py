@@ -20,6 +20,7 @@ from leadfeed_api.feed import queries
 from leadfeed_api.organizations.auth import Configured, Data, Rep
 from leadfeed_api.organizations.queries import settings_of
 from leadfeed_api.syndication import links
+from leadfeed_api.syndication.entry import web_address
 from leadfeed_api.syndication.example import example
 from leadfeed_api.syndication.freshness import entity_tag, http_date, tag_matches, unmodified_since
 from leadfeed_api.syndication.links import Link, Owner, OwnLink, Polls, Whose
@@ -286,7 +287,7 @@ def _feed(link: Link, urls: dict[Format, str], base_url: str) -> FeedDocument:
         feed_id=uuid5(NAMESPACE_URL, f"leadfeed:{link.org_id}:{link.user_id}"),
         user_name=link.user_name,
         organization=link.organization,
-        home_url=link.panel_url or f"{base_url}/panel",
+        home_url=web_address(link.panel_url) or f"{base_url}/panel",
         urls=urls,
         created_at=link.created_at,
         contact_details=link.contact_details,

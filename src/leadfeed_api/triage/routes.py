@@ -27,9 +27,10 @@ async def mark_read(
 ) -> Marked:
     """Marks moments read, by their ids or by how far I have read.
 
-    `up_to` with a page's `next_cursor` marks what that page and the newer pages showed; with a page's `live_cursor`,
-    everything that was there when the page was read. What has arrived since stays unread. The cursor of a filtered
-    page needs the same filters here, and marks only what passes them. Reading the feed marks nothing by itself.
+    `up_to` with a page's `next_cursor` marks what that page and the newer pages showed, as far as it was there when the
+    first of them was read; with a page's `live_cursor`, everything that was there when the page was read. What has
+    arrived since stays unread. The cursor of a filtered page needs the same filters here, and marks only what passes
+    them. Reading the feed marks nothing by itself.
     """
     user_id = who.user_id or ""
     if wanted.ids is not None:

@@ -10,8 +10,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from leadfeed_api.db import mail_tables  # noqa: F401  its tables join the metadata
+from leadfeed_api.db.session import Connection as AsyncpgConnection
 from leadfeed_api.db.session import connect
 from leadfeed_api.db.tables import Table
+from leadfeed_api.errors import Unavailable
 from leadfeed_api.settings import Settings
 
 LOCK_TIMEOUT_MS = 5_000  # a migration that cannot have its lock gives up, rather than queue everybody behind it
@@ -29,13 +31,20 @@ def _run(connection: Connection) -> None:
 
 async def _connect_and_run() -> None:
     url = context.config.attributes["database_url"]
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connect(url), poolclass=NullPool)
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: _unhurried(url), poolclass=NullPool)
     try:
         async with _alone(url), engine.connect() as connection:
             await connection.run_sync(_run)
             await connection.commit()
     finally:
         await engine.dispose()
+
+
+async def _unhurried(url: str) -> AsyncpgConnection:
+    """A connection for steps that take as long as they take, whatever the database's default is."""
+    connection = await connect(url)
+    await connection.execute("SET statement_timeout = 0; SET default_transaction_isolation = 'read committed'")
+    return connection
 
 
 @asynccontextmanager
@@ -48,14 +57,28 @@ async def _alone(url: str) -> AsyncIterator[None]:
     connection = await connect(url)
     try:
         while True:
-            async with connection.transaction():
+            async with connection.transaction(isolation="read_committed"):  # another would keep its first snapshot
+                await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
                 if await connection.fetchval(f"SELECT pg_try_advisory_xact_lock({ONE_MIGRATOR})"):
+                    await _demand_unicode(connection)
                     await connection.execute("SELECT")  # by now the answer's snapshot is gone, too
                     yield
                     return
             await asyncio.sleep(ASK_AGAIN_S)
     finally:
         await connection.close()
+
+
+async def _demand_unicode(connection: AsyncpgConnection) -> None:
+    """Raises ``Unavailable`` where a new database cannot hold everybody's name."""
+    encoding = await connection.fetchval(
+        "SELECT current_setting('server_encoding') WHERE to_regclass('alembic_version') IS NULL"
+    )
+    if encoding not in {None, "UTF8"}:
+        raise Unavailable(
+            f"The database's encoding is {encoding}, which cannot hold every name. Make one in UTF-8: "
+            "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
+        )
 
 
 def _take_the_environment() -> None:

@@ -37,7 +37,8 @@ SELECT m.moment_id, m.type, m.description, m.occurred_at,
   m.owner_id IS NOT DISTINCT FROM s.user_id AS owned,
   EXISTS (SELECT FROM watch w WHERE w.org_id = $1 AND w.user_id = s.user_id AND w.lead_id = m.lead_id) AS watched,
   EXISTS (SELECT FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $3 AND e.occurred_at = m.occurred_at
-    AND e.moment_id = m.moment_id AND e.read) AS read,
+    AND e.moment_id = m.moment_id AND e.read)
+  OR EXISTS (SELECT FROM read_mark k WHERE k.org_id = $1 AND k.user_id = $3 AND k.moment_id = m.moment_id) AS read,
   EXISTS (SELECT FROM muted_lead x WHERE x.org_id = $1 AND x.user_id = $3 AND x.lead_id = m.lead_id
     AND coalesce(x.until > $4, true))
   OR EXISTS (SELECT FROM muted_type x WHERE x.org_id = $1 AND x.user_id = $3 AND x.type = m.type

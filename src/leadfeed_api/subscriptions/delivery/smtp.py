@@ -44,9 +44,16 @@ class MailServer:
         STARTTLS is required when there is a password and the host is another machine, else taken if offered. Raises
         ``ValueError`` with what is wrong, never with the password.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-            raise ValueError("expected smtp://host:25, smtp://user:password@host:587 or smtps://user:password@host:465")
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is none, perhaps because it is a part of the password
+            usable = False
+        if not usable or parts.hostname is None or parts.fragment:
+            raise ValueError(
+                "expected smtp://host:25, smtp://user:password@host:587 or smtps://user:password@host:465; in a "
+                "password # is written %23, / is %2F, and ? is %3F"
+            )
         options = parse_qs(parts.query, keep_blank_values=True)
         if strange := sorted(options.keys() - {"starttls"}):
             raise ValueError(f"there is no option {strange[0]!r}: only starttls=required, optional or never")

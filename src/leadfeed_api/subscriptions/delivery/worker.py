@@ -67,6 +67,7 @@ class Deliverer:
         self._pause = timedelta(0)
         self._paused_until = datetime.min.replace(tzinfo=UTC)
         self._why_paused: str | None = None  # until sending begins again
+        self._fault: str | None = None  # the last of ours, or the database's, that ended a turn or an attempt
         self._trimmed: dict[int, datetime] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -84,11 +85,15 @@ class Deliverer:
                 await asyncio.wait(self._under_way, timeout=STOP_S)
 
     async def drain(self) -> str | None:
-        """Does what is due now, until nothing is, or the mail server cannot be used: then it returns why."""
+        """Does what is due now, until nothing is; returns why something is left undone, if it is.
+
+        That is the mail server, which cannot be used, or a fault that is in the log.
+        """
+        self._fault = None
         while await self.round() or self._under_way:
             if self._under_way:
                 await asyncio.wait(self._under_way)
-        return self._why_paused
+        return f"the mail server cannot be used: {self._why_paused}" if self._why_paused else self._fault
 
     async def round(self) -> bool:
         """One look at every organisation with something to do; whether anything was done."""
@@ -114,6 +119,7 @@ class Deliverer:
         except Unavailable:
             raise
         except Exception as error:  # Intentional: a fault of ours ends this organisation's turn, and no other's
+            self._fault = f"something failed ({type(error).__name__})"
             log.error("mail: failure", org_id=org_id, exc_info=error)
             return False
         return read or planned or begun
@@ -138,8 +144,10 @@ class Deliverer:
         except Uncertain as error:
             self._rest(SWALLOWING, str(error))
         except Unavailable as error:
-            log.warning("mail: the database left", org_id=mail.org_id, mail_id=str(mail.id), why=error.detail)
+            self._fault = "the database left"
+            log.warning("mail: the database left", org_id=mail.org_id, mail_id=str(mail.id), why=_why(error))
         except Exception as error:  # Intentional: a fault of ours ends this attempt, not the worker
+            self._fault = f"something failed ({type(error).__name__})"
             log.error("mail: failure", org_id=mail.org_id, mail_id=str(mail.id), exc_info=error)
 
     async def _attempt(self, mail: Mail) -> bool:
@@ -167,10 +175,15 @@ class Deliverer:
         try:
             return await self.round()
         except Unavailable as error:
-            log.warning("mail: the database cannot be reached", why=error.detail)
+            log.warning("mail: the database cannot be reached", why=_why(error))
         except Exception as error:  # Intentional: the worker outlives a fault of ours
             log.error("mail: failure", exc_info=error)
         return False
+
+
+def _why(error: Unavailable) -> str:
+    """For whoever runs the worker; the error's own words are for callers over HTTP."""
+    return repr(error.__cause__) if error.__cause__ else error.detail
 
 
 async def _repeatedly(step: Callable[[], Awaitable[bool]]) -> bool:
