@@ -118,9 +118,9 @@ async def test_no_turn_waits_for_the_disk_and_what_is_told_is_on_disk_before_any
     database: Database = world.service.app.state.database
     woken = database.announce
 
-    def announced(org_id: int, position: int) -> None:
+    def announced(*wakeup: int) -> None:
         statements.executed.append("announced")
-        woken(org_id, position)
+        woken(*wakeup)
 
     monkeypatch.setattr(database, "announce", announced)
     statements.executed.clear()

@@ -63,6 +63,20 @@ async def test_a_commit_wakes_its_own_process_before_the_next_step_and_the_other
         await until(lambda: (7, 42) in other.from_others)
 
 
+async def test_a_batch_wakes_its_own_process_at_once_and_the_others_too(settings: Settings) -> None:
+    async with process(settings) as (writing, own), process(settings) as (_, other):
+        writing.announce(7, 500, 500)
+        assert own.heard == [(7, 500, "local")]
+        await until(lambda: (7, 500) in other.from_others)
+
+
+async def test_a_batchs_wake_up_is_not_forgotten_by_a_process_that_ends(settings: Settings) -> None:
+    async with process(settings) as (_, other):
+        async with process(settings) as (writing, _):
+            writing.announce(7, 500, 500)
+        await until(lambda: (7, 500) in other.from_others)
+
+
 async def test_wake_ups_of_a_moment_are_gathered_into_the_last_of_each_organisation(settings: Settings) -> None:
     async with process(settings) as (writing, _), process(settings) as (_, other):
         for position in range(1, 200):
@@ -77,18 +91,18 @@ async def test_a_transaction_that_moves_the_log_is_announced_after_its_commit_an
 ) -> None:
     async with served(settings) as service:
         world = await service.new_world()
-    told: list[tuple[int, int]] = []
-    database.announce = lambda org_id, position: told.append((org_id, position))
+    told: list[tuple[int, int, int]] = []
+    database.announce = lambda *wakeup: told.append(wakeup)
 
     async with appending(database, world.org_id) as log:
         await log.advance(3)
         assert told == []
-    assert told == [(world.org_id, 3)]
+    assert told == [(world.org_id, 3, 3)]
     with suppress(RuntimeError):
         async with appending(database, world.org_id) as log:
             await log.advance(1)
             raise RuntimeError
-    assert told == [(world.org_id, 3)]
+    assert told == [(world.org_id, 3, 3)]
 
 
 async def test_a_process_that_ends_while_it_asks_after_its_connection_leaves_nothing_behind(settings: Settings) -> None:

@@ -210,7 +210,7 @@ class Run:
         async with self._database.write() as connection:
             await lease.prolong(connection, self._claim, self._clock())
         if log.position is not None:
-            self._database.announce(self._org_id, log.position)
+            self._database.announce(self._org_id, log.position, log.given)
         await self._turns.rest()
 
     async def _in_turn(self, work: Callable[[Log], Awaitable[None]]) -> Log:

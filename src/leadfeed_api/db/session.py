@@ -8,7 +8,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import asyncpg
 
@@ -23,6 +23,13 @@ __all__ = [
 ]  # fmt: skip
 
 HandOver: TypeAlias = Callable[[], None]  # to readers here, of what was read for them; never fails, never waits
+
+
+class Announce(Protocol):
+    """Called after a commit that moved an organisation's log to ``position`` by ``given``; never fails, never waits."""
+
+    def __call__(self, org_id: int, position: int, given: int = 1, /) -> None:
+        """Wakes whoever reads the log."""
 
 
 class NoConnection(ConnectionError):
@@ -88,7 +95,7 @@ class Database:
         self._pool: Pool | None = None
         self.queues = Queues()  # for the organisations' locks
         # Told (organisation, position) after each commit that moved a log; a process that wakes readers sets it.
-        self.announce: Callable[[int, int], None] = _nobody_listens
+        self.announce: Announce = _nobody_listens
         # Asked (connection, organisation, position) before a lone moment is committed there; a process with readers
         # sets it. What comes back is called after the commit.
         self.foresee: Callable[[Connection, int, int], Awaitable[HandOver | None]] = _nobody_looks
@@ -188,7 +195,7 @@ class Reading(Loan):
             raise Unavailable from error
 
 
-def _nobody_listens(org_id: int, position: int) -> None:
+def _nobody_listens(org_id: int, position: int, given: int = 1, /) -> None:
     """Readers that are not woken find out by their poll."""
 
 

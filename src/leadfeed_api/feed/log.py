@@ -55,6 +55,7 @@ class Log:
         self.connection = connection
         self.org_id = org_id
         self.position: int | None = None  # the last position given out here
+        self.given = 0  # how many were
         self.lone_moment: int | None = None  # where one moment stands alone, for a few: set by whoever wrote it
 
     async def lock(self) -> int:
@@ -69,6 +70,7 @@ class Log:
     async def advance(self, count: int) -> int:
         """Takes the next ``count`` positions and returns the last of them; locks, like :meth:`lock`."""
         self.position = self._known(await self.connection.fetchval(ADVANCE, self.org_id, count))
+        self.given += count
         return self.position
 
     async def tell(self, changes: Sequence[Change]) -> None:
@@ -107,7 +109,7 @@ async def appending(database: Database, org_id: int) -> AsyncIterator[Log]:
     if hand_over is not None:
         hand_over()
     if log.position is not None:
-        database.announce(org_id, log.position)
+        database.announce(org_id, log.position, log.given)
 
 
 async def keep_entries(connection: Connection, org_id: int) -> None:
