@@ -96,10 +96,11 @@ def next_daily(after: datetime, wishes: Wishes) -> datetime:
 
 
 def _first_at(wall: datetime) -> datetime:
-    """When a clock first shows this; where it never does because it skips it, the moment it does that."""
-    instant = wall.astimezone(
-        UTC
-    )  # of a time that is skipped as long after that moment as the time after the last shown
+    """When a clock first shows this; where it never does because it skips it, the moment it does that.
+
+    Of a time that is skipped the library gives an instant after that moment: as long as it is after the last time shown.
+    """
+    instant = wall.astimezone(UTC)
     skipped = instant.astimezone(wall.tzinfo).replace(tzinfo=None) != wall.replace(tzinfo=None)
     offset = instant.astimezone(wall.tzinfo).utcoffset()
     while skipped and (instant - QUARTER).astimezone(wall.tzinfo).utcoffset() == offset:

@@ -55,8 +55,8 @@ class MailServer:
                 "password # is written %23, / is %2F, and ? is %3F"
             )
         options = parse_qs(parts.query, keep_blank_values=True)
-        if strange := sorted(options.keys() - {"starttls"}):
-            raise ValueError(f"there is no option {strange[0]!r}: only starttls=required, optional or never")
+        if options.keys() - {"starttls"}:  # not named: it may be a part of the password
+            raise ValueError("there is no other option than starttls=required, optional or never")
         asked = options.get("starttls", [None])[-1]
         if asked not in {None, "required", "optional", "never"} or (asked and parts.scheme == "smtps"):
             raise ValueError("starttls must be required, optional or never; smtps does not need it")
