@@ -54,6 +54,26 @@ async def test_actions_that_did_not_come_are_fetched_when_they_are_wanted_again(
     await expect(panel.element.get_by_role("menu")).to_be_visible()
 
 
+async def test_what_is_asked_for_twice_before_the_actions_are_there_opens_once(
+    world: World, context: BrowserContext
+) -> None:
+    may_come = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await may_come.wait()
+        await route.continue_()
+
+    await context.route("**/lead-feed.actions.js*", late)
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await panel.rows.first.focus()
+    for _ in range(2):
+        await panel.page.keyboard.press("s")
+    may_come.set()
+    await expect(panel.sheet).to_have_count(1)
+    await panel.page.keyboard.press("Escape")
+    await expect(panel.sheet).to_have_count(0)
+
+
 async def test_a_language_that_did_not_come_is_fetched_when_it_is_wanted_again(
     world: World, context: BrowserContext
 ) -> None:

@@ -98,7 +98,7 @@ def next_daily(after: datetime, wishes: Wishes) -> datetime:
 def _first_at(wall: datetime) -> datetime:
     """When a clock first shows this; where it never does because it skips it, the moment it does that.
 
-    Of a time that is skipped the library gives an instant after that moment: as long as it is after the last time shown.
+    Of a time that is skipped the library gives an instant too late: by as much as it is after the last one shown.
     """
     instant = wall.astimezone(UTC)
     skipped = instant.astimezone(wall.tzinfo).replace(tzinfo=None) != wall.replace(tzinfo=None)

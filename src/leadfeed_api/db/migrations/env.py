@@ -19,6 +19,10 @@ from leadfeed_api.settings import Settings
 LOCK_TIMEOUT_MS = 5_000  # a migration that cannot have its lock gives up, rather than queue everybody behind it
 ONE_MIGRATOR = 0x6C656164  # advisory lock: several processes may start at once
 ASK_AGAIN_S = 0.1
+DEFAULTS = """
+SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
+SET default_transaction_isolation = 'read committed'
+"""
 
 
 def _run(connection: Connection) -> None:
@@ -41,9 +45,9 @@ async def _connect_and_run() -> None:
 
 
 async def _unhurried(url: str) -> AsyncpgConnection:
-    """A connection for steps that take as long as they take, whatever the database's default is."""
+    """A connection for steps that take as long as they take, whatever the database's defaults are."""
     connection = await connect(url)
-    await connection.execute("SET statement_timeout = 0; SET default_transaction_isolation = 'read committed'")
+    await connection.execute(DEFAULTS)
     return connection
 
 
@@ -54,11 +58,10 @@ async def _alone(url: str) -> AsyncIterator[None]:
     Intentional: by a connection of its own, since a step may commit in between. And without a statement that waits, or
     a transaction that has asked in vain: a step that builds an index waits for the end of all that have a snapshot.
     """
-    connection = await connect(url)
+    connection = await _unhurried(url)
     try:
         while True:
             async with connection.transaction(isolation="read_committed"):  # another would keep its first snapshot
-                await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
                 if await connection.fetchval(f"SELECT pg_try_advisory_xact_lock({ONE_MIGRATOR})"):
                     await _demand_unicode(connection)
                     await connection.execute("SELECT")  # by now the answer's snapshot is gone, too

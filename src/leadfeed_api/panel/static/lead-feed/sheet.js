@@ -7,8 +7,9 @@ import { h, icon, iconButton, set } from "./dom.js";
 const PRESS_MS = 1_000; // from a press to its click, on a slow machine
 const pressed = new WeakMap(); // button -> when it was pressed with its menu open
 
-/** A modal sheet over the panel. `fill(body, sheet)` builds what is in it. Returns the sheet, open. */
+/** A modal sheet over the panel, unless one is open. `fill(body, sheet)` builds what is in it. */
 export function openSheet(panel, title, fill) {
+  if (panel.section.querySelector("dialog")) return; // asked for twice before the actions were there
   const before = panel.root.activeElement;
   const row = panel.list.holdsFocus ? panel.list.current?.id : null;
   const body = h("div", { class: "body" });
@@ -31,7 +32,6 @@ export function openSheet(panel, title, fill) {
   place(dialog, panel.section);
   fill(body, sheet);
   dialog.showModal();
-  return sheet;
 }
 
 /** A menu at an element. Entries are `{label, icon, run, checked}`; null leaves a line between. */
