@@ -42,6 +42,8 @@ ORDER BY 1
 """
 WAITING = """/* by a test */ SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
 WHERE NOT l.granted AND d.datname = current_database()"""
+BUILDING = """/* by a test */ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"""
 OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 MakeDatabase = Callable[[str], str]
 
@@ -180,13 +182,33 @@ def test_a_migrator_waits_for_another_longer_than_for_a_table(empty: str) -> Non
 
 @pytest.mark.parametrize("default", [
     "default_transaction_isolation = 'repeatable read'", "default_transaction_isolation = 'serializable'",
-    "idle_in_transaction_session_timeout = '10ms'", "statement_timeout = '1ms'",
+    "idle_in_transaction_session_timeout = '100ms'", "statement_timeout = '100ms'",
 ])  # fmt: skip
 def test_a_database_with_defaults_of_its_own_is_migrated_like_any_other(empty: str, default: str) -> None:
-    name = urlsplit(empty).path.removeprefix("/")
-    values(empty, f'ALTER DATABASE "{name}" SET {default}')
-    migrate(empty)
-    values(empty, f'ALTER DATABASE "{name}" RESET ALL')
+    """A step that builds an index waits for a reader for longer than these defaults allow."""
+    command.upgrade(alembic_config(empty), "0008")
+
+    async def go() -> None:
+        reader, watcher = await asyncpg.connect(empty), await asyncpg.connect(empty)
+        reading = reader.transaction(isolation="repeatable_read")
+        await reading.start()
+        await reader.fetch("/* by a test */ SELECT count(*) FROM lead")
+        await watcher.execute(f'ALTER DATABASE "{urlsplit(empty).path.removeprefix("/")}" SET {default}')
+        migrating = asyncio.create_task(asyncio.to_thread(migrate, empty))
+        while not await watcher.fetchval(BUILDING):
+            assert not migrating.done()
+            await asyncio.sleep(0.01)
+        since = time.monotonic()
+        while time.monotonic() - since < 0.3:
+            assert not migrating.done(), "it gave up"
+            await asyncio.sleep(0.02)
+        await reading.rollback()
+        for connection in (reader, watcher):
+            await connection.close()
+        async with asyncio.timeout(20):
+            await migrating
+
+    asyncio.run(go())
     assert revision_of(empty) == [NEWEST]
 
 
