@@ -132,6 +132,17 @@ def unsubscribe_path(mail: EmailMessage) -> str:
     return path_of(str(mail["List-Unsubscribe"]).strip("<>"))
 
 
+def confirm_path(question: EmailMessage) -> str:
+    """Where the link leads by which an address outside agrees."""
+    (link,) = [line for line in text_of(question).splitlines() if line.endswith("/confirm")]
+    return path_of(link)
+
+
+async def administer(world: World, **fields: Any) -> None:
+    """Changes settings of the organisation."""
+    ok(await world.client.patch("/v1/settings", headers=world.machine, json=fields))
+
+
 async def subscribe(world: World, user_id: str, kind: str, value: str, **fields: Any) -> dict[str, Any]:
     """A subscription of the user's, as the API answers it."""
     body = {"match": {"kind": kind, "value": value}, **fields}

@@ -25,6 +25,7 @@ from stream_client import following, until
 from world import World, ok, running_app
 
 pytestmark = pytest.mark.anyio
+KEPT_MARKS = "SELECT count(*) FROM read_mark r WHERE r.org_id = $1"
 
 MOMENTS = f"{BY_A_TEST} SELECT moment_id FROM moment WHERE org_id = $1"
 TOLD = f"{BY_A_TEST} SELECT user_id, count(*) AS times FROM feed_change WHERE org_id = $1 AND kind = 'reset' GROUP BY 1"
@@ -83,6 +84,19 @@ async def test_what_was_recorded_before_is_gone_everywhere_and_what_came_since_s
     assert counted["unread"] == 2
     assert await stored(world) == set(new)
     assert await nothing_amiss(world)
+
+
+async def test_nothing_is_kept_of_what_was_read_of_a_lead_that_left(world: World) -> None:
+    await world.people("ana", "bob", leads={"l1": "bob"})
+    await world.client.put("/v1/watchlist/l1", headers=world.rep("ana"))
+    ids = await world.report(world.moment("l1"))
+    await world.client.post("/v1/feed/read", headers=world.rep("ana"), json={"ids": ids})
+    await world.client.delete("/v1/watchlist/l1", headers=world.rep("ana"))
+    await another_millisecond()
+    async with ours(world).read() as connection:
+        assert await connection.fetchval(KEPT_MARKS, world.org_id) == 1
+        await end_keeping(world)
+        assert await connection.fetchval(KEPT_MARKS, world.org_id) == 0
 
 
 async def test_what_happened_long_ago_is_kept_for_as_long_as_anything_else(world: World) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -212,6 +213,33 @@ def test_a_database_with_defaults_of_its_own_is_migrated_like_any_other(empty: s
     assert revision_of(empty) == [NEWEST]
 
 
+def test_a_migration_that_is_interrupted_while_it_waits_ends_as_commands_do_and_is_taken_up_again(empty: str) -> None:
+    command.upgrade(alembic_config(empty), "0008")
+
+    async def interrupt() -> tuple[int | None, bytes]:
+        reader, watcher = await asyncpg.connect(empty), await asyncpg.connect(empty)
+        async with reader.transaction(isolation="repeatable_read"):
+            await reader.fetch("/* by a test */ SELECT count(*) FROM lead")
+            migrating = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "leadfeed_api", "migrate",
+                env=os.environ | {"LEADFEED_DATABASE_URL": empty}, stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )  # fmt: skip
+            while not await watcher.fetchval(BUILDING):
+                assert migrating.returncode is None
+                await asyncio.sleep(0.01)
+            migrating.send_signal(signal.SIGINT)
+            said, _ = await migrating.communicate()
+        for connection in (reader, watcher):
+            await connection.close()
+        return migrating.returncode, said
+
+    ended, said = asyncio.run(interrupt())
+    assert (ended, said.count(b"Traceback")) == (130, 0)
+    migrate(empty)
+    assert revision_of(empty) == [NEWEST]
+
+
 def test_a_new_database_that_cannot_hold_every_name_is_refused(postgres: tuple[str, str]) -> None:
     name = f"latin_{uuid4().hex[:12]}"
     values(postgres[0], f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
@@ -242,12 +270,16 @@ def test_a_busy_table_is_not_waited_for_and_nothing_is_left_half_done(migrated: 
     assert revision_of(migrated) == [NEWEST]
 
 
-@pytest.mark.parametrize("tables", [("feed_entry", "moment"), ("moment", "feed_entry")])
+@pytest.mark.parametrize(("before", "tables"), [
+    ("0008", ("feed_entry", "moment")), ("0008", ("moment", "feed_entry")),
+    ("0009", ("organization", "mail_recipient")), ("0009", ("organization", "tiering")),
+    ("0009", ("mail_recipient", "organization")),
+])  # fmt: skip
 def test_whoever_reads_while_a_step_changes_what_they_read_is_not_turned_away(
-    migrated: str, tables: tuple[str, str]
+    migrated: str, before: str, tables: tuple[str, str]
 ) -> None:
     """A page reads the inbox first and then the moments, a search by a lead the other way round."""
-    command.downgrade(alembic_config(migrated), "0008")
+    command.downgrade(alembic_config(migrated), before)
 
     async def read_meanwhile() -> None:
         reader = await asyncpg.connect(migrated)

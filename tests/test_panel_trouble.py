@@ -1,13 +1,15 @@
 """What goes wrong while a rep goes on: a file that did not come, a late answer, a page with rules of its own."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from playwright.async_api import BrowserContext, Route, expect
 
-from browser import Panel, panel_url, site
+from browser import Panel, Site, panel_url, site
 from leadfeed_api.settings import Settings
 from world import Service, World, ok, served
 
@@ -29,6 +31,16 @@ async def world(server: Service) -> World:
 async def panel(world: World, context: BrowserContext) -> Panel:
     await context.grant_permissions(["clipboard-read", "clipboard-write"])
     return await (await Panel.open(context, panel_url(world, "ana"))).live()
+
+
+@asynccontextmanager
+async def elsewhere(settings: Settings, moments: int) -> AsyncIterator[tuple[Site, World]]:
+    """Somebody else's site, whose pages the service lets in; ana has as many leads as moments."""
+    async with site() as crm, served(settings.model_copy(update={"cors_origins": [crm.origin]})) as service:
+        world = await service.new_world()
+        await world.people("ana", leads={f"l{n}": "ana" for n in range(moments)})
+        await world.report(*(world.moment(f"l{n}", type="milestone") for n in range(moments)))
+        yield crm, world
 
 
 async def read_by_the_service(world: World) -> list[bool]:
@@ -89,12 +101,9 @@ async def test_a_language_that_did_not_come_is_fetched_when_it_is_wanted_again(
 async def test_it_stays_in_the_box_that_a_page_gives_it_whatever_its_display(
     settings: Settings, context: BrowserContext, display: str
 ) -> None:
-    async with site() as crm, served(settings.model_copy(update={"cors_origins": [crm.origin]})) as service:
-        world = await service.new_world()
-        await world.people("ana", leads={f"l{n}": "ana" for n in range(120)})
-        await world.report(*(world.moment(f"l{n}", type="milestone") for n in range(120)))
+    async with elsewhere(settings, 120) as (crm, world):
         style = f"<style>lead-feed {{ display: {display}; height: 400px; width: 380px }}</style>"
-        url = crm.embed(service.base_url, world.token("ana"), body=style)
+        url = crm.embed(world.service.base_url, world.token("ana"), body=style)
         panel = await (await Panel.open(context, url)).live()
         await expect(panel.rows).to_have_count(50)
         box = await panel.element.locator(".panel").bounding_box()
@@ -161,12 +170,9 @@ async def test_what_is_said_in_a_sheet_is_seen_and_heard_there(world: World, pan
 async def test_a_token_renewed_while_one_scrolls_goes_on_where_it_was(
     settings: Settings, context: BrowserContext
 ) -> None:
-    async with site() as crm, served(settings.model_copy(update={"cors_origins": [crm.origin]})) as service:
-        world = await service.new_world()
-        await world.people("ana", leads={f"l{n}": "ana" for n in range(120)})
-        await world.report(*(world.moment(f"l{n}", type="milestone") for n in range(120)))
+    async with elsewhere(settings, 120) as (crm, world):
         url = crm.embed(
-            service.base_url, world.token("ana"), body="<style>lead-feed { height: 400px; width: 380px }</style>"
+            world.service.base_url, world.token("ana"), body="<style>lead-feed { height: 400px; width: 380px }</style>"
         )
         panel = await (await Panel.open(context, url)).live()
         await expect(panel.rows).to_have_count(50)
@@ -189,10 +195,7 @@ async def test_a_token_renewed_while_one_scrolls_goes_on_where_it_was(
 async def test_whose_link_is_followed_is_marked_read_though_the_page_goes(
     settings: Settings, context: BrowserContext
 ) -> None:
-    async with site() as crm, served(settings.model_copy(update={"cors_origins": [crm.origin]})) as service:
-        world = await service.new_world()
-        await world.people("ana", leads={"mia": "ana"})
-        await world.report(world.moment("mia", description="saw prices"))
+    async with elsewhere(settings, 1) as (crm, world):
         kept = """() => {
           const fetched = fetch;
           window.fetch = (url, options) => {
@@ -201,11 +204,11 @@ async def test_whose_link_is_followed_is_marked_read_though_the_page_goes(
           };
         }"""
         await context.add_init_script(f"({kept})()")
-        url = crm.embed(service.base_url, world.token("ana"), attributes='lead-href="/lead/{id}"')
+        url = crm.embed(world.service.base_url, world.token("ana"), attributes='lead-href="/lead/{id}"')
         panel = await (await Panel.open(context, url)).live()
         await panel.until("document.querySelector('lead-feed').shadowRoot.adoptedStyleSheets.length", 2)  # with actions
-        await panel.row("saw prices").get_by_role("link", name="Mia").click()
-        await panel.page.wait_for_url("**/lead/mia")
+        await panel.rows.get_by_role("link", name="L0").click()
+        await panel.page.wait_for_url("**/lead/l0")
         # A browser lets go of what a page asked when it goes; only what is marked so outlives it.
         assert await panel.page.evaluate("sessionStorage.getItem('kept')") == "true"
 
@@ -213,19 +216,16 @@ async def test_whose_link_is_followed_is_marked_read_though_the_page_goes(
 async def test_of_two_panels_on_a_page_one_counts_in_its_title_and_gives_it_back(
     settings: Settings, context: BrowserContext
 ) -> None:
-    async with site() as crm, served(settings.model_copy(update={"cors_origins": [crm.origin]})) as service:
-        world = await service.new_world()
-        await world.people("ana", leads={"mia": "ana"})
-        await world.report(world.moment("mia"), world.moment("mia"))
+    async with elsewhere(settings, 2) as (crm, world):
         token = world.token("ana")
-        second = f'<lead-feed src="{service.base_url}" token="{token}" title-count></lead-feed>'
+        second = f'<lead-feed src="{world.service.base_url}" token="{token}" title-count></lead-feed>'
         page = await context.new_page()
-        await page.goto(crm.embed(service.base_url, token, attributes="title-count", body=second))
+        await page.goto(crm.embed(world.service.base_url, token, attributes="title-count", body=second))
         await expect(page).to_have_title("(2) A CRM")
-        await world.report(world.moment("mia"))
+        await world.report(world.moment("l0"))
         await expect(page).to_have_title("(3) A CRM")
         await page.evaluate("document.querySelectorAll('lead-feed').forEach(one => one.removeAttribute('title-count'))")
-        await world.report(world.moment("mia"))
+        await world.report(world.moment("l0"))
         await expect(page).to_have_title("A CRM")
 
 

@@ -7,8 +7,8 @@ import pytest
 from post import (
     Post,
     address_of,
+    confirm_path,
     just_now,
-    path_of,
     standing,
     subscribe,
     text_of,
@@ -24,8 +24,7 @@ async def agreed(world: World, post: Post) -> EmailMessage:
     await world.people("ana", leads={"l1": "ana"})
     await subscribe(world, "ana", "lead", "l1", recipients=["bob@crm.example"])
     (question,) = await post.instant()
-    (url,) = [line for line in text_of(question).splitlines() if line.endswith("/confirm")]
-    assert (await world.client.post(path_of(url))).status_code == 200
+    assert (await world.client.post(confirm_path(question))).status_code == 200
     return question
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from leadfeed_api.subscriptions.delivery.carriers import Refused, Uncertain
-from post import Post, address_of, just_now, path_of, standing, subscribe, text_of, unsubscribe_path
+from post import Post, address_of, administer, confirm_path, just_now, standing, subscribe, text_of, unsubscribe_path
 from world import World, ok
 
 pytestmark = [pytest.mark.anyio, pytest.mark.alone]
@@ -22,13 +22,13 @@ def told(mails: list[EmailMessage]) -> list[str]:
     return [str(mail["Subject"]).rpartition(": ")[2] for mail in mails]
 
 
-def agree_path(question: EmailMessage) -> str:
-    (link,) = [line for line in text_of(question).splitlines() if line.endswith("/confirm")]
-    return path_of(link)
-
-
-async def administer(world: World, **fields: Any) -> None:
-    ok(await world.client.patch("/v1/settings", headers=world.machine, json=fields))
+async def stop_path(world: World, post: Post) -> str:
+    """Where the first mail that ana got leads whoever wants no more."""
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    await world.report(just_now(world, "l1", "First"))
+    (mail,) = await post.instant()
+    return unsubscribe_path(mail)
 
 
 async def test_what_happened_while_mail_was_off_is_not_mailed_by_a_worker_that_comes_later(
@@ -52,11 +52,7 @@ async def test_what_happened_while_mail_was_off_is_not_mailed_by_a_worker_that_c
 async def test_what_happened_between_no_and_yes_is_not_mailed_by_a_worker_that_comes_later(
     world: World, post: Post
 ) -> None:
-    await world.people("ana", leads={"l1": "ana"})
-    await subscribe(world, "ana", "lead", "l1")
-    await world.report(just_now(world, "l1", "First"))
-    (mail,) = await post.instant()
-    stop = unsubscribe_path(mail)
+    stop = await stop_path(world, post)
     await world.client.post(stop)
     await world.report(just_now(world, "l1", "Meanwhile"))
     await world.client.post(stop.replace("/unsubscribe", "/resubscribe"))
@@ -67,11 +63,7 @@ async def test_what_happened_between_no_and_yes_is_not_mailed_by_a_worker_that_c
 async def test_what_happened_between_no_and_yes_is_not_mailed_though_a_mail_was_on_its_way(
     world: World, post: Post
 ) -> None:
-    await world.people("ana", leads={"l1": "ana"})
-    await subscribe(world, "ana", "lead", "l1")
-    await world.report(just_now(world, "l1", "First"))
-    (mail,) = await post.instant()
-    stop = unsubscribe_path(mail)
+    stop = await stop_path(world, post)
     post.box.fault = lambda _: Refused("451 later", "nobody")
     await world.report(just_now(world, "l1", "Put off"))
     await post.instant()
@@ -101,7 +93,7 @@ async def test_what_happened_before_an_address_outside_agreed_is_not_kept_for_it
     await world.report(just_now(world, "l1", "Noticed before"))
     await post.instant()
     await world.report(just_now(world, "l1", "Noticed afterwards"))
-    await world.client.post(agree_path(question))
+    await world.client.post(confirm_path(question))
     await world.report(just_now(world, "l1", "Afterwards"))
     assert told(await post.instant()) == ["Afterwards"]
 
@@ -113,7 +105,7 @@ async def test_an_address_outside_is_spoken_to_as_whoever_named_it_likes_to_be(w
     await subscribe(world, "ana", "lead", "l1", recipients=[PAT])
     (question,) = await post.instant()
     assert question["Content-Language"] == "fr"
-    await world.client.post(agree_path(question))
+    await world.client.post(confirm_path(question))
     await world.report(just_now(world, "l1", "Visited"))
     (mail,) = await post.instant()
     assert "Les heures sont celles d’Asia/Tokyo." in text_of(mail)
@@ -164,13 +156,13 @@ async def test_an_older_mails_link_takes_back_what_the_newest_ended_once_the_add
     await world.people("ana", leads={"l1": "ana"})
     await subscribe(world, "ana", "lead", "l1", recipients=["bob@crm.example"])
     (question,) = await post.instant()
-    await world.client.post(agree_path(question))
+    await world.client.post(confirm_path(question))
     await world.report(just_now(world, "l1", "To an address"))
     (older,) = await post.instant()
     await world.people("bob", leads={})
     await world.report(just_now(world, "l1", "To a user"))
     (newest,) = await post.instant()
-    for back in (unsubscribe_path(older).replace("/unsubscribe", "/resubscribe"), agree_path(question)):
+    for back in (unsubscribe_path(older).replace("/unsubscribe", "/resubscribe"), confirm_path(question)):
         await world.client.post(unsubscribe_path(newest))
         assert (await standing(world, "ana"))["status"] == "unsubscribed"
         assert (await world.client.post(back)).status_code == 200

@@ -17,6 +17,7 @@ from post import (
     Clock,
     Post,
     address_of,
+    administer,
     html_of,
     just_now,
     open_post,
@@ -37,10 +38,6 @@ def subjects(mails: list[EmailMessage]) -> list[str]:
 
 async def prefer(world: World, user: str, **fields: Any) -> None:
     ok(await world.client.patch("/v1/mail-preferences", headers=world.rep(user), json=fields))
-
-
-async def administer(world: World, **fields: Any) -> None:
-    ok(await world.client.patch("/v1/settings", headers=world.machine, json=fields))
 
 
 def at(hour: int, minute: int = 0) -> Clock:

@@ -111,14 +111,13 @@ def _completed(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
         license_info=app.license_info,
     )
-    used = {tag for operation in _operations(document) for tag in operation.get("tags", ())}
+    used = {tag for _, operation in _operations(document) for tag in operation.get("tags", ())}
     document["tags"] = [{"name": name, "description": text} for name, text in TAGS if name in used]
     needs = _needs(app)
-    for path in document["paths"].values():
-        for method, operation in path.items():
-            if operation["operationId"] in needs:
-                _secure(operation, needs[operation["operationId"]])
-            _complete(operation, method)
+    for method, operation in _operations(document):
+        if operation["operationId"] in needs:
+            _secure(operation, needs[operation["operationId"]])
+        _complete(operation, method)
     components = document.setdefault("components", {})
     components["securitySchemes"] = SECURITY_SCHEMES
     schemas = components.setdefault("schemas", {})
@@ -144,8 +143,9 @@ def _models(base: type[BaseModel]) -> Iterable[type[BaseModel]]:
         yield from _models(model)
 
 
-def _operations(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    return (operation for path in document["paths"].values() for operation in path.values())
+def _operations(document: Mapping[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]:
+    """Each with its method."""
+    return (named for path in document["paths"].values() for named in path.items())
 
 
 def _needs(app: FastAPI) -> dict[str, Need]:

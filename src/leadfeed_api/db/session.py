@@ -94,7 +94,7 @@ class Database:
         self._planning = {} if pooled_outside else PLANNING  # a pooler refuses what it does not know
         self._pool: Pool | None = None
         self.queues = Queues()  # for the organisations' locks
-        # Told (organisation, position) after each commit that moved a log; a process that wakes readers sets it.
+        # A process that wakes readers sets it.
         self.announce: Announce = _nobody_listens
         # Asked (connection, organisation, position) before a lone moment is committed there; a process with readers
         # sets it. What comes back is called after the commit.

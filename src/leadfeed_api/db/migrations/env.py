@@ -19,6 +19,7 @@ from leadfeed_api.settings import Settings
 LOCK_TIMEOUT_MS = 5_000  # a migration that cannot have its lock gives up, rather than queue everybody behind it
 ONE_MIGRATOR = 0x6C656164  # advisory lock: several processes may start at once
 ASK_AGAIN_S = 0.1
+# Of another isolation the lock's connection keeps its first snapshot, for whose end a step that builds an index waits.
 DEFAULTS = """
 SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
 SET default_transaction_isolation = 'read committed'
@@ -61,7 +62,7 @@ async def _alone(url: str) -> AsyncIterator[None]:
     connection = await _unhurried(url)
     try:
         while True:
-            async with connection.transaction(isolation="read_committed"):  # another would keep its first snapshot
+            async with connection.transaction():
                 if await connection.fetchval(f"SELECT pg_try_advisory_xact_lock({ONE_MIGRATOR})"):
                     await _demand_unicode(connection)
                     await connection.execute("SELECT")  # by now the answer's snapshot is gone, too

@@ -53,9 +53,6 @@ ORDER BY m.occurred_at DESC, m.moment_id DESC LIMIT {READ_AT_MOST:d}
 """
 INTRODUCER = "SELECT name FROM app_user WHERE org_id = $1 AND user_id = $2"
 STILL_NAMED = "SELECT EXISTS (SELECT FROM subscription_recipient t WHERE t.org_id = $1 AND t.recipient_id = $2)"
-A_USERS = """
-SELECT EXISTS (SELECT FROM app_user u WHERE u.org_id = $1 AND u.active AND lower(u.email COLLATE "C") = $2)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +106,7 @@ async def _question(connection: Connection, mail: Mail, recipient: Recipient) ->
         return Nothing(recipient.reason or "Its owner has confirmed it.")
     if not await connection.fetchval(STILL_NAMED, mail.org_id, mail.recipient_id):
         return Nothing("No subscription names the address any more.")
-    if await connection.fetchval(A_USERS, mail.org_id, (recipient.address or "").lower()):
+    if await connection.fetchval(recipients.USERS_BY_ADDRESS, mail.org_id, [(recipient.address or "").lower()]):
         return Nothing("The address is a user's now, who is asked nothing.")
     name = await connection.fetchval(INTRODUCER, mail.org_id, recipient.introduced_by)
     return Question(recipient, name or "")

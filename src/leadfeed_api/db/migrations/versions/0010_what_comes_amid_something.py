@@ -4,8 +4,9 @@ Mail counts for a recipient since they agreed, for an organisation since it was 
 stays read when its lead leaves their feed and comes back.
 """
 
-import sqlalchemy as sa
 from alembic import op
+
+from leadfeed_api.db.steps import soon
 
 revision = "0010"
 down_revision = "0009"
@@ -14,17 +15,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("mail_recipient", sa.Column("since", sa.BigInteger(), server_default="0", nullable=False))
-    op.add_column("tiering", sa.Column("asked", sa.Boolean(), server_default=sa.text("false"), nullable=False))
-    op.create_table(
-        "read_mark",
-        sa.Column("org_id", sa.BigInteger(), nullable=False),
-        sa.Column("user_id", sa.Text(), nullable=False),
-        sa.Column("moment_id", sa.Uuid(), nullable=False),
-        sa.PrimaryKeyConstraint("org_id", "user_id", "moment_id"),
-    )
-    op.create_index("read_mark_by_moment", "read_mark", ["org_id", "moment_id"])
-    op.add_column("organization", sa.Column("mail_since", sa.BigInteger(), server_default="0", nullable=False))
+    with op.get_context().autocommit_block():  # several tables that are read together
+        soon("ALTER TABLE mail_recipient ADD COLUMN IF NOT EXISTS since bigint NOT NULL DEFAULT 0")
+        soon("ALTER TABLE tiering ADD COLUMN IF NOT EXISTS asked boolean NOT NULL DEFAULT false")
+        soon("ALTER TABLE organization ADD COLUMN IF NOT EXISTS mail_since bigint NOT NULL DEFAULT 0")
+        op.execute(
+            "CREATE TABLE IF NOT EXISTS read_mark (org_id bigint, user_id text, moment_id uuid, "
+            "PRIMARY KEY (org_id, user_id, moment_id))"
+        )
+        op.execute("CREATE INDEX IF NOT EXISTS read_mark_by_moment ON read_mark (org_id, moment_id)")
 
 
 def downgrade() -> None:

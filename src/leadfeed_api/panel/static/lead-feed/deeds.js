@@ -16,8 +16,8 @@ export async function mark(panel, ids, read, done = null) {
   const back = { kind: "marked", data: { ids: changed, read: !read } };
   feed.spread({ kind: "marked", data: { ids: changed, read } });
   did(panel, done ?? (read ? "done.read" : "done.unread"), { n: changed.length }, !done && (() => mark(panel, changed, !read, "done.undone")));
-  const before = marking.get(feed);
-  const sent = (before ? before.then(() => send(feed, changed, read)) : send(feed, changed, read)).catch((error) => {
+  const before = marking.get(feed) ?? Promise.resolve();
+  const sent = before.then(() => send(feed, changed, read)).catch((error) => {
     feed.spread(back);
     complain(panel, error);
   });

@@ -1,0 +1,15 @@
+"""What the schema's steps are made of, where a whole step in one transaction would turn somebody away.
+
+Two tables' locks in one transaction meet those of whoever reads both in another order, and one of the two is ended as
+a deadlock. So such a step commits statement by statement (Alembic's ``autocommit_block``): each may have been done
+before, by a try that was broken off, and suits the version before.
+"""
+
+from alembic import context, op
+
+
+def soon(statement: str) -> None:
+    """In an autocommit block, a statement for which all wait: only for so long as any table is waited for."""
+    patience_ms = int(context.config.attributes["lock_timeout_ms"])
+    for one in ("BEGIN", f"SET LOCAL lock_timeout = {patience_ms}", statement, "COMMIT"):
+        op.get_bind().exec_driver_sql(one)
