@@ -12,6 +12,7 @@ from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Unavailable
 
 pytestmark = pytest.mark.anyio
+ASLEEP = "/* by a test */ SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'"
 
 SIZE = 2
 
@@ -69,16 +70,19 @@ async def test_whoever_gives_up_waiting_takes_nothing_along(pool: Pool) -> None:
 
 
 async def test_a_connection_broken_off_in_the_middle_is_ended_and_makes_room(pool: Pool) -> None:
-    entered = asyncio.Event()
+    pids: asyncio.Queue[int] = asyncio.Queue()
 
     async def sleeper() -> int:
         async with Loan(pool) as connection:
-            entered.set()
+            pids.put_nowait(connection.get_server_pid())
             await connection.execute("SELECT pg_sleep(60)")
         return 0
 
     task = asyncio.create_task(sleeper())
-    await entered.wait()
+    pid = await pids.get()
+    async with Loan(pool) as connection:  # a server that is asked to stop before it has begun takes no notice
+        while not await connection.fetchval(ASLEEP, pid):  # noqa: ASYNC110  it is the server who falls asleep
+            await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -9,7 +9,7 @@ const pressed = new WeakMap(); // button -> when it was pressed with its menu op
 
 /** A modal sheet over the panel, unless one is open. `fill(body, sheet)` builds what is in it. */
 export function openSheet(panel, title, fill) {
-  if (panel.section.querySelector("dialog")) return; // asked for twice before the actions were there
+  if (panel.section.querySelector("dialog[open]")) return; // asked for twice before the actions were there
   const before = panel.root.activeElement;
   const row = panel.list.holdsFocus ? panel.list.current?.id : null;
   const body = h("div", { class: "body" });
