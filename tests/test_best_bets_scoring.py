@@ -78,6 +78,14 @@ async def test_a_rise_kindles_and_a_fall_does_not(world: World) -> None:
     }
 
 
+async def test_rises_of_scores_with_decimals_count_as_they_are_written(world: World) -> None:
+    await set_tiers(world, flames={"method": "static", "at_least": [0.2, 15, 30]})
+    await own(world, "ana", {"low": 0.1, "high": 100_000.1})
+    await score(world, low=0.3, high=100_000.3)
+
+    assert [(bet["change"], bet["lead"]["flames"]) for bet in await best_bets(world, "ana")] == [(0.2, 1), (0.2, 1)]
+
+
 async def test_a_first_score_is_where_a_lead_starts_and_no_rise(world: World) -> None:
     await set_tiers(world, **STATIC)
     await own(world, "ana", {"new": 90})

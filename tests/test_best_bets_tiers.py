@@ -103,7 +103,16 @@ def test_a_tie_across_an_edge_falls_below_it() -> None:
 
 @pytest.mark.parametrize(
     ("score", "opening", "expected"),
-    [(10, 4, 6), (4, 10, None), (4, 4, None), (4, None, None), (None, 4, None), (-3, -10, 7)],
+    [
+        (10, 4, 6),
+        (4, 10, None),
+        (4, 4, None),
+        (4, None, None),
+        (None, 4, None),
+        (-3, -10, 7),
+        (0.3, 0.1, 0.2),
+        (4, 4 - 1e-8, None),
+    ],
 )
 def test_only_a_rise_ranks(score: float | None, opening: float | None, expected: float | None) -> None:
     assert rise(score, opening) == expected
@@ -156,7 +165,15 @@ PLACED = f"{BY_A_TEST} SELECT lead_id, stars, flames, starred FROM lead WHERE or
 
 def a_score(rng: random.Random) -> float | None:
     return rng.choice(
-        [None, 0.0, 50.0, float(rng.randint(-10, 10)), rng.uniform(-100, 100), float(rng.randint(0, 100))]
+        [
+            None,
+            0.0,
+            50.0,
+            float(rng.randint(-10, 10)),
+            rng.uniform(-100, 100),
+            rng.randint(-99, 99) / 10,
+            float(rng.randint(0, 100)),
+        ]
     )
 
 
@@ -190,7 +207,7 @@ async def test_the_sql_places_every_lead_as_the_rules_do(world: World, database:
         for lead in ids
     }
     history = {
-        (lead, now.date() - timedelta(days=age)): rng.uniform(-100, 100)
+        (lead, now.date() - timedelta(days=age)): rng.choice([rng.uniform(-100, 100), rng.randint(-99, 99) / 10])
         for lead in ids
         for age in rng.sample(range(13), rng.randint(0, 3))
     }

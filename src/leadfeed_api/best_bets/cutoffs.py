@@ -8,10 +8,12 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from leadfeed_api.best_bets.tiers import NOBODY, Cutoffs, Rules, hundredths, priority
+from leadfeed_api.best_bets.tiers import MILLION, NOBODY, Cutoffs, Rules, hundredths, priority
 from leadfeed_api.db.session import Connection
 from leadfeed_api.organizations.tier_settings import Cut, Source, Tiers
 
+# ``tiers.change`` of a lead ``l`` whose window opened with ``o``.
+CHANGE = f"(round((l.score - o.opening) * {MILLION}) / {MILLION})"
 # A value is within a share when the leads at or above it, but one, are fewer than that share of all: rounded up.
 _CUTOFFS_OF = """
 SELECT min(r.value) FILTER (WHERE (r.reached - 1) * 10000 < r.total * $2::bigint) AS one,
@@ -31,13 +33,13 @@ CUTOFFS_BY_SCORE = _CUTOFFS_OF.format(
 )
 CUTOFFS_BY_CHANGE = _CUTOFFS_OF.format(
     lowest="0",
-    values="""
-    SELECT l.score - o.opening AS value, count(*) AS leads
+    values=f"""
+    SELECT {CHANGE} AS value, count(*) AS leads
     FROM (
       SELECT DISTINCT ON (s.lead_id) s.lead_id, s.opening FROM score_day s
       WHERE s.org_id = $1 AND s.day >= $5 ORDER BY s.lead_id, s.day
     ) o JOIN lead l ON l.org_id = $1 AND l.lead_id = o.lead_id
-    WHERE l.score > o.opening GROUP BY l.score - o.opening""",
+    WHERE {CHANGE} > 0 GROUP BY {CHANGE}""",
 )
 SAVE_RULES = "UPDATE tiering SET rules = $3 WHERE org_id = $1 AND run = $2"
 

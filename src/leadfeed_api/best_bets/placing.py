@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from leadfeed_api.best_bets.cutoffs import window_opens
+from leadfeed_api.best_bets.cutoffs import CHANGE, window_opens
 from leadfeed_api.best_bets.tiers import Rules
 from leadfeed_api.db.session import Connection
 
 # $2 is the window's first day; $3, $4 say whether stars and flames rank the change; $5, $6 are their cut-offs and $7
 # the priority from which on a lead is starred. ``differs``: what is stored is something else.
-_PLACED = """
+_PLACED = f"""
   SELECT q.*, (q.stars, q.flames, q.starred) IS DISTINCT FROM (q.stars_now, q.flames_now, q.starred_now) AS differs
   FROM (
     SELECT t.*, coalesce(t.starred_given, t.flames * 4 + t.stars >= $7::int) AS starred
@@ -24,12 +24,12 @@ _PLACED = """
           ELSE coalesce(width_bucket(CASE WHEN $3::boolean THEN g.rise ELSE l.score END, $5::float8[]), 0) END AS stars,
         CASE WHEN g.given THEN coalesce(l.flames_given, 0)
           ELSE coalesce(width_bucket(CASE WHEN $4::boolean THEN g.rise ELSE l.score END, $6::float8[]), 0) END AS flames
-      FROM {leads}
+      FROM {{leads}}
       CROSS JOIN LATERAL (
         SELECT num_nonnulls(l.stars_given, l.flames_given, l.starred_given) > 0 AS given,
-          CASE WHEN l.score > o.opening THEN l.score - o.opening END AS rise
+          CASE WHEN {CHANGE} > 0 THEN {CHANGE} END AS rise
       ) g
-      WHERE l.org_id = $1 AND {which}
+      WHERE l.org_id = $1 AND {{which}}
     ) t
   ) q
 """

@@ -14,6 +14,7 @@ import asyncpg
 
 from leadfeed_api.best_bets.cursor import Place
 from leadfeed_api.best_bets.schemas import BestBet, LastMoment
+from leadfeed_api.best_bets.tiers import change
 from leadfeed_api.db.session import Connection
 from leadfeed_api.feed.cards import account_card, lead_card
 
@@ -102,12 +103,11 @@ def _place(row: asyncpg.Record) -> Place:
 
 def _best_bet(row: asyncpg.Record) -> BestBet:
     """Intentional: constructed, not validated; the columns' types are the schema's."""
-    still = row["score"] is None or row["opening"] is None
     return BestBet.model_construct(
         lead=lead_card(row),
         account=account_card(row),
         score=row["score"],
-        change=None if still else row["score"] - row["opening"],
+        change=change(row["score"], row["opening"]),
         owned=row["owned"],
         hidden_until=row["hidden_until"],
         last_moment=_moment(row),

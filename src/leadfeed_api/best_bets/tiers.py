@@ -6,7 +6,8 @@
   where everyone is equal nobody stands out.
 * **Static** cut-offs are numbers an administrator chose.
 * The **score** ranks as it is, below zero too. The **change** ranks when it is a rise; a fall, no change and a first
-  score do not. What does not rank is in tier 0.
+  score do not. What does not rank is in tier 0. A change is counted in whole millionths: of scores with decimals equal
+  changes would differ in their last bits, and 0.3 - 0.1 be less than a cut-off of 0.2.
 * **Priority** is flames first, stars second (and the score last, which only orders a list).
 
 This is their specification. Knows no table: ``placing`` says the same in SQL, which is what serves, and a property test
@@ -25,6 +26,7 @@ from leadfeed_api.organizations.tier_settings import Source
 Cutoffs = tuple[float, float, float]  # what tiers 1, 2 and 3 begin at; infinity where nobody reaches one
 NOBODY: Cutoffs = (math.inf, math.inf, math.inf)
 TIERS = 3
+MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,15 @@ def dynamic_cutoffs(values: Iterable[float], top_percent: Sequence[float], lowes
     return one, two, three
 
 
+def change(score: float | None, opening: float | None) -> float | None:
+    """By how much a score differs from where its window opened; None without a score, or when it never moved."""
+    return None if score is None or opening is None else round((score - opening) * MILLION) / MILLION
+
+
 def rise(score: float | None, opening: float | None) -> float | None:
     """By how much a score is above where its window opened; None when it did not rise, or never moved."""
-    return score - opening if score is not None and opening is not None and score > opening else None
+    up = change(score, opening)
+    return up if up is not None and up > 0 else None
 
 
 def tier(value: float | None, cutoffs: Cutoffs) -> int:
