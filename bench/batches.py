@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 import uvloop
 
-from bench.load import Request, post, sending
+from bench.load import Request, ask_for, connected, post, sending
 from bench.world import World
 from leadfeed_api.db.session import Database
 from leadfeed_api.ingestion.interpret import Candidate
@@ -120,11 +120,12 @@ async def _in_turn(
     bodies, batches = Bodies(into[0], f"h{run}", size, seconds), _Batches(into[1], f"s{run}", size, seconds)
     asked, written = _Pace(), _Pace()
     turns = max(1, min(TURNS, round(seconds / 4 * TURNS)))  # each long enough for more than a batch a caller
-    async with Database(url, pool_size=callers) as database:
-        # What a connection has to learn with its first statements, the service's have learned long ago.
+    async with Database(url, pool_size=callers) as database, connected(port, bodies, callers) as connections:
+        # What a connection has to learn at first: the statements it is asked, or how much it may send.
+        await ask_for(connections, 0)
         await _write(database, batches, callers, 0)
         for _ in range(turns):
-            answered = await sending(port, bodies, callers, seconds / turns)
+            answered = await ask_for(connections, seconds / turns)
             asked.add(len(answered.seconds), len(answered.seconds) / answered.per_second)
             written.add(*await _write(database, batches, callers, seconds / turns))
     return asked.per_second * size, written.per_second * size

@@ -7,7 +7,8 @@ import asyncio
 import itertools
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing.pool import Pool
@@ -85,27 +86,39 @@ def send(port: int, requests: Sequence[Request], concurrency: int, seconds: floa
 
 async def sending(port: int, requests: Iterator[Request], concurrency: int, seconds: float) -> Answered:
     """As :func:`send`, in the running loop, and each request once."""
-    loop, ended = asyncio.get_running_loop(), []
+    async with connected(port, requests, concurrency) as callers:
+        return await ask_for(callers, seconds)
+
+
+@asynccontextmanager
+async def connected(port: int, requests: Iterator[Request], concurrency: int) -> AsyncIterator[Sequence["Caller"]]:
+    """So many connections, which stay open between one :func:`ask_for` and the next."""
+    loop, callers = asyncio.get_running_loop(), [Caller(requests) for _ in range(concurrency)]
+    for caller in callers:
+        await loop.create_connection(lambda one=caller: one, "127.0.0.1", port)  # type: ignore[misc]
+    yield callers
+    for caller in callers:
+        caller.transport.close()
+
+
+async def ask_for(callers: Sequence["Caller"], seconds: float) -> Answered:
+    """Has all of them ask for ``seconds``, each one time at least."""
     took: list[float] = []
     started = time.perf_counter()
-    for _ in range(concurrency):
-        ended.append(loop.create_future())
-        caller = Caller(requests, started + seconds, took, ended[-1])
-        await loop.create_connection(lambda one=caller: one, "127.0.0.1", port)  # type: ignore[misc]
-    await asyncio.gather(*ended)
+    await asyncio.gather(*(caller.ask_until(started + seconds, took) for caller in callers))
     return Answered(len(took) / (time.perf_counter() - started), sorted(took))
 
 
 class Caller(asyncio.Protocol):
-    """One connection that asks again as soon as it is answered, and tells ``ended`` when its time is over.
+    """One connection that asks again as soon as it is answered, until its time is over.
 
     No stream and no task: what the load costs is taken from the server where cores are few.
     """
 
-    def __init__(
-        self, requests: Iterator[Request], until: float, took: list[float], ended: asyncio.Future[None]
-    ) -> None:
-        self.requests, self.until, self.took, self.ended = requests, until, took, ended
+    def __init__(self, requests: Iterator[Request]) -> None:
+        self.requests = requests
+        self.until, self.took = 0.0, list[float]()
+        self.ended = asyncio.get_running_loop().create_future()
         self.transport: Any = None
         self.asked: Request | None = None
         self.asked_at = 0.0
@@ -114,7 +127,15 @@ class Caller(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
+
+    def ask_until(self, until: float, took: list[float]) -> asyncio.Future[None]:
+        """Begins to ask; done when ``until`` is over and the last is answered. What each ``took`` is put there."""
+        if self.transport.is_closing():
+            raise SystemExit("the server hung up")
+        self.until, self.took = until, took
+        self.ended = asyncio.get_running_loop().create_future()
         self._ask()
+        return self.ended
 
     def data_received(self, data: bytes) -> None:
         if not self.missing:
@@ -146,7 +167,6 @@ class Caller(asyncio.Protocol):
             self._ask()
         else:
             self.ended.set_result(None)
-            self.transport.close()
 
     def _ask(self) -> None:
         self.asked = next(self.requests)
