@@ -246,6 +246,29 @@ async def test_a_sheet_lies_over_the_panel_in_either_direction(panel: Panel, dir
     )
 
 
+async def test_a_sheet_and_a_menu_lie_where_they_belong_on_a_page_with_zoom(panel: Panel) -> None:
+    await panel.page.set_viewport_size({"width": 1_280, "height": 800})
+    await panel.page.evaluate(
+        """() => {
+          document.body.style.zoom = 1.25;
+          const style = "position: fixed; inset: 20px 20px auto auto; width: 380px";
+          document.querySelector("lead-feed").style.cssText = style;
+        }"""
+    )
+    await panel.do("of Mia", "Subscribe")
+    beneath, above = await panel.element.bounding_box(), await panel.sheet.bounding_box()
+    assert beneath is not None
+    assert above is not None
+    assert abs(above["x"] - beneath["x"]) <= 10
+    assert above["x"] + above["width"] <= 1_280
+    await panel.page.keyboard.press("Escape")
+
+    await panel.button("Menu").click()
+    menu = await panel.element.get_by_role("menu").bounding_box()
+    assert menu is not None
+    assert beneath["x"] - 10 <= menu["x"] <= menu["x"] + menu["width"] <= 1_280
+
+
 async def test_a_sheet_gives_the_focus_back(panel: Panel) -> None:
     await panel.button("RSS feed").click()
     await expect(panel.sheet).to_be_visible()

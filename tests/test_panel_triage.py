@@ -1,6 +1,7 @@
 """Triage in the panel: filters, read and unread, mutes, and everything by keyboard."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from playwright.async_api import BrowserContext, Route, expect
@@ -171,6 +172,59 @@ async def test_marking_up_to_here_marks_what_is_above_and_not_what_waits(world: 
     await expect(panel.count).to_have_text("2 unread")
     await panel.page.keyboard.press("u")
     await settled(world)
+
+
+async def test_marking_up_to_here_goes_by_the_rows_on_the_screen_where_repeats_are_unfolded(
+    world: World, context: BrowserContext
+) -> None:
+    def moment(lead: str, minutes: int, description: str) -> dict[str, Any]:
+        ago = datetime.now(UTC) - timedelta(minutes=minutes)
+        return world.moment(lead, description=description, occurred_at=ago.isoformat())
+
+    await world.people("cleo", leads={"kim": "cleo", "lou": "cleo", "max": "cleo"})
+    of_kim = [moment("kim", minutes, f"page {minutes}") for minutes in (1, 10, 20)]
+    await world.report(*of_kim, moment("lou", 5, "between"), moment("max", 30, "the oldest"))
+    panel = await (await Panel.open(context, panel_url(world, "cleo"))).live()
+    unread = panel.element.locator("article.unread .what")
+    await panel.row("page 1").focus()
+    await panel.page.keyboard.press("o")
+    await panel.shows("page 1", "page 10", "page 20", "between", "the oldest")
+
+    await panel.row("page 20").focus()
+    await panel.page.keyboard.press("Shift+E")
+    await expect(unread).to_have_text(["between", "the oldest"])
+    await panel.page.keyboard.press("u")
+    await expect(unread).to_have_count(5)
+
+    await panel.row("between").focus()
+    await panel.page.keyboard.press("Shift+E")
+    await expect(unread).to_have_text(["the oldest"])
+
+
+async def test_a_repeat_folds_its_group_by_key_and_leaves_the_focus_to_the_newest(world: World, panel: Panel) -> None:
+    await world.report(*(world.moment("leo", description=f"page {n}") for n in range(4)))
+    await panel.row("page 3").focus()
+    await panel.page.keyboard.press("o")
+    await expect(panel.rows).to_have_count(8)
+    await panel.row("page 1").focus()
+
+    await panel.page.keyboard.press("o")
+
+    await expect(panel.rows).to_have_count(5)
+    await expect(panel.focused).to_contain_text("page 3")
+
+
+async def test_a_drawer_that_was_closed_stays_closed_whatever_arrives(world: World, panel: Panel) -> None:
+    drawer = panel.element.locator(".drawer")
+    await panel.button("Search and filter").click()
+    await panel.element.locator("[name=period]").select_option("30")
+    await panel.button("Search and filter").click()
+    await expect(drawer).to_be_hidden()
+
+    await world.report(world.moment("leo", description="news"))
+    await expect(panel.row("news")).to_be_visible()
+
+    await expect(drawer).to_be_hidden()
 
 
 async def test_marking_all_reaches_what_is_not_loaded(world: World, panel: Panel) -> None:

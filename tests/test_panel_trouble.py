@@ -235,3 +235,35 @@ async def test_a_list_whose_last_thing_is_gone_says_how_it_fills(world: World, p
     await panel.menu("My subscriptions")
     await panel.sheet.get_by_role("button", name="Delete").click()
     await expect(panel.sheet).to_contain_text("You have no subscriptions.")
+
+
+async def test_what_another_tab_mutes_goes_though_the_mutes_could_not_be_read_at_first(
+    world: World, panel: Panel, context: BrowserContext
+) -> None:
+    other = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    tried = asyncio.Event()
+
+    async def away(route: Route) -> None:
+        await route.abort()
+        tried.set()
+
+    await other.page.route("**/v1/mutes", away)
+    await panel.row("of mia").focus()
+    await panel.page.keyboard.press("m")
+    await panel.sheet.get_by_role("button", name="Mute").click()
+    await tried.wait()
+    await other.page.unroute("**/v1/mutes")
+
+    await panel.shows("of leo")
+    await other.shows("of leo")
+
+
+async def test_it_is_live_where_the_browser_keeps_nothing_for_sites(world: World, context: BrowserContext) -> None:
+    await context.add_init_script(
+        """for (const asked of ["request", "query"]) {
+          navigator.locks[asked] = () => Promise.reject(new DOMException("denied", "SecurityError"));
+        }"""
+    )
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await world.report(world.moment("leo", description="heard"))
+    await expect(panel.row("heard")).to_be_visible()

@@ -1,7 +1,7 @@
 // How menus, forms and lists look.
 
 export const ACTION_CSS = `
-.toast { position: absolute; inset-block-end: 10px; inset-inline: 0; inline-size: fit-content; max-inline-size: calc(100% - 24px); margin-inline: auto; z-index: 3; display: flex; align-items: center; gap: 12px; padding: 7px 14px; border-radius: 10px; background: light-dark(#1d212b, #e9ecf2); color: light-dark(#f2f4f8, #14171f); font-size: .93em; box-shadow: 0 6px 20px rgb(0 0 0 / .25); animation: rise .2s ease-out; }
+.toast { position: absolute; inset-block: auto 10px; font-weight: inherit; inset-inline: 0; inline-size: fit-content; max-inline-size: calc(100% - 24px); margin-inline: auto; z-index: 3; display: flex; align-items: center; gap: 12px; padding: 7px 14px; border-radius: 10px; background: light-dark(#1d212b, #e9ecf2); color: light-dark(#f2f4f8, #14171f); font-size: .93em; box-shadow: 0 6px 20px rgb(0 0 0 / .25); animation: rise .2s ease-out; }
 .toast .link { display: inline-flex; align-items: center; gap: 6px; color: light-dark(#aebcff, #2a44b8); white-space: nowrap; }
 .toast kbd { color: inherit; border-color: currentColor; opacity: .75; }
 .sheet { position: fixed; margin: 0; padding: 0; inset: auto; max-inline-size: none; overflow: auto; overscroll-behavior: contain; color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: var(--radius); box-shadow: 0 18px 50px rgb(0 0 0 / .28); }

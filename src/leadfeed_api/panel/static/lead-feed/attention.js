@@ -66,7 +66,7 @@ export class Attention {
   /** Whether to speak here: of all tabs, only the one that keeps the stream does, and while none is seen. */
   async #speaks() {
     if (!document.hidden || !this.notifies || !this.panel.feed.stream?.leads) return false;
-    const { held = [] } = (await navigator.locks?.query()) ?? {};
+    const { held = [] } = (await navigator.locks?.query().catch(() => null)) ?? {}; // refused: then by itself
     return !held.some(({ name }) => name === this.sight);
   }
 

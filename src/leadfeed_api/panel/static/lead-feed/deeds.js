@@ -31,11 +31,14 @@ async function send(feed, ids, read) {
   }
 }
 
-/** Marks read what is on the screen from the top down to an item; not what waits above. */
+/** Marks read what is on the screen from the top down to a row, and what is newer but folded away; not what waits above. */
 export function markDownTo(panel, id) {
-  const shown = panel.feed.items.shown();
-  const seen = shown.slice(0, shown.findIndex((item) => item.id === id) + 1);
-  return mark(panel, seen.map((item) => item.id), true);
+  const rows = panel.list.articles.map(({ dataset }) => dataset.id);
+  const above = new Set(rows.slice(0, rows.indexOf(id) + 1));
+  const onScreen = new Set(rows);
+  const shown = panel.feed.items.shown().map((item) => item.id);
+  const newer = shown.slice(0, shown.indexOf(id)).filter((one) => !onScreen.has(one));
+  return mark(panel, [...above, ...newer], true);
 }
 
 /** Marks read everything that the filters show, loaded or not. */
@@ -76,14 +79,14 @@ export function mute(panel, what, until) {
 export async function muted(panel, { lead, type }, until) {
   await panel.feed.client.send("PUT", muteAddress({ lead, type }), { until });
   did(panel, lead ? "done.muted" : "done.mutedType", { name: lead?.name, type }, () => attempt(panel, () => unmuted(panel, { lead, type })));
-  await mutesChanged(panel.feed);
+  panel.feed.spread({ kind: "mutes" });
 }
 
 /** Hears a lead or a type again; what goes wrong is the caller's to say. */
 export async function unmuted(panel, { lead, type }) {
   await panel.feed.client.send("DELETE", muteAddress({ lead, type }));
   did(panel, lead ? "done.unmuted" : "done.unmutedType", { name: lead?.name, type }, null);
-  await mutesChanged(panel.feed);
+  panel.feed.spread({ kind: "mutes" });
 }
 
 /** Takes back the last thing done here. */
@@ -110,12 +113,6 @@ async function attempt(panel, action) {
 
 function complain(panel, error) {
   said(panel, "failed.refused", { detail: complaint(panel, error) });
-}
-
-/** What cannot be read now is read later: the change itself was done. */
-async function mutesChanged(feed) {
-  feed.stream?.tell({ kind: "mutes" });
-  await feed.mutesChanged().catch(() => feed.recheck(null));
 }
 
 function muteAddress({ lead, type }) {

@@ -40,7 +40,7 @@ export class Feed {
     this.view = view;
     this.items = new Items();
     this.filters = filters;
-    this.mutes = new Mutes(client, () => this.mutesChanged());
+    this.mutes = new Mutes(client, () => this.recheck(null));
     this.unread = 0;
     this.counted = false;
     this.hidden = 0;
@@ -168,7 +168,10 @@ export class Feed {
     this.stream = new SharedStream(this.name, this.client, position, {
       event: (kind, id, data) => this.#hear({ kind, data }),
       state: (state) => {
-        if (state === "live") this.items.stuck = false;
+        if (state === "live") {
+          this.items.stuck = false;
+          this.#countSoon(); // whose answer tells the time: the machine may have slept
+        }
         this.liveness.hear(state);
       },
       refused: (refusal) => this.#fail(refusal, this.#turn),
@@ -188,9 +191,8 @@ export class Feed {
     if (kind === "moment") this.#arrive(data, first);
     else if (kind === "lead") this.#dress(data);
     else if (kind === "changed") this.#dirty.add(data.lead_id);
-    else if (kind === "reset") this.#dirty.add(null);
+    else if (kind === "reset" || kind === "mutes") this.#dirty.add(null);
     else if (kind === "marked") this.#marked(data, first);
-    else if (kind === "mutes" && first) this.mutesChanged();
     if (this.#dirty.size) this.#soon();
   }
 
@@ -224,12 +226,6 @@ export class Feed {
     this.#countSoon(); // what is muted does not count
   }
 
-  /** What is muted is different now. */
-  async mutesChanged() {
-    await this.mutes.read();
-    this.recheck(null);
-  }
-
   // --- keeping up --------------------------------------------------------------------------------------------
 
   #soon(wait = SOON_MS) {
@@ -241,7 +237,7 @@ export class Feed {
     const dirty = [...this.#dirty];
     this.#dirty.clear();
     try {
-      if (!this.mutes.known) await this.mutes.read();
+      if (dirty.includes(null)) await this.mutes.read();
       if (dirty.includes(null) || dirty.length > MANY_LEADS) await this.#reloadAll();
       else for (const lead of dirty) await this.#reloadLead(lead);
       await this.count();
@@ -312,10 +308,9 @@ export class Feed {
   /** What stands beside the list, asked when the list is on the screen, until it was answered once. */
   async #complete(position) {
     // What is muted has to be known before the first moment arrives; the stream starts where the page ended, so it can wait.
-    await Promise.allSettled([this.mutes.known || this.mutes.read(), this.counted || this.count()]);
+    await Promise.all([this.mutes.known || this.mutes.read(), this.counted || this.count()]).catch(() => this.recheck(null));
     if (this.#gone.signal.aborted) return;
     this.#listen(position);
-    if (!this.mutes.known || !this.counted) this.recheck(null);
     this.subscribable ??= await this.client.has("/v1/subscriptions"); // a service without mail has no such address
     this.view.draw();
   }

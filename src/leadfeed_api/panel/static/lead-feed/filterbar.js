@@ -39,7 +39,8 @@ export class FilterBar {
     set(this.all, "aria-pressed", String(!type.length && !starred));
     for (const [name, button] of this.types) set(button, "aria-pressed", String(type.includes(name)));
     set(this.starred, "aria-pressed", String(Boolean(starred)));
-    if (filters.q || filters.scope || filters.period) this.drawer.hidden = false;
+    if (filters !== this.shown && (filters.q || filters.scope || filters.period)) this.drawer.hidden = false;
+    this.shown = filters;
     set(this.panel.searchButton, "aria-expanded", String(!this.drawer.hidden));
     if (!this.#typing && this.panel.root.activeElement !== this.search) this.search.value = filters.q ?? "";
     this.scope.value = filters.scope ?? "";

@@ -56,6 +56,11 @@ export class List {
     return this.element.getRootNode().activeElement;
   }
 
+  /** The elements of the rows, as they stand on the screen. */
+  get articles() {
+    return [...this.feed.querySelectorAll("article")];
+  }
+
   /** The row that has, or would get, the focus. */
   get current() {
     return this.#rows.get(this.#current) ?? null;
@@ -108,7 +113,7 @@ export class List {
 
   /** Moves the focus by rows; false at either end. */
   step(by) {
-    const rows = [...this.feed.querySelectorAll("article")];
+    const rows = this.articles;
     const here = rows.indexOf(this.holdsFocus ? this.current?.element : null);
     const next = here < 0 ? (this.current?.element ?? rows[0]) : rows[here + by];
     if (next) this.#move(next, false);
@@ -127,9 +132,11 @@ export class List {
 
   /** Folds or unfolds the repeats of a row. */
   toggle(row) {
-    const items = [row.item, ...(this.panel.repeatsOf(row.item) ?? [])];
-    const open = items.some(({ id }) => this.#unfolded.has(id));
-    for (const { id } of items) if (open) this.#unfolded.delete(id); else this.#unfolded.add(id);
+    const groups = folded(this.panel.feed.items.shown(), new Set()).map(({ item, repeats }) => [item, ...repeats].map(({ id }) => id));
+    const ids = groups.find((group) => group.includes(row.id)) ?? [];
+    const open = ids.some((id) => this.#unfolded.has(id));
+    if (open && this.holdsFocus) this.focus(ids[0]);
+    for (const id of ids) if (open) this.#unfolded.delete(id); else this.#unfolded.add(id);
     this.#folds += 1;
     this.panel.draw();
   }
@@ -164,7 +171,8 @@ export class List {
   #slide(by) {
     this.#slid = performance.now();
     if (by <= 0 || by > this.element.clientHeight || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-    this.feed.animate([{ transform: `translateY(${-by}px)` }, { transform: "none" }], SLIDE);
+    // Rows slide; the first day's heading above them stays.
+    for (const [element, y] of [[this.feed, -by], [this.feed.firstChild, by]]) element.animate({ translate: [`0 ${y}px`, "none"] }, SLIDE);
   }
 
   /** Takes the focus of something that has gone. */
@@ -176,7 +184,7 @@ export class List {
   #heir(focused, rows) {
     if (this.#focus === this.feed && !this.#first) return rows[0];
     if (!focused || rows.includes(focused)) return null;
-    const before = [...this.feed.querySelectorAll("article")];
+    const before = this.articles;
     const place = before.indexOf(focused);
     const stays = new Set(rows);
     return [...before.slice(place), ...before.slice(0, place).reverse()].find((row) => stays.has(row)) ?? rows[0] ?? this.feed;

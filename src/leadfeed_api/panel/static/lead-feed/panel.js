@@ -4,7 +4,6 @@ import { Refusal } from "./client.js";
 import { idle } from "./clock.js";
 import { addIcons, h, icon, iconButton, say, select, set } from "./dom.js";
 import { FilterBar } from "./filterbar.js";
-import { folded } from "./groups.js";
 import { listenForKeys } from "./keys.js";
 import { List } from "./list.js";
 import { styled } from "./style.js";
@@ -142,11 +141,6 @@ export class Panel {
   dayEnded() {
     if (this.feed.filters.period === "today") this.feed.load();
     else this.draw();
-  }
-
-  /** The repeats folded with an item, as the screen groups them. */
-  repeatsOf(item) {
-    return folded(this.feed.items.shown(), new Set()).find((entry) => entry.item.id === item.id || entry.repeats.some(({ id }) => id === item.id))?.repeats;
   }
 
   /** Shows what waits behind the pill. */
@@ -295,7 +289,7 @@ export class Panel {
   }
 
   #button(label, run) {
-    return h("button", { type: "button", class: "plain", onclick: run }, label);
+    return h("button", { type: "button", class: "chip", onclick: run }, label);
   }
 
   #hints() {

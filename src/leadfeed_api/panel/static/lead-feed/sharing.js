@@ -3,7 +3,7 @@
 // Whoever holds the lock keeps the stream and tells the others over a channel; when that tab goes, the browser hands the
 // lock to the next, which carries on from its own position. A tab that missed something (it was frozen, or a leader died
 // before it could tell) notices by the positions and asks, or is told to reload. Where locks are missing (plain http
-// on another host), each tab has its own stream.
+// on another host) or refused (a browser that keeps nothing for sites), each tab has its own stream.
 
 import { Stream } from "./stream.js";
 
@@ -44,7 +44,7 @@ export class SharedStream {
       this.#release = release;
       this.#lead();
     });
-    this.#wait = () => navigator.locks.request(lock, { signal }, held).catch(() => {});
+    this.#wait = () => navigator.locks.request(lock, { signal }, held).catch(() => this.#lead());
     this.#wait();
     this.#ask();
     for (const type of ["pageshow", "resume", "visibilitychange", "online"]) {

@@ -135,13 +135,15 @@ function place(dialog, section) {
 
 function beside(menu, anchor) {
   const { left, right, top, bottom } = anchor.getBoundingClientRect();
-  const { offsetWidth: width, offsetHeight: height } = menu;
+  const { width, height } = menu.getBoundingClientRect();
   const rtl = getComputedStyle(anchor).direction === "rtl";
   const x = rtl ? left : right - width;
   const y = bottom + 4 + height > innerHeight ? Math.max(8, top - height - 4) : bottom + 4;
   fix(menu, { left: Math.min(Math.max(x, 8), innerWidth - width - 8), top: y });
 }
 
+/** Lengths as they are measured, which on a page with `zoom` are not those of its styles. */
 function fix(element, lengths) {
-  for (const [name, value] of Object.entries(lengths)) element.style.setProperty(name, `${Math.round(value)}px`);
+  const zoom = element.parentElement?.currentCSSZoom ?? 1;
+  for (const [name, value] of Object.entries(lengths)) element.style.setProperty(name, `${Math.round(value / zoom)}px`);
 }

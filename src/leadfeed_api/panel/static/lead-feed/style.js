@@ -120,7 +120,7 @@ article:focus, article:focus-within { background: var(--hover); }
 .member .foot { min-block-size: 0; }
 .member > .dot { inset-block-start: 11px; }
 
-.pill { position: absolute; inset-block-start: 2px; inset-inline: 0; inline-size: fit-content; margin-inline: auto; z-index: 3; display: inline-flex; align-items: center; gap: 5px; padding: 5px 14px 5px 10px; border-radius: 99px; background: var(--ink); color: var(--paper); font-size: .89em; font-weight: 650; box-shadow: 0 4px 14px rgb(0 0 0 / .22); animation: rise .2s ease-out; }
+.pill, .toast { position: absolute; inset-block-start: 2px; inset-inline: 0; inline-size: fit-content; margin-inline: auto; z-index: 3; display: inline-flex; align-items: center; gap: 5px; padding: 5px 14px 5px 10px; border-radius: 99px; background: var(--ink); color: var(--paper); font-size: .89em; font-weight: 650; box-shadow: 0 4px 14px rgb(0 0 0 / .22); animation: rise .2s ease-out; }
 .pill .icon { inline-size: 13px; block-size: 13px; stroke-width: 2; }
 .end { display: flex; flex-wrap: wrap; align-items: center; justify-content: center; gap: 8px; padding: 16px; color: var(--faint); font-size: .89em; text-align: center; }
 .state { display: grid; justify-items: center; gap: 8px; padding: 48px 28px; text-align: center; color: var(--soft); overflow-wrap: anywhere; }
