@@ -46,7 +46,7 @@ async def worker(
             *command, *options, env=env, stdout=asyncio.subprocess.DEVNULL, stderr=said
         )
         try:
-            await until(lambda: b"mail worker started" in Path(said.name).read_bytes())
+            await until(lambda: b"mail-worker-started" in Path(said.name).read_bytes())
             yield process
         finally:
             if process.returncode is None:

@@ -465,7 +465,7 @@ async def test_a_body_that_is_announced_too_large_is_not_asked_for(wired: World)
 async def test_a_body_that_does_not_arrive_is_408_and_the_connection_ends(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire.BoundedBodies.__init__, "__kwdefaults__", {"limit": wire.MAX_BODY_BYTES, "seconds": 0.2})
+    monkeypatch.setattr(wire, "BODY_SECONDS", 0.2)
     async with listening(create_app(settings)) as service:
         world = await service.new_world()
         for headers, part in (("Content-Length: 100", b'{"mom'), ("Transfer-Encoding: chunked", b'5\r\n{"mom\r\n')):

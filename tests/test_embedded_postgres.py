@@ -14,7 +14,8 @@ import pytest
 from leadfeed_api.cli.serve import own_database
 from leadfeed_api.db import binaries, data_folder, embedded
 from leadfeed_api.db.child import account_for, child_command
-from leadfeed_api.db.embedded import AlreadyRunning, EmbeddedPostgres, StartFailed, attach_or_start, running_dsn
+from leadfeed_api.db.data_folder import AlreadyRunning
+from leadfeed_api.db.embedded import EmbeddedPostgres, StartFailed, attach_or_start, running_dsn
 from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions.delivery.worker import POOL_SIZE
 from server_owner import data_in, owner, processes_in, server_in, socket_folder, until, values

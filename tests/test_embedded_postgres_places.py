@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from leadfeed_api.db import binaries
-from leadfeed_api.db.embedded import DataFolderUnusable, EmbeddedPostgres, PostgresNotFound, running_dsn
+from leadfeed_api.db.binaries import PostgresNotFound
+from leadfeed_api.db.data_folder import DataFolderUnusable
+from leadfeed_api.db.embedded import EmbeddedPostgres, running_dsn
 from server_owner import data_in, import_path, moved, processes_in, socket_folder, values
 from tools import needs
 

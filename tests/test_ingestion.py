@@ -16,11 +16,12 @@ from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Problem
-from leadfeed_api.ingestion.envelopes import _document, _own, open_envelope
+from leadfeed_api.ingestion.envelopes import _own, open_envelope
 from leadfeed_api.ingestion.interpret import Candidate, PlainMoment, _judge, interpret, interpret_all, read_plain
 from leadfeed_api.ingestion.record import Verdict, record_moments
 from leadfeed_api.ingestion.schemas import BatchResult
 from leadfeed_api.settings import Settings
+from leadfeed_api.wire import json_document
 from server_owner import kill_server
 from world import MONDAY, World, ok, problem, running_app
 
@@ -496,7 +497,7 @@ def test_what_is_read_fast_is_what_the_strict_reader_reads(items: list[list[tupl
     body = around.replace("%s", f'"moments":[{moments}]').encode()
 
     def strictly() -> object:
-        return _own(_document(body), MONDAY)
+        return _own(json_document(body), MONDAY)
 
     def as_served() -> object:
         return open_envelope({"content-type": "application/json"}, body, MONDAY)

@@ -9,7 +9,7 @@ import pytest
 
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.stream.arrivals import ARRIVALS, STATEMENTS, Arrival, Asked
-from leadfeed_api.stream.connection import Connection
+from leadfeed_api.stream.connection import Stream
 from leadfeed_api.stream.live import Live
 from statements import Statements
 from stream_client import following
@@ -140,7 +140,7 @@ async def test_when_the_database_fails_while_somebody_is_looked_up_nobody_is_lef
 async def test_when_a_stream_cannot_be_looked_after_nobody_is_left_behind(
     live: World, process: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(stream: Connection) -> None:
+    def fails(stream: Stream) -> None:
         raise OverflowError
 
     monkeypatch.setattr(process.rounds, "attend", fails)

@@ -19,7 +19,7 @@ from clients import figure
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream import protocol, rounds
-from leadfeed_api.stream.connection import BUFFER_BYTES, WRITE_BYTES, Connection
+from leadfeed_api.stream.connection import BUFFER_BYTES, WRITE_BYTES, Stream
 from leadfeed_api.stream.protocol import HandingOver, StreamProtocol
 from leadfeed_api.stream.rounds import Rounds
 from stream_client import following, until
@@ -212,7 +212,7 @@ def test_fifteen_seconds_never_pass_without_a_sign_of_life_and_an_event_is_one(e
     now = 0.0
     signs, beats = [0.0], []
 
-    class Listening(Connection):
+    class Listening(Stream):
         def beat(self) -> None:
             beats.append(now)
 

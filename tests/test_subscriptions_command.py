@@ -78,7 +78,7 @@ async def test_once_does_what_is_due_and_says_where_the_mail_went(
     await subscribe(world, "ana", "lead", "l1", recipients=["pat@partner.example"])
     said = await run_once(environment(database_url, tmp_path, LOG_FORMAT="json"))
     begun, *_ = [json.loads(line) for line in said.splitlines()]
-    assert (begun["event"], begun["to"]) == ("mail worker started", str(tmp_path / "mailbox"))
+    assert (begun["event"], begun["to"]) == ("mail-worker-started", str(tmp_path / "mailbox"))
     assert len(list((tmp_path / "mailbox").glob("*.eml"))) == 1
 
 

@@ -78,10 +78,6 @@ class Oracle:
         """Nothing waits because of this subscription any more."""
         self.waiting = {key: why for key, why in self.waiting.items() if key[2] != number}
 
-    def lost_sight(self) -> None:
-        """Whoever does not see a lead any more has read nothing of it."""
-        self.read = {(user, moment) for user, moment in self.read if self.sees(user, self.moments[moment][0])}
-
     def work(self, now: datetime) -> list[tuple[str, frozenset[int]]]:
         """What a worker has to mail now: recipient and moments, in the order of mails to one recipient."""
         for moment in range(self.noticed, len(self.moments)):
@@ -202,14 +198,12 @@ class Play:
         answer = await self.world.client.put(path, headers=self.world.machine, json={"owner_id": owner})
         assert answer.status_code == 204
         self.oracle.owners[lead] = owner
-        self.oracle.lost_sight()
 
     async def _watch(self, user: str, lead: str, watched: bool) -> None:
         method = "PUT" if watched else "DELETE"
         answer = await self.world.client.request(method, f"/v1/watchlist/{lead}", headers=self.world.rep(user))
         assert answer.status_code == 204
         (self.oracle.watches.add if watched else self.oracle.watches.discard)((user, lead))
-        self.oracle.lost_sight()
 
     async def _read(self, user: str, back: int) -> None:
         moment = len(self.ids) - 1 - back

@@ -16,6 +16,7 @@ from leadfeed_api.db.wakeups import Origin, Wakeups
 from leadfeed_api.feed.log import appending
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream import live, tail
+from leadfeed_api.telemetry import Metrics
 from neighbours import free_port, nats_server, pgbouncer, wire
 from stream_client import following, until
 from world import World, served
@@ -47,7 +48,7 @@ async def process(settings: Settings, *, awaited: bool = True) -> AsyncIterator[
     """A process's database and its end of the channel; it listens when the block begins, if ``awaited``."""
     pooled_outside = settings.listen_url is not None
     async with Database(settings.database_url or "", pool_size=2, pooled_outside=pooled_outside) as database:
-        wakeups = Wakeups(database, channel_for(settings, database))
+        wakeups = Wakeups(database, channel_for(settings, database), Metrics())
         listener = Listener(wakeups)
         async with wakeups:
             await until(lambda: listener.begun == 1 or not awaited)
@@ -159,7 +160,7 @@ async def test_whatever_ends_listening_it_begins_again(settings: Settings, monke
 
 async def test_whatever_keeps_wake_ups_from_being_sent_the_next_are_sent(database: Database) -> None:
     channel = Full()
-    async with Wakeups(database, channel):
+    async with Wakeups(database, channel, Metrics()):
         database.announce(7, 41)
         await until(lambda: channel.refused == ["7:41"])
         database.announce(7, 42)
@@ -230,7 +231,7 @@ async def test_a_process_that_said_nothing_ends_well_without_the_nats_server(
     settings: Settings, database: Database
 ) -> None:
     by_nats = settings.model_copy(update={"nats_url": f"nats://127.0.0.1:{free_port()}"})
-    async with Wakeups(database, channel_for(by_nats, database)):
+    async with Wakeups(database, channel_for(by_nats, database), Metrics()):
         pass
 
 

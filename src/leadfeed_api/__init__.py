@@ -11,7 +11,8 @@ Writers on one side, readers on the other, the feed between them; nothing crosse
 
 Imports run one way, and ``lint-imports`` holds them to it::
 
-    cli -> app -> panel | stream | syndication | subscriptions | triage | ingestion | people | watchlist
+    cli -> app -> documentation | express | operations | problems
+               | panel | stream | syndication | subscriptions | triage | ingestion | people | watchlist
         -> best_bets -> feed -> organizations -> db -> wire -> clock | errors | faults | fields | settings | telemetry
 
 Where to start reading:

@@ -36,13 +36,14 @@ from leadfeed_api.subscriptions.delivery import routes as outbox
 from leadfeed_api.subscriptions.delivery.backlog import measuring
 from leadfeed_api.subscriptions.delivery.worker import delivering
 from leadfeed_api.syndication import routes as syndication
-from leadfeed_api.syndication.links import polls
+from leadfeed_api.syndication.links import Whose, polls
+from leadfeed_api.syndication.rendered import Rendered
 from leadfeed_api.telemetry import Metrics, Telemetry
 from leadfeed_api.triage import routes as triage
 from leadfeed_api.watchlist import routes as watchlist
 from leadfeed_api.wire import BoundedBodies
 
-EXPRESS = [feed.address, stream.address, syndication.addresses, ingestion.address]  # what is asked for most
+EXPRESS = [feed.express, stream.express, syndication.express, ingestion.express]  # what is asked for most
 
 CALLERS_HEADERS = ("authorization", "content-type", "leadfeed-user", "last-event-id")
 READERS_HEADERS = ("if-none-match", "if-modified-since")  # what a feed reader in a page polls with
@@ -106,6 +107,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = data
         app.state.pages = Pages(data)
         app.state.polls = polls(data)
+        app.state.whose = Whose()
+        app.state.rendered = Rendered()
         app.state.grouping = Grouping(partial(record_moments, data), app.state.metrics.ingest_groups.observe)
         kept = timedelta(days=settings.log_days)
         upkeep = Upkeep(data, app.state.metrics, log_kept=kept, purging=settings.night_shift)
@@ -128,7 +131,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             allow_methods=["*"],
             allow_headers=[*CALLERS_HEADERS, *READERS_HEADERS],
             expose_headers=["link", "x-request-id", "retry-after", "date", "etag", "last-modified"],
-            max_age=7_200,
+            max_age=7_200,  # seconds; Chromium keeps it no longer
         )
     app.add_middleware(Telemetry, metrics=app.state.metrics)
 

@@ -1,4 +1,4 @@
-"""What a value that comes in may be: clean text, ids, instants, links; and the model that all bodies share.
+"""What a value that comes in may be: clean text, ids, instants, links; and what all models of bodies have in common.
 
 Owns the rules of single values, so that each feature states only its own fields:
 
@@ -28,7 +28,7 @@ _RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = rf"(?:{_LABEL}\.)*{_LABEL}"  # a regular expression; in small letters, ASCII
 _FLOOD = 100  # fields; nothing that is sent has as many
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime.max.replace(tzinfo=UTC)
 
 
@@ -57,6 +57,12 @@ class Incoming(Closed):
     """What callers send as JSON: nothing is coerced."""
 
     model_config = ConfigDict(strict=True)
+
+
+class Outgoing(BaseModel):
+    """What leaves the service: immutable, in the order it is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def clean(text: str) -> str:
@@ -102,9 +108,14 @@ def _empty_is_none(value: object) -> object:
     return None if isinstance(value, str) and not _shows(value) else value
 
 
+def is_identifier(text: str, longest: int = 128) -> bool:
+    """Whether a text can be an id; those that the CRM chooses have at most 128 characters."""
+    return 1 <= len(text) <= longest and text.isprintable()
+
+
 def _identifier(longest: int) -> Callable[[object], object]:
     def checked(value: object) -> object:
-        if isinstance(value, str) and not (1 <= len(value) <= longest and value.isprintable()):
+        if isinstance(value, str) and not is_identifier(value, longest):
             raise PydanticCustomError("identifier", "expected 1-{longest} printable characters", {"longest": longest})
         return value
 
@@ -132,7 +143,7 @@ def instant(text: str) -> datetime:
         when = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper())).astimezone(UTC)
     except ValueError:
         when = _leap_second(text)
-    if when < _EPOCH:
+    if when < EPOCH:
         raise ValueError("before 1970")
     return when
 

@@ -272,5 +272,5 @@ class Settings(BaseSettings):
 
     @property
     def signing_key(self) -> bytes:
-        """The key behind cursors, stream tokens and feed links."""
+        """The key behind cursors, stream positions and feed links."""
         return self.jwt_secret.encode()

@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from leadfeed_api.errors import Invalid, InvalidBody, UnsupportedMediaType
+from leadfeed_api.errors import Invalid, InvalidBody, Problem, UnsupportedMediaType
 from leadfeed_api.fields import CrmId
 
 R = TypeVar("R")
@@ -53,6 +53,14 @@ def strict_json(body: bytes) -> Any:
         raise
     except json.JSONDecodeError as error:
         raise _NotStrict(f"it is not JSON at line {error.lineno}, column {error.colno}") from None
+
+
+def json_document(body: bytes) -> Any:
+    """As :func:`strict_json`, but raises ``InvalidBody``."""
+    try:
+        return strict_json(body)
+    except json.JSONDecodeError as error:
+        raise InvalidBody(f"The body cannot be read: {error.msg}.") from None
 
 
 async def read_body(reader: Callable[[bytes], R], request: Request) -> R:
@@ -121,46 +129,50 @@ def announced_length(headers: Mapping[str, str]) -> int | None:
     return int(length[:20]) if length.isdecimal() else None
 
 
+def refusals(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
+    """What a route may also answer, for its ``responses``: each problem by its title and its code."""
+    return {kind.status: {"description": f"{kind.title()} (`{kind.code}`)."} for kind in kinds}
+
+
 class BoundedBodies:
-    """Pure ASGI middleware: a body has at most ``limit`` bytes and arrives within ``seconds``; else 413 or 408.
+    """Pure ASGI middleware: a body has at most ``MAX_BODY_BYTES`` and arrives within ``BODY_SECONDS``; else 413 or 408.
 
     Refused where the body is read, so that the refusal leaves as a problem like any other.
     """
 
-    def __init__(self, app: ASGIApp, *, limit: int = MAX_BODY_BYTES, seconds: float = BODY_SECONDS) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.limit = limit
-        self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes everything on, with a watch on the body."""
         if scope["type"] == "http" and _has_a_body(scope):
-            receive = self._watched(scope, receive)
+            receive = _watched(scope, receive)
         await self.app(scope, receive, send)
 
-    def _watched(self, scope: Scope, receive: Receive) -> Receive:
-        deadline = asyncio.get_running_loop().time() + self.seconds
-        announced = announced_length(Headers(scope=scope)) or 0
-        size, whole = 0, False
 
-        async def watched() -> Message:
-            nonlocal size, whole
-            if whole:
-                return await receive()
-            if announced > self.limit:
-                raise HTTPException(413)
-            try:
-                async with asyncio.timeout_at(deadline):
-                    message = await receive()
-            except TimeoutError:
-                raise HTTPException(408, headers={"Connection": "close"}) from None
-            size += len(message.get("body", b""))
-            if size > self.limit:
-                raise HTTPException(413)
-            whole = not message.get("more_body", False)
-            return message
+def _watched(scope: Scope, receive: Receive) -> Receive:
+    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+    announced = announced_length(Headers(scope=scope)) or 0
+    size, whole = 0, False
 
-        return watched
+    async def watched() -> Message:
+        nonlocal size, whole
+        if whole:
+            return await receive()
+        if announced > MAX_BODY_BYTES:
+            raise HTTPException(413)
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, headers={"Connection": "close"}) from None
+        size += len(message.get("body", b""))
+        if size > MAX_BODY_BYTES:
+            raise HTTPException(413)
+        whole = not message.get("more_body", False)
+        return message
+
+    return watched
 
 
 def _has_a_body(scope: Scope) -> bool:
@@ -253,7 +265,4 @@ async def json_body(request: Request) -> Any:
     Raises ``UnsupportedMediaType`` for another content type, ``InvalidBody`` for what is no strict JSON.
     """
     demand_json(request.headers)
-    try:
-        return await read_body(strict_json, request)
-    except json.JSONDecodeError as error:
-        raise InvalidBody(f"The body cannot be read: {error.msg}.") from None
+    return await read_body(json_document, request)

@@ -21,6 +21,7 @@ from leadfeed_api.feed.log import appending
 from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.record import INSERT_MOMENTS, Verdict, columns_of
 from leadfeed_api.settings import Settings
+from leadfeed_api.telemetry import Metrics
 from stream_client import following, until
 from world import World
 
@@ -101,7 +102,7 @@ async def test_500_random_cuts_while_200_writers_commit_lose_and_repeat_nothing(
         instances(settings, 2) as running,
         worlds(settings, running[0], ORGANISATIONS) as organisations,
         Database(settings.database_url or "", pool_size=WRITERS + 5) as database,  # each has its own, and wake-ups too
-        Wakeups(database, channel_for(settings, database)),
+        Wakeups(database, channel_for(settings, database), Metrics()),
     ):
         addresses = [one.base_url for one in running]
         clients = [Client(world) for world in organisations for _ in range(CLIENTS_EACH)]

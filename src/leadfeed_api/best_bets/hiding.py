@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from leadfeed_api.best_bets.schemas import Hidden
 from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import LeadNotFound, NotTheOwner
+from leadfeed_api.organizations.queries import settings_of
 from leadfeed_api.organizations.tier_settings import Tiers
 
-HIDE_DAYS = "SELECT tiers FROM organization WHERE org_id = $1"
 # Keeps the lead from being erased until it is hidden; one that is erased first is not found.
 HIDE = """
 INSERT INTO hidden_lead (org_id, user_id, lead_id, hidden_until)
@@ -32,7 +32,7 @@ async def hide(
     Raises ``LeadNotFound``, or ``NotTheOwner`` for a lead of somebody else.
     """
     if days is None:
-        days = Tiers(**(await connection.fetchval(HIDE_DAYS, org_id) or {})).hide_days
+        days = Tiers(**(await settings_of(connection, org_id))["tiers"]).hide_days
     until = now + timedelta(days=days)
     if await connection.fetchval(HIDE, org_id, user_id, lead_id, until) is None:
         raise NotTheOwner if await connection.fetchval(LEAD_EXISTS, org_id, lead_id) else LeadNotFound

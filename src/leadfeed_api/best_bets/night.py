@@ -5,7 +5,6 @@ Owns the metrics and log lines of re-tiering. A failure is logged and tried agai
 """
 
 import asyncio
-import contextlib
 from types import TracebackType
 from typing import Self
 
@@ -45,17 +44,16 @@ class NightShift:
         """Intentional: a run under way is cut short; its lease ends, and another process or start does it again."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _work(self) -> None:
         while True:
             try:
                 await self.look()
             except Unavailable:
-                log.warning("re-tiering waits: the database is away")
-            except Exception as error:
-                log.error("re-tiering failed", exc_info=error)
+                log.warning("re-tiering-postponed")
+            except Exception:  # Intentional: whatever it was, the next look tries again
+                log.exception("re-tiering-failed")
             await asyncio.sleep(self._pause_s)
 
     async def look(self) -> int:
@@ -95,7 +93,7 @@ class NightShift:
 
     def _failed(self, run: BoundLogger, error: Exception) -> bool:
         self._metrics.retier_runs.labels("failed").inc()
-        run.error("re-tiering failed", exc_info=error)
+        run.error("re-tiering-failed", exc_info=error)
         return False
 
     def _measure(self, before: Progress, now: Progress) -> None:

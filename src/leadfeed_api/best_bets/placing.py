@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from leadfeed_api.best_bets.cutoffs import CHANGE, window_opens
 from leadfeed_api.best_bets.tiers import Rules
 from leadfeed_api.db.session import Connection
+from leadfeed_api.db.statistics import ANALYSE_S
 
 # $2 is the window's first day; $3, $4 say whether stars and flames rank the change; $5, $6 are their cut-offs and $7
 # the priority from which on a lead is starred. ``differs``: what is stored is something else.
@@ -96,7 +97,7 @@ async def place_leads(
 
 async def analyse(connection: Connection) -> None:
     """Has PostgreSQL look at the leads now rather than when it comes to it; outside any transaction."""
-    await connection.execute(ANALYSE, timeout=600)
+    await connection.execute(ANALYSE, timeout=ANALYSE_S)
 
 
 async def misplaced(

@@ -7,19 +7,16 @@ from leadfeed_api.best_bets import cutoffs, placing, scoring
 from leadfeed_api.best_bets.placing import Share
 from leadfeed_api.best_bets.schemas import Brackets, Tiering, TiersPreview
 from leadfeed_api.db.session import Connection
-from leadfeed_api.errors import NotFound
+from leadfeed_api.organizations.queries import settings_of
 from leadfeed_api.organizations.tier_settings import Tiers, TiersPatch
 
-SETTINGS = "SELECT tiers, time_zone FROM organization WHERE org_id = $1"
 TIERING = "SELECT due_at, run, rules, tiered_at FROM tiering WHERE org_id = $1"
 
 
 async def preview(connection: Connection, org_id: int, change: TiersPatch, now: datetime) -> TiersPreview:
     """How many leads would stand where, if these tiers were set and everyone re-tiered now."""
-    row = await connection.fetchrow(SETTINGS, org_id)
-    if row is None:
-        raise NotFound
-    tiers, today = Tiers(**change.onto(row["tiers"])), scoring.local_day(now, row["time_zone"])
+    settings = await settings_of(connection, org_id)
+    tiers, today = Tiers(**change.onto(settings["tiers"])), scoring.local_day(now, settings["time_zone"])
     rules = await cutoffs.find_rules(connection, org_id, tiers, today)
     shares = await placing.tally(connection, org_id, rules, today)
     return TiersPreview(

@@ -12,15 +12,15 @@ from leadfeed_api.best_bets.cursor import read_place, write_place
 from leadfeed_api.best_bets.cutoffs import window_opens
 from leadfeed_api.best_bets.queries import Choice
 from leadfeed_api.best_bets.schemas import BestBets, Hidden, HideIn, LeadScore, ScoreIn, Tiering, TiersPreview
+from leadfeed_api.errors import InvalidCursor, LeadNotFound, NotTheOwner
 from leadfeed_api.feed.cursor import Cursor
 from leadfeed_api.fields import Closed, Count, Either
 from leadfeed_api.organizations.auth import Administrator, Configured, Data, Reader, Rep, Syncer
 from leadfeed_api.organizations.tier_settings import TiersPatch
-from leadfeed_api.wire import LeadId, StrictRoute
+from leadfeed_api.wire import LeadId, StrictRoute, refusals
 
 router = APIRouter(prefix="/v1", tags=["Best bets"], route_class=StrictRoute)
 USUAL = HideIn(days=None)  # no body: for as long as the organisation is used to
-UNKNOWN_LEAD = "There is no such lead (`unknown-lead`)."
 
 
 class BestBetsQuery(Closed):
@@ -41,7 +41,7 @@ class BestBetsQuery(Closed):
     response_description="One page of my leads, highest priority first.",
     responses={
         200: {"headers": {"Link": {"description": '`rel="next"`: the next page.', "schema": {"type": "string"}}}},
-        400: {"description": "The cursor is not valid here (`invalid-cursor`)."},
+        **refusals(InvalidCursor),
     },
 )
 async def list_best_bets(
@@ -64,7 +64,7 @@ async def list_best_bets(
         rules, today = await scoring.rules_now(connection, who.org_id, now)
         opens = window_opens(today, rules.window_days)
         items, last = await queries.by_priority(
-            connection, who.org_id, who.user_id or "", choice, now=now, opens=opens, after=after, limit=query.limit
+            connection, who.org_id, who.user, choice, now=now, opens=opens, after=after, limit=query.limit
         )
     next_cursor = None if last is None else write_place(key, binding, last)
     if next_cursor is not None:
@@ -78,7 +78,7 @@ async def list_best_bets(
     "/leads/{lead_id}/hidden",
     summary="Hide a best bet",
     response_description="Until when the lead is hidden.",
-    responses={403: {"description": "Somebody else owns the lead (`not-owner`)."}, 404: {"description": UNKNOWN_LEAD}},
+    responses=refusals(NotTheOwner, LeadNotFound),
 )
 async def hide_best_bet(lead_id: LeadId, who: Rep, data: Data, wanted: HideIn = USUAL) -> Hidden:
     """Hides one of my leads from my best bets for `days` days; repeating the call restarts the period.
@@ -86,7 +86,7 @@ async def hide_best_bet(lead_id: LeadId, who: Rep, data: Data, wanted: HideIn = 
     The feed still shows the lead.
     """
     async with data.write() as connection:
-        return await hiding.hide(connection, who.org_id, who.user_id or "", lead_id, wanted.days, datetime.now(UTC))
+        return await hiding.hide(connection, who.org_id, who.user, lead_id, wanted.days, datetime.now(UTC))
 
 
 @router.delete(
@@ -99,14 +99,14 @@ async def hide_best_bet(lead_id: LeadId, who: Rep, data: Data, wanted: HideIn = 
 async def show_best_bet(lead_id: LeadId, who: Rep, data: Data) -> None:
     """Shows the lead among my best bets again, at once. Repeating it is harmless."""
     async with data.write() as connection:
-        await hiding.show(connection, who.org_id, who.user_id or "", lead_id)
+        await hiding.show(connection, who.org_id, who.user, lead_id)
 
 
 @router.post(
     "/leads/{lead_id}/score",
     summary="Set a lead's score",
     response_description="The lead's score, stars and flames.",
-    responses={404: {"description": UNKNOWN_LEAD}},
+    responses=refusals(LeadNotFound),
 )
 async def set_score(lead_id: LeadId, wanted: ScoreIn, who: Syncer, data: Data) -> LeadScore:
     """Stores the score and sets the lead's stars and flames at once, by the cut-offs of the last re-tiering.

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from leadfeed_api.feed.schemas import AccountCard, LeadCard, MomentType, Wire
-from leadfeed_api.fields import Incoming, example
+from leadfeed_api.feed.schemas import AccountCard, LeadCard, MomentType
+from leadfeed_api.fields import Incoming, Outgoing, example
 from leadfeed_api.organizations.tier_settings import MAX_HIDE_DAYS, Tiers
 
 Score = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
@@ -38,7 +38,7 @@ class ScoreIn(Incoming):
     score: Score | None
 
 
-class LeadScore(Wire):
+class LeadScore(Outgoing):
     """A lead's score, and the stars and flames it leads to."""
 
     model_config = example(id="00Q8d000004", score=71, stars=3, flames=2, starred=True)
@@ -60,7 +60,7 @@ class HideIn(Incoming):
     )
 
 
-class Hidden(Wire):
+class Hidden(Outgoing):
     """A hidden best bet."""
 
     model_config = example(lead_id="00Q8d000004", hidden_until="2026-12-07T09:12:00Z")
@@ -69,7 +69,7 @@ class Hidden(Wire):
     hidden_until: datetime
 
 
-class LastMoment(Wire):
+class LastMoment(Outgoing):
     """The person's latest moment."""
 
     id: UUID
@@ -78,7 +78,7 @@ class LastMoment(Wire):
     occurred_at: datetime
 
 
-class BestBet(Wire):
+class BestBet(Outgoing):
     """A lead, its score, and its latest moment."""
 
     lead: LeadCard
@@ -92,7 +92,7 @@ class BestBet(Wire):
     last_moment: LastMoment | None
 
 
-class BestBets(Wire):
+class BestBets(Outgoing):
     """One page, highest priority first."""
 
     model_config = example(items=[_BET], next_cursor=None)

@@ -51,14 +51,14 @@ class Scored:
     after: float | None
 
 
-async def follow_scores(log: Log, scored: Sequence[Scored], now: datetime | None = None) -> list[str]:
+async def follow_scores(log: Log, scored: Sequence[Scored]) -> list[str]:
     """Remembers what moved and places the leads; returns those that look different now. At most five statements."""
     if not scored:
         return []
-    at = now or datetime.now(UTC)
-    rules, today = await rules_now(log.connection, log.org_id, at)
+    now = datetime.now(UTC)
+    rules, today = await rules_now(log.connection, log.org_id, now)
     if rules.provisional:
-        await lease.begin(log.connection, log.org_id, at)
+        await lease.begin(log.connection, log.org_id, now)
     moved = [s for s in scored if s.before is not None and s.after is not None and s.before != s.after]
     if moved:
         ids, openings = [one.lead_id for one in moved], [one.before for one in moved]

@@ -11,7 +11,11 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from leadfeed_api.cli.context import (
+    AsJson,
+    Org,
     bring_up_to_date,
+    demand_name,
+    demand_organization,
     fail,
     having_database,
     load_settings,
@@ -20,18 +24,14 @@ from leadfeed_api.cli.context import (
     the_service,
 )
 from leadfeed_api.db.revision import NEWEST
-from leadfeed_api.db.session import Connection
-from leadfeed_api.errors import NotFound
 from leadfeed_api.faults import why
 from leadfeed_api.feed import audit, trimming
-from leadfeed_api.fields import Name
+from leadfeed_api.fields import Name, is_identifier
 from leadfeed_api.organizations import queries
-from leadfeed_api.organizations.identity import SCOPES, is_org_name, is_user_id, org_number
+from leadfeed_api.organizations.identity import SCOPES, org_number
 from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.settings import DEVELOPMENT_SECRET, Settings
 
-Org = Annotated[str, typer.Argument(metavar="ORG", help="The organisation's name: a-z, 0-9 and inner hyphens.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -52,7 +52,7 @@ def create_organization(
     as_json: AsJson = False,
 ) -> None:
     """Creates an organisation and prints its admin API key, once."""
-    _demand_name(org)
+    demand_name(org)
     label = org if name is None else _label(name)
 
     async def create(settings: Settings) -> str:
@@ -99,8 +99,8 @@ def token(
     as_json: AsJson = False,
 ) -> None:
     """Signs a user token for development and tests. In production the CRM signs its own."""
-    _demand_name(org)
-    if not is_user_id(user):
+    demand_name(org)
+    if not is_identifier(user):
         fail("a user's id is 1-128 printable characters.")
     settings = load_settings()
     if settings.jwks_url is not None:
@@ -155,7 +155,8 @@ def restored(as_json: AsJson = False) -> None:
 
     async def leap(settings: Settings) -> int:
         async with opened(settings) as database:
-            found = await trimming.organizations(database)
+            async with database.read() as connection:
+                found = await queries.organizations(connection)
             for org_id in found:
                 await trimming.leap(database, org_id)
         return len(found)
@@ -181,24 +182,12 @@ def duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-def _demand_name(org: str) -> None:
-    if not is_org_name(org):
-        fail("an organisation's name is 1-63 of a-z, 0-9 and inner hyphens, such as acme or acme-eu.")
-
-
 def _label(name: str) -> str:
     """A name as people read it, by the rule that names have over HTTP; ends the command where it is none."""
     try:
         return _NAME.validate_python(name)
     except ValidationError as error:
         fail(f"the name: {why(error.errors(include_url=False)[0])}.")
-
-
-async def demand_organization(connection: Connection, org: str) -> None:
-    """Raises ``NotFound``, saying how to make one, when there is no such organisation."""
-    _demand_name(org)
-    if not await queries.organization_exists(connection, org):
-        raise NotFound(f"There is no organisation named {org}. Create it with `leadfeed org create {org}`.")
 
 
 def _show(as_json: bool, document: dict[str, Any], text: str, remark: str | None) -> None:

@@ -1,4 +1,4 @@
-"""What every command stands on: settings, the database they mean, and errors said in one line.
+"""What every command stands on: settings, the database they mean, the organisation, and errors said in one line.
 
 On the embedded PostgreSQL a command attaches to the running server of the same ``DATA_DIR``, or starts it for its
 duration.
@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import asyncpg
 import typer
@@ -16,15 +16,19 @@ from pydantic import ValidationError
 
 from leadfeed_api.db.binaries import PostgresUnavailable
 from leadfeed_api.db.embedded import attach_or_start
-from leadfeed_api.db.session import HELD_UP, LOST, UNUSABLE, Database
+from leadfeed_api.db.session import HELD_UP, LOST, UNUSABLE, Connection, Database
 from leadfeed_api.db.statistics import first_statistics
-from leadfeed_api.errors import Problem, Unavailable
+from leadfeed_api.errors import NotFound, Problem, Unavailable
 from leadfeed_api.faults import why
+from leadfeed_api.organizations.identity import is_org_name
+from leadfeed_api.organizations.queries import organization_exists
 from leadfeed_api.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI  # a third of what a command takes to start; only those that serve need it
 
+Org = Annotated[str, typer.Argument(metavar="ORG", help="The organisation's name: a-z, 0-9 and inner hyphens.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
 P = ParamSpec("P")
 R = TypeVar("R")
 EXPECTED = (PostgresUnavailable, Problem)
@@ -113,3 +117,16 @@ async def reach(settings: Settings) -> None:
     """Connects once, so that what is wrong with a database is said before anything starts on it."""
     async with opened(settings):
         pass
+
+
+def demand_name(org: str) -> None:
+    """Ends the command where this cannot be an organisation's name."""
+    if not is_org_name(org):
+        fail("an organisation's name is 1-63 of a-z, 0-9 and inner hyphens, such as acme or acme-eu.")
+
+
+async def demand_organization(connection: Connection, org: str) -> None:
+    """Raises ``NotFound``, saying how to make one, when there is no such organisation."""
+    demand_name(org)
+    if not await organization_exists(connection, org):
+        raise NotFound(f"There is no organisation named {org}. Create it with `leadfeed org create {org}`.")

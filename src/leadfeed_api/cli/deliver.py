@@ -21,7 +21,8 @@ def deliver(
         bool,
         typer.Option(
             "--once",
-            help="Send what is due now, then exit: for a scheduler. Exit code 1 if the mail server cannot be used.",
+            help="Send what is due now, then exit: for a scheduler. Exit code 1 if the mail server cannot be used or "
+            "something failed.",
         ),
     ] = False,
     metrics_port: Annotated[
@@ -59,10 +60,10 @@ async def _work(settings: Settings, metrics: Metrics, *, once: bool) -> str | No
         if not once:
             for ending in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(ending, stop.set)
-        log.info("mail worker started", to=str(mailbox_folder(settings) or "the mail server"))
+        log.info("mail-worker-started", to=str(mailbox_folder(settings) or "the mail server"))
         if once:
             why_not = await deliverer.drain()
         else:
             await deliverer.run(stop)
-        log.info("mail worker stopped")
+        log.info("mail-worker-stopped")
     return why_not

@@ -17,8 +17,16 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from leadfeed_api.cli.administration import AsJson, Org, demand_organization
-from leadfeed_api.cli.context import fail, having_database, load_settings, opened, plain_errors
+from leadfeed_api.cli.context import (
+    AsJson,
+    Org,
+    demand_organization,
+    fail,
+    having_database,
+    load_settings,
+    opened,
+    plain_errors,
+)
 from leadfeed_api.cli.marketo_leads import make_leads, store_leads
 from leadfeed_api.cli.marketo_tally import Tally
 from leadfeed_api.db.session import Database
@@ -136,10 +144,8 @@ async def _record(database: Database, org_id: int, moments: Sequence[Candidate],
     """Records moments and counts their verdicts; returns those whose lead is unknown, uncounted."""
     left_out = []
     for moment, verdict in zip(moments, await record_moments(database, org_id, moments), strict=True):
-        if verdict.problem == "unknown-lead":
+        if verdict.status == "rejected":  # its lead is unknown: what came by a file is well formed
             left_out.append(moment)
-        elif verdict.status == "rejected":
-            tally.rejected[verdict.problem or "rejected"] += 1
         else:
             tally.accepted += verdict.status == "accepted"
             tally.duplicates += verdict.status == "duplicate"

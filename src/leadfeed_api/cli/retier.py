@@ -16,8 +16,16 @@ from leadfeed_api.best_bets import retier as tiering
 from leadfeed_api.best_bets.lease import Superseded
 from leadfeed_api.best_bets.retier import Progress, Retiered, Watch
 from leadfeed_api.best_bets.tiers import Rules
-from leadfeed_api.cli.administration import AsJson, Org, demand_organization
-from leadfeed_api.cli.context import fail, having_database, load_settings, opened, plain_errors
+from leadfeed_api.cli.context import (
+    AsJson,
+    Org,
+    demand_organization,
+    fail,
+    having_database,
+    load_settings,
+    opened,
+    plain_errors,
+)
 from leadfeed_api.organizations.identity import org_number
 from leadfeed_api.organizations.tier_settings import Source
 from leadfeed_api.settings import Settings

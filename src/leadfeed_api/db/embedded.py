@@ -32,7 +32,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from leadfeed_api.db.binaries import Binaries, PostgresNotFound, PostgresUnavailable, find_binaries
+from leadfeed_api.db.binaries import Binaries, PostgresUnavailable, find_binaries
 from leadfeed_api.db.child import Account, account_for, child_command
 from leadfeed_api.db.data_folder import (
     LOCK_PATIENCE,
@@ -46,18 +46,6 @@ from leadfeed_api.db.data_folder import (
     servers_on,
     socket_folder_for,
 )
-
-__all__ = [
-    "SETTINGS",
-    "AlreadyRunning",
-    "DataFolderUnusable",
-    "EmbeddedPostgres",
-    "PostgresNotFound",
-    "PostgresUnavailable",
-    "StartFailed",
-    "attach_or_start",
-    "running_dsn",
-]
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",  # only a socket, in a folder that only its owner may enter: hence no password
@@ -75,6 +63,7 @@ SETTINGS: Mapping[str, str] = {
 }
 START_PATIENCE = 60.0  # seconds; after a crash the log since the last checkpoint is replayed first
 STOP_PATIENCE = 30.0  # seconds before a fast shutdown becomes an immediate one, and again before that becomes force
+LINES_SHOWN = 15  # of what PostgreSQL said last, in an error
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
 
 
@@ -297,8 +286,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], data: Path) -> None:
         time.sleep(0.01)
 
 
-def _tail(said: bytes, lines: int = 15) -> str:
-    return "\n".join(said.decode(errors="replace").strip().splitlines()[-lines:])
+def _tail(said: bytes) -> str:
+    return "\n".join(said.decode(errors="replace").strip().splitlines()[-LINES_SHOWN:])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -18,6 +18,7 @@ from leadfeed_api.db.session import UNUSABLE
 from leadfeed_api.errors import Unavailable
 
 SCRIPTS = Path(__file__).parent / "migrations"
+LOCK_TIMEOUT_MS = 5_000  # a migration that cannot have its lock gives up, rather than queue everybody behind it
 
 
 def alembic_config(url: str) -> Config:
@@ -29,7 +30,7 @@ def alembic_config(url: str) -> Config:
     return config
 
 
-def migrate(url: str, *, patience_ms: int = 5_000) -> None:
+def migrate(url: str, *, patience_ms: int = LOCK_TIMEOUT_MS) -> None:
     """Brings the database at ``url`` to the newest revision. Several processes may call it at once.
 
     Waits ``patience_ms`` for a table that is in use, rather than have everybody queue behind it; then raises

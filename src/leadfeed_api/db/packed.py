@@ -4,9 +4,11 @@ The driver and the server take 0.8 µs for every item of an array; to split a te
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+from leadfeed_api.fields import EPOCH
+
+MICROSECOND = timedelta(microseconds=1)
 SEPARATOR = "\x1f"  # a control character, which no text of a moment holds
 
 
@@ -30,7 +32,7 @@ def counted(instants: Sequence[datetime]) -> list[str]:
     return [str((instant - EPOCH) // MICROSECOND) for instant in instants]
 
 
-def instant(microseconds: str) -> str:
+def uncounted(microseconds: str) -> str:
     """SQL: the instant that was counted. Exact until 2255: PostgreSQL multiplies by way of a double."""
     return f"timestamptz 'epoch' + {microseconds} * interval '1 microsecond'"
 

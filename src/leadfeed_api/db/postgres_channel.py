@@ -17,7 +17,7 @@ from leadfeed_api.telemetry import log
 
 CHANNEL = "leadfeed"
 # A statement of its own: within one on a distributed table it would run on a worker, where nobody listens.
-NOTIFY = "SELECT pg_notify('leadfeed', x.payload) FROM unnest($1::text[]) AS x (payload)"
+NOTIFY = f"SELECT pg_notify('{CHANNEL}', x.payload) FROM unnest($1::text[]) AS x (payload)"
 CHECK_EVERY_S = 5.0
 CHECK_TIMEOUT_S = 5.0
 FIRST_PAUSE_S = 0.05

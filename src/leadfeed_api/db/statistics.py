@@ -20,6 +20,7 @@ from leadfeed_api.errors import Unavailable
 from leadfeed_api.telemetry import log
 
 LOOK_EVERY_S = 2.0
+ANALYSE_S = 600.0  # at most; it reads a sample, however large the table is
 LARGE = 10_000  # pages; a quarter of that is not written in autovacuum's minute
 # Of a few pages and never analysed, or a quarter of it has changed since; and ours to analyse.
 OUTGROWN = """
@@ -38,8 +39,7 @@ async def first_statistics(database: Database) -> AsyncIterator[None]:
         yield
     finally:
         looking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await looking
+        await asyncio.gather(looking, return_exceptions=True)
 
 
 async def analyse_outgrown(connection: Connection) -> list[str]:
@@ -48,7 +48,7 @@ async def analyse_outgrown(connection: Connection) -> list[str]:
     for table in tables:
         # Intentional: built from a name that PostgreSQL quoted. Takes no lock that reading or writing would notice, and
         # waits for none: whoever has it is analysing the table, another of our processes or autovacuum.
-        await connection.execute(f"ANALYZE (SKIP_LOCKED) {table}", timeout=600)
+        await connection.execute(f"ANALYZE (SKIP_LOCKED) {table}", timeout=ANALYSE_S)
     return tables
 
 
@@ -59,6 +59,6 @@ async def _keep_looking(database: Database) -> None:
             async with database.read() as connection:
                 await analyse_outgrown(connection)
         except Unavailable:
-            log.warning("first statistics wait: the database is away")
-        except Exception as error:
-            log.error("first statistics failed", exc_info=error)
+            log.warning("statistics-postponed")
+        except Exception:  # Intentional: whatever it was, the next look tries again
+            log.exception("statistics-failed")

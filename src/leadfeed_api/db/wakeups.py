@@ -45,7 +45,7 @@ class Wakeups:
     the second that wake-ups may have been missed.
     """
 
-    def __init__(self, database: Database, channel: Channel, metrics: Metrics | None = None) -> None:
+    def __init__(self, database: Database, channel: Channel, metrics: Metrics) -> None:
         self._database = database
         self._channel = channel
         self._metrics = metrics
@@ -75,7 +75,7 @@ class Wakeups:
 
     def announce(self, org_id: int, position: int, given: int = 1, /) -> None:
         """Wakes this process at once and the others in a moment."""
-        self._count("local")
+        self._metrics.wakeups.labels("local").inc()
         self.heard(org_id, position, "local")
         self._unsent[org_id] = max(position, self._unsent.get(org_id, 0))
         if given < BATCH:
@@ -106,15 +106,11 @@ class Wakeups:
         org_id, _, position = payload.partition(":")
         if len(payload) <= _LONGEST:
             with suppress(ValueError):  # anyone who may connect may also send: not ours, not heard
-                self._count("channel")
+                self._metrics.wakeups.labels("channel").inc()
                 self.heard(int(org_id), int(position), "channel")
 
     def _resume(self) -> None:
         self.resumed()
-
-    def _count(self, origin: Origin) -> None:
-        if self._metrics is not None:
-            self._metrics.wakeups.labels(origin).inc()
 
 
 def _nobody_waits(org_id: int, position: int, origin: Origin) -> None:

@@ -8,19 +8,19 @@ replays one's own past.
 import base64
 import hmac
 import struct
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from pydantic import AfterValidator
 
 from leadfeed_api.errors import InvalidCursor
+from leadfeed_api.fields import EPOCH
 
 _VERSION = 2
 _BODY = struct.Struct(">Bq16sQ")  # version, microseconds since 1970, moment id, position
 _SEAL_BYTES = 12
 _TAG_BYTES = 6
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _POSITION_DIGITS = 18  # below 2^63
 _LONGEST = 1_000  # characters; one that names a lead of 128 takes 714
@@ -44,9 +44,9 @@ class Place(NamedTuple):
     seen: int
 
 
-def page_cursor(key: bytes, binding: str, occurred_at: datetime, moment_id: UUID, seen: int = 0) -> str:
-    """The cursor of the page that follows the given item; ``binding`` says whose and under which filters."""
-    body = _BODY.pack(_VERSION, (occurred_at - _EPOCH) // _MICROSECOND, moment_id.bytes, seen)
+def write_place(key: bytes, binding: str, place: Place) -> str:
+    """The cursor of the page that goes on there; ``binding`` says whose and under which filters."""
+    body = _BODY.pack(_VERSION, (place.occurred_at - EPOCH) // _MICROSECOND, place.moment_id.bytes, place.seen)
     return sealed(key, b"page", binding, body)
 
 
@@ -58,7 +58,7 @@ def read_place(key: bytes, binding: str, cursor: str) -> Place:
     version, microseconds, moment, seen = _BODY.unpack(body)
     if version != _VERSION:
         raise InvalidCursor
-    return Place(_EPOCH + microseconds * _MICROSECOND, UUID(bytes=moment), seen)
+    return Place(EPOCH + microseconds * _MICROSECOND, UUID(bytes=moment), seen)
 
 
 def sealed(key: bytes, purpose: bytes, binding: str, body: bytes) -> str:

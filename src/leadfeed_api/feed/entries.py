@@ -3,7 +3,7 @@
 One row per moment and entitled user, kept equal to its definition at every commit:
 *entries = { moments of leads the user owns or watches }*.
 
-Every function is a set-based statement or two; those that write belong inside ``log.appending``. Owns ``feed_entry``,
+Every function is a set-based statement or a few; those that write belong inside ``log.appending``. Owns ``feed_entry``,
 and ``read_mark``, which keeps what was read of an entry while its lead is away; decides nothing about who should own or
 watch.
 """
@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from leadfeed_api.db.packed import instant, unpacked
+from leadfeed_api.db.packed import uncounted, unpacked
 from leadfeed_api.db.session import HOWEVER_LONG, Connection, affected
 from leadfeed_api.feed.order import IN_ORDER, is_late, watermark
 
@@ -36,7 +36,8 @@ SELECT o.org_id, s.user_id, m.occurred_at, m.moment_id, m.lead_id, m.type, m.pos
 FROM organization o
 CROSS JOIN (
   SELECT t.*, {is_late(watermark("$2"), "t.occurred_at", "$7")} AS late FROM (
-    SELECT x.moment_id, x.lead_id, x.type, {instant("x.occurred_at")} AS occurred_at, $2::bigint + x.ordinal AS position
+    SELECT
+      x.moment_id, x.lead_id, x.type, {uncounted("x.occurred_at")} AS occurred_at, $2::bigint + x.ordinal AS position
     FROM unnest(
       {unpacked("$3", "uuid")}, {unpacked("$4")}, {unpacked("$5")}, {unpacked("$6", "bigint")}
     ) WITH ORDINALITY AS x (moment_id, lead_id, type, occurred_at, ordinal) OFFSET 0

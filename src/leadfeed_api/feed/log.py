@@ -58,18 +58,18 @@ class Log:
         self.given = 0  # how many were
         self.lone_moment: int | None = None  # where one moment stands alone, for a few: set by whoever wrote it
 
-    async def lock(self) -> int:
-        """Waits for the organisation's turn and returns the position so far; now entries may be taken away.
+    async def lock(self) -> None:
+        """Waits for the organisation's turn; now entries may be taken away.
 
         A statement of its own, before any that reads: each statement has its own snapshot, and one that started
         before the lock was granted would not see what the transaction before it wrote.
         """
         await self.connection.execute(TAKE_AWAY, self.org_id)
-        return self._known(await self.connection.fetchval(LOCK, self.org_id))
+        _known(await self.connection.fetchval(LOCK, self.org_id))
 
     async def advance(self, count: int) -> int:
         """Takes the next ``count`` positions and returns the last of them; locks, like :meth:`lock`."""
-        self.position = self._known(await self.connection.fetchval(ADVANCE, self.org_id, count))
+        self.position = _known(await self.connection.fetchval(ADVANCE, self.org_id, count))
         self.given += count
         return self.position
 
@@ -86,11 +86,6 @@ class Log:
                 [change.lead_id for change in told],
                 datetime.now(UTC),
             )
-
-    def _known(self, position: int | None) -> int:
-        if position is None:
-            raise NotFound
-        return position
 
 
 @asynccontextmanager
@@ -110,6 +105,12 @@ async def appending(database: Database, org_id: int) -> AsyncIterator[Log]:
         hand_over()
     if log.position is not None:
         database.announce(org_id, log.position, log.given)
+
+
+def _known(position: int | None) -> int:
+    if position is None:
+        raise NotFound
+    return position
 
 
 async def keep_entries(connection: Connection, org_id: int) -> None:

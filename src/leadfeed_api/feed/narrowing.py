@@ -54,4 +54,4 @@ class FeedFilters(Closed):
 
 def cursor_binding(who: Caller, filters: Filters) -> str:
     """Whose cursor it is, and under which filters: what its signature covers besides itself."""
-    return f"{who.org_id}\n{who.user_id or ''}\n{filters}"
+    return f"{who.org_id}\n{who.user}\n{filters}"

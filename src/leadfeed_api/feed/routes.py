@@ -11,7 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 from starlette.routing import Route
 
-from leadfeed_api.feed.cursor import Cursor, Positions, page_cursor, read_place
+from leadfeed_api.errors import InvalidCursor
+from leadfeed_api.feed.cursor import Cursor, Place, Positions, read_place, write_place
 from leadfeed_api.feed.encoding import page_json
 from leadfeed_api.feed.narrowing import FeedFilters, cursor_binding
 from leadfeed_api.feed.paging import Page, Pages
@@ -20,11 +21,12 @@ from leadfeed_api.fields import Count
 from leadfeed_api.organizations.auth import Claimant, Configured, admit, claimant
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.settings import Settings
+from leadfeed_api.wire import refusals
 
 router = APIRouter(prefix="/v1", tags=["Feed"])
 R = TypeVar("R")
 REMEMBERED = 2_048  # query strings; the same ones come again and again
-SHORT = 1_024  # bytes; remembered at any length, those of one caller could fill hundreds of megabytes with blanks
+LONGEST_REMEMBERED = 1_024  # bytes; at any length, those of one caller could fill hundreds of megabytes with blanks
 
 
 class FeedQuery(FeedFilters):
@@ -41,7 +43,7 @@ class FeedQuery(FeedFilters):
     response_model=FeedPage,
     responses={
         200: {"headers": {"Link": {"description": '`rel="next"`: the next page.', "schema": {"type": "string"}}}},
-        400: {"description": "The cursor is not valid here (`invalid-cursor`)."},
+        **refusals(InvalidCursor),
     },
 )
 async def read_feed(
@@ -76,23 +78,23 @@ def read_query(query_string: bytes) -> FeedQuery:
 
 def _read(reader: Callable[..., R], query_string: bytes, *more: str) -> R:
     """What a reader that remembers makes of a query string; a long one is read each time and not kept."""
-    return (reader if len(query_string) <= SHORT else unwrap(reader))(query_string, *more)
+    return (reader if len(query_string) <= LONGEST_REMEMBERED else unwrap(reader))(query_string, *more)
 
 
 async def serve_feed(request: Request) -> Response:
     """What is documented as :func:`read_feed`, without the framework's solving of dependencies: a third of its time."""
-    request.scope["route"] = address  # for the metrics, as the framework does for its own
+    request.scope["route"] = express  # for the metrics, as the framework does for its own
     state = request.app.state
     who = await claimant(request, state.database, state.tokens)
     return await _page(_read(read_query, request.scope["query_string"]), who, state.pages, state.settings, request)
 
 
-address = Route("/v1/feed", serve_feed, include_in_schema=False)
-address.methods = {"GET"}  # and not HEAD, which the route adds by itself
+express = Route("/v1/feed", serve_feed, include_in_schema=False)
+express.methods = {"GET"}  # and not HEAD, which the route adds by itself
 
 
 async def _page(query: FeedQuery, who: Caller, pages: Pages, configured: Settings, request: Request) -> Response:
-    key, filters, user_id = configured.signing_key, query.filters, who.user_id or ""
+    key, filters, user_id = configured.signing_key, query.filters, who.user
     binding = cursor_binding(who, filters)
     place = None if query.cursor is None else read_place(key, binding, query.cursor)
     after = None if place is None else (place.occurred_at, place.moment_id)
@@ -108,7 +110,7 @@ async def _page(query: FeedQuery, who: Caller, pages: Pages, configured: Setting
 
 
 def _next_cursor(key: bytes, binding: str, found: Page, *, seen: int) -> str | None:
-    return None if found.end is None else page_cursor(key, binding, *found.end, seen)
+    return None if found.end is None else write_place(key, binding, Place(*found.end, seen))
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -8,21 +8,15 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from leadfeed_api.fields import example
+from leadfeed_api.fields import Outgoing, example
 
 MomentType = Literal["web", "email", "milestone"]
 Reason = Literal["owned", "watched"]
 
 
-class Wire(BaseModel):
-    """What leaves the service: immutable, in the order it is written here."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class LeadCard(Wire):
+class LeadCard(Outgoing):
     """The person, as a row of the feed shows them."""
 
     id: str
@@ -33,14 +27,14 @@ class LeadCard(Wire):
     flames: int = Field(0, ge=0, le=3, description="Urgency, 0-3.")
 
 
-class AccountCard(Wire):
+class AccountCard(Outgoing):
     """The company, as a row of the feed shows it."""
 
     id: str
     name: str
 
 
-class FeedItem(Wire):
+class FeedItem(Outgoing):
     """One interesting moment, as one user sees it."""
 
     id: UUID
@@ -57,7 +51,7 @@ class FeedItem(Wire):
     bot: str | None = Field(None, description="Why this was probably automated, in words; null if nothing suggests it.")
 
 
-class FeedPage(Wire):
+class FeedPage(Outgoing):
     """One page, newest first."""
 
     model_config = example(
@@ -95,7 +89,7 @@ class FeedPage(Wire):
     )
 
 
-class Contact(Wire):
+class Contact(Outgoing):
     """How to reach the person: what feeds for readers add where the link allows it."""
 
     email: str | None = None
@@ -106,7 +100,7 @@ class Contact(Wire):
     url: str | None = Field(None, description="The company's web address.")
 
 
-class ContactItem(Wire):
+class ContactItem(Outgoing):
     """An item together with the contact details of its person and company."""
 
     item: FeedItem

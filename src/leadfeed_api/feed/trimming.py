@@ -12,9 +12,9 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from leadfeed_api.db.packed import EPOCH
 from leadfeed_api.db.session import Database
 from leadfeed_api.feed.log import appending
+from leadfeed_api.fields import EPOCH
 
 AT_A_TIME = 1_000  # changes forgotten in one transaction: everybody who reports a moment waits for the same lock
 # Passed over when commits were lost: more positions than an organisation gives out between two backups (twelve a
@@ -22,7 +22,6 @@ AT_A_TIME = 1_000  # changes forgotten in one transaction: everybody who reports
 # stopped reads through them a hundred at a time, for seconds.
 LEAP = 1_000_000
 
-ORGANIZATIONS = "SELECT org_id FROM organization ORDER BY org_id"
 # Identifiers of moments begin with the time they were recorded at: no index by time is needed.
 LAST_MOMENT_BEFORE = """
 SELECT m.position FROM moment m WHERE m.org_id = $1 AND m.moment_id < $2 ORDER BY m.moment_id DESC LIMIT 1
@@ -48,12 +47,6 @@ UPDATE feed_change c SET kind = 'reset', lead_id = NULL FROM unnest($2::text[], 
 WHERE c.org_id = $1 AND c.user_id = x.user_id AND c.position = x.position
 """
 RAISE_HORIZON = "UPDATE organization SET horizon = $2 WHERE org_id = $1 AND horizon < $2"
-
-
-async def organizations(database: Database) -> list[int]:
-    """Every organisation's number: a rare scan."""
-    async with database.read() as connection:
-        return [row["org_id"] for row in await connection.fetch(ORGANIZATIONS)]
 
 
 async def trim(database: Database, org_id: int, before: datetime) -> int:

@@ -1,4 +1,4 @@
-"""What keeps a database from growing without end: in the background, an hour apart, one organisation at a time.
+"""What keeps a database from growing without end: in the background, at least once an hour, one organisation at a time.
 
 The log forgets changes that no stream may resume from any more, and moments go when their retention ends. Both are
 done again by the next hour if need be, and by several processes at no harm.
@@ -13,8 +13,8 @@ from leadfeed_api.clock import Clock, utc_now
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Busy, Unavailable
 from leadfeed_api.feed.retention import end_of_keeping, purge
-from leadfeed_api.feed.trimming import organizations, trim
-from leadfeed_api.organizations.queries import settings_of
+from leadfeed_api.feed.trimming import trim
+from leadfeed_api.organizations.queries import organizations, settings_of
 from leadfeed_api.telemetry import Metrics, log
 
 FIRST_AFTER_S = 60.0
@@ -66,7 +66,9 @@ class Upkeep:
     async def look(self) -> None:
         """One round of all organisations. One that fails keeps no other waiting."""
         forgotten = 0
-        for org_id in await organizations(self._database):
+        async with self._database.read() as connection:
+            org_ids = await organizations(connection)
+        for org_id in org_ids:
             try:
                 forgotten += await trim(self._database, org_id, self._clock() - self._log_kept)
                 if self._purging:

@@ -7,13 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from json import JSONDecodeError
 from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
 
-from leadfeed_api.errors import Invalid, InvalidBody, UnsupportedMediaType
+from leadfeed_api.errors import Invalid, UnsupportedMediaType
 from leadfeed_api.ingestion.interpret import (
     MAX_ITEMS,
     Candidate,
@@ -23,7 +22,7 @@ from leadfeed_api.ingestion.interpret import (
     interpret_cloud_event,
     read_plain,
 )
-from leadfeed_api.wire import demand_unencoded, media_type, strict_json
+from leadfeed_api.wire import demand_unencoded, json_document, media_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +53,13 @@ def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Bat
     demand_unencoded(headers)
     kind = media_type(headers)
     if kind == "application/cloudevents+json":
-        return _events([_event(_document(body))], None, now)
+        return _events([_event(json_document(body))], None, now)
     if kind == "application/cloudevents-batch+json":
-        return _events(_items(_document(body), ""), "", now)
+        return _events(_items(json_document(body), ""), "", now)
     if kind == "application/json" and "ce-specversion" in headers:
-        return _events([_binary(headers, _document(body))], None, now, in_headers=True)
+        return _events([_binary(headers, json_document(body))], None, now, in_headers=True)
     if kind == "application/json":
-        return _plain(body, now) or _own(_document(body), now)
+        return _plain(body, now) or _own(json_document(body), now)
     raise UnsupportedMediaType(
         "This address accepts only application/json, application/cloudevents+json and "
         "application/cloudevents-batch+json."
@@ -116,13 +115,6 @@ def _items(found: Any, pointer: str) -> list[Any]:
     if not isinstance(found, list) or not 1 <= len(found) <= MAX_ITEMS:
         raise Invalid(errors=[{"pointer": pointer, "detail": f"expected an array of 1-{MAX_ITEMS:,} items"}])
     return found
-
-
-def _document(body: bytes) -> Any:
-    try:
-        return strict_json(body)
-    except JSONDecodeError as error:
-        raise InvalidBody(f"The body cannot be read: {error.msg}.") from None
 
 
 def _binary(headers: Mapping[str, str], data: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from uuid_utils import uuid7
 
-from leadfeed_api.db.packed import counted, instant, packed, packed_if_any, unpacked, unpacked_or_none
+from leadfeed_api.db.packed import counted, packed, packed_if_any, uncounted, unpacked, unpacked_or_none
 from leadfeed_api.db.session import Database, affected
 from leadfeed_api.feed import entries
 from leadfeed_api.feed.log import Log, appending
@@ -30,7 +30,7 @@ LEFT JOIN moment m ON m.org_id = $1 AND m.source = x.source AND m.external_id = 
 WHERE o.org_id = $1
 ORDER BY x.ordinal
 """
-_OCCURRED = instant("x.occurred_at")
+_OCCURRED = uncounted("x.occurred_at")
 # Intentional: a conflict in place of a look-up. It asks the identity's index whatever PostgreSQL knows of the
 # organisation; a look-up reads all moments of one that was not counted yet, for each of the batch (decision 0014).
 INSERT_MOMENTS = f"""

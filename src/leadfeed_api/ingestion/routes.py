@@ -46,11 +46,11 @@ async def report_moments(request: Request, who: Ingester) -> Response:
 
 async def serve_moments(request: Request) -> Response:
     """What is documented as :func:`report_moments`, without the framework's solving of dependencies."""
-    request.scope["route"] = address  # for the metrics, as the framework does for its own
+    request.scope["route"] = express  # for the metrics, as the framework does for its own
     return await _record(request, *await _who_and_what(request))
 
 
-address = Route("/v1/moments", serve_moments, methods=["POST"], include_in_schema=False)
+express = Route("/v1/moments", serve_moments, methods=["POST"], include_in_schema=False)
 
 
 async def _who_and_what(request: Request) -> tuple[Caller, Batch]:

@@ -1,11 +1,12 @@
 """The answer to a batch, and what the OpenAPI document says of its body."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from leadfeed_api.ingestion.interpret import MAX_ITEMS, MomentIn
+from leadfeed_api.feed.schemas import MomentType
+from leadfeed_api.ingestion.interpret import CLOUD_EVENT_TYPE, MAX_ITEMS, MomentIn
 
 
 class Result(BaseModel):
@@ -56,7 +57,7 @@ _CLOUD_EVENT_SCHEMA = {
         "specversion": {"const": "1.0"},
         "id": {"type": "string", "minLength": 1, "maxLength": 256},
         "source": {"type": "string", "minLength": 1, "maxLength": 256},
-        "type": {"enum": ["leadfeed.moment.web", "leadfeed.moment.email", "leadfeed.moment.milestone"]},
+        "type": {"enum": [CLOUD_EVENT_TYPE + moment for moment in get_args(MomentType)]},
         "subject": {"type": "string", "description": "The lead's id.", "minLength": 1, "maxLength": 128},
         "time": {"type": "string", "format": "date-time"},
         "data": {

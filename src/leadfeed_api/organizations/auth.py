@@ -14,6 +14,7 @@ What each needs is said where its guard is made, near the end; the OpenAPI docum
 All dependencies are coroutines, also those that await nothing: a plain function would be sent to a thread.
 """
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
@@ -21,8 +22,9 @@ from fastapi.security.utils import get_authorization_scheme_param
 
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import InvalidToken, NotAuthenticated, UnknownUser, UserDisabled
+from leadfeed_api.fields import is_identifier
 from leadfeed_api.organizations import queries
-from leadfeed_api.organizations.identity import KEY_PREFIX, Caller, Scope, digest, is_user_id, org_number
+from leadfeed_api.organizations.identity import KEY_PREFIX, Caller, Scope, digest, org_number
 from leadfeed_api.organizations.needs import Need
 from leadfeed_api.organizations.tokens import Claims, Tokens
 from leadfeed_api.settings import Settings
@@ -59,13 +61,17 @@ Signer = Annotated[Tokens, Depends(tokens)]
 
 async def caller(request: Request, data: Data, signer: Signer) -> Caller:
     """Whoever the Authorization header names. Raises ``NotAuthenticated``, ``InvalidToken`` or ``ExpiredToken``."""
+    credential = _credential(request)
+    if credential.startswith(KEY_PREFIX):
+        return await _caller_by_key(data, digest(credential), _on_behalf_of(request))
+    return await _caller_by_claims(data, await signer.verify_user(credential))
+
+
+def _credential(request: Request) -> str:
     scheme, credential = get_authorization_scheme_param(request.headers.get("authorization"))
     if not credential or scheme.lower() != "bearer":
         raise NotAuthenticated
-    if credential.startswith(KEY_PREFIX):
-        return await caller_by_key(data, digest(credential), _on_behalf_of(request))
-    claims = await signer.verify_user(credential)
-    return await caller_by_claims(data, claims, _scopes(claims))
+    return credential
 
 
 def _claiming(claims: Claims, scopes: frozenset[Scope]) -> Caller:
@@ -92,7 +98,7 @@ def _on_behalf_of(request: Request) -> str | None:
     return named and named.encode("latin-1").decode("utf-8", "replace")
 
 
-async def caller_by_key(data: Database, key_hash: bytes, user_id: str | None) -> Caller:
+async def _caller_by_key(data: Database, key_hash: bytes, user_id: str | None) -> Caller:
     """The holder of a key, perhaps on behalf of a user. Raises ``InvalidToken``, or what is wrong with the user."""
     async with data.read() as connection:
         found = await queries.find_key(connection, key_hash)
@@ -103,14 +109,14 @@ async def caller_by_key(data: Database, key_hash: bytes, user_id: str | None) ->
         if user_id is not None:
             org = await queries.organization_name(connection, org_id) or ""
             # What is no id the database might not even take as a question.
-            active = (await queries.standing(connection, org, user_id))[1] if is_user_id(user_id) else None
+            active = (await queries.standing(connection, org, user_id))[1] if is_identifier(user_id) else None
             if active is None:
                 raise UnknownUser(UNKNOWN_BY_KEY)
             _admit(active)
     return Caller(org_id, org, user_id, frozenset(scopes), key_hash)
 
 
-async def caller_by_claims(data: Database, claims: Claims, scopes: frozenset[str]) -> Caller:
+async def _caller_by_claims(data: Database, claims: Claims) -> Caller:
     """The user a verified token names; a user whom the organisation does not know has no ``user_id``."""
     async with data.read() as connection:
         exists, active = await queries.standing(connection, claims.org, claims.user_id)
@@ -118,8 +124,7 @@ async def caller_by_claims(data: Database, claims: Claims, scopes: frozenset[str
         raise InvalidToken
     if active is False:
         raise UserDisabled
-    user_id = claims.user_id if active else None
-    return Caller(org_number(claims.org), claims.org, user_id, scopes, None, claims.expires_at)
+    return replace(_claiming(claims, _scopes(claims)), user_id=claims.user_id if active else None)
 
 
 def _admit(active: bool | None) -> None:
@@ -141,8 +146,8 @@ Anyone = Annotated[Caller, Depends(anyone)]
 
 
 async def _claimant(need: Need, request: Request, data: Data, signer: Signer) -> Caller:
-    scheme, credential = get_authorization_scheme_param(request.headers.get("authorization"))
-    if scheme.lower() != "bearer" or not credential or credential.startswith(KEY_PREFIX):
+    credential = _credential(request)
+    if credential.startswith(KEY_PREFIX):
         return need.demand(await caller(request, data, signer))
     claims = await signer.verify_user(credential)
     return _claiming(claims, _scopes(claims))

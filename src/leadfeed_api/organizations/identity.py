@@ -9,6 +9,8 @@ import secrets
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from leadfeed_api.errors import NoUser
+
 Scope = Literal["ingest", "sync", "read", "admin"]
 SCOPES: frozenset[str] = frozenset(get_args(Scope))
 KEY_PREFIX = "lfk_"
@@ -31,6 +33,13 @@ class Caller:
     key_hash: bytes | None = None
     expires_at: int | None = None
 
+    @property
+    def user(self) -> str:
+        """The user's id, where a guard of what is ``own`` has let in nobody without one. Raises ``NoUser``."""
+        if self.user_id is None:
+            raise NoUser
+        return self.user_id
+
     def may(self, scope: Scope) -> bool:
         """Whether the credential reaches ``scope``; admin reaches everything."""
         return scope in self.scopes or "admin" in self.scopes
@@ -39,11 +48,6 @@ class Caller:
 def is_org_name(name: str) -> bool:
     """Whether ``name`` can name an organisation: 1-63 of a-z, 0-9 and inner hyphens; it fits URLs and shells."""
     return bool(_ORG.fullmatch(name))
-
-
-def is_user_id(text: str) -> bool:
-    """Whether ``text`` can be a CRM's id of a user: 1-128 printable characters."""
-    return 1 <= len(text) <= 128 and text.isprintable()
 
 
 def org_number(name: str) -> int:

@@ -6,17 +6,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from uuid_utils.compat import uuid7
 
 from leadfeed_api.db.session import Connection, affected
-from leadfeed_api.errors import Conflict
+from leadfeed_api.errors import Conflict, NotFound
 from leadfeed_api.organizations.identity import digest, new_api_key, org_number
 
 INSERT_ORGANIZATION = """
 INSERT INTO organization (org_id, org, name, created_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (org_id) DO NOTHING
 """
+ORGANIZATIONS = "SELECT org_id FROM organization ORDER BY org_id"
 ORGANIZATION_NAME = "SELECT org FROM organization WHERE org_id = $1"
 CREATED_AT = "SELECT created_at FROM organization WHERE org_id = $1"
 INSERT_KEY = """
@@ -76,6 +76,11 @@ async def organization_exists(connection: Connection, org: str) -> bool:
     return bool(await connection.fetchval(ORGANIZATION_NAME, org_number(org)) == org)
 
 
+async def organizations(connection: Connection) -> list[int]:
+    """Every organisation's number: a rare scan."""
+    return [row["org_id"] for row in await connection.fetch(ORGANIZATIONS)]
+
+
 async def created_at(connection: Connection, org_id: int) -> datetime | None:
     """When the organisation was made; None when it was not."""
     made: datetime | None = await connection.fetchval(CREATED_AT, org_id)
@@ -125,9 +130,14 @@ async def take_turns(connection: Connection, org_id: int, user_id: str) -> None:
 
 
 async def settings_of(connection: Connection, org_id: int, *, to_change: bool = False) -> dict[str, Any]:
-    """The organisation's settings, by their wire names; ``to_change``: until the commit nobody else's to change."""
-    row: asyncpg.Record | None = await connection.fetchrow(SETTINGS_TO_CHANGE if to_change else SETTINGS, org_id)
-    return {} if row is None else dict(row)
+    """The organisation's settings, by their wire names; ``to_change``: until the commit nobody else's to change.
+
+    Raises ``NotFound`` where there is no such organisation.
+    """
+    row = await connection.fetchrow(SETTINGS_TO_CHANGE if to_change else SETTINGS, org_id)
+    if row is None:
+        raise NotFound
+    return dict(row)
 
 
 async def save_settings(connection: Connection, org_id: int, values: dict[str, Any]) -> None:

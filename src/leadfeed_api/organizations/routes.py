@@ -1,5 +1,6 @@
 """The administrator's addresses: settings and API keys."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -17,7 +18,7 @@ from leadfeed_api.organizations.schemas import (
     OrganizationSettings,
     OrganizationSettingsPatch,
 )
-from leadfeed_api.wire import StrictRoute
+from leadfeed_api.wire import StrictRoute, refusals
 
 router = APIRouter(prefix="/v1", tags=["Administration"], route_class=StrictRoute)
 KeyId = Annotated[UUID, Path(description="The key's id, from `GET /v1/api-keys`.")]
@@ -57,7 +58,7 @@ async def list_api_keys(who: Administrator, data: Data) -> ApiKeys:
     """The keys in force, oldest first, without their secrets."""
     async with data.read() as connection:
         stored = await queries.keys(connection, who.org_id)
-    return ApiKeys(items=[ApiKeyOut(**_shown(key)) for key in stored])
+    return ApiKeys(items=[ApiKeyOut(**asdict(key)) for key in stored])
 
 
 @router.post(
@@ -67,7 +68,7 @@ async def create_api_key(wanted: ApiKeyIn, who: Administrator, data: Data) -> Ap
     """Creates a key. This answer alone shows its secret: only a hash of it is stored."""
     async with data.write() as connection:
         key, secret = await queries.create_key(connection, who.org_id, wanted.scopes, wanted.name, datetime.now(UTC))
-    return ApiKeyCreated(**_shown(key), key=secret)
+    return ApiKeyCreated(**asdict(key), key=secret)
 
 
 @router.delete(
@@ -76,14 +77,10 @@ async def create_api_key(wanted: ApiKeyIn, who: Administrator, data: Data) -> Ap
     response_description="The key is revoked.",
     status_code=204,
     response_class=Response,
-    responses={404: {"description": "There is no such key (`unknown-api-key`)."}},
+    responses=refusals(KeyNotFound),
 )
 async def revoke_api_key(key_id: KeyId, who: Administrator, data: Data) -> None:
     """Revokes a key: it is refused at once, and the streams it opened end within five seconds."""
     async with data.write() as connection:
         if not await queries.revoke_key(connection, who.org_id, key_id, datetime.now(UTC)):
             raise KeyNotFound
-
-
-def _shown(key: queries.StoredKey) -> dict[str, object]:
-    return {"id": key.id, "name": key.name, "hint": key.hint, "scopes": key.scopes, "created_at": key.created_at}

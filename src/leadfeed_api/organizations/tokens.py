@@ -16,7 +16,8 @@ from typing import Any
 import jwt
 
 from leadfeed_api.errors import ExpiredToken, InvalidToken, Unavailable
-from leadfeed_api.organizations.identity import digest, is_org_name, is_user_id
+from leadfeed_api.fields import is_identifier
+from leadfeed_api.organizations.identity import digest, is_org_name
 from leadfeed_api.settings import Settings
 from leadfeed_api.telemetry import log
 
@@ -79,7 +80,7 @@ class Tokens:
         if self._jwks is None:
             return self._verify_ours(token)
         # Intentional: in a thread, because the client fetches the key set with blocking I/O when it meets a new key.
-        key = await asyncio.get_running_loop().run_in_executor(self._asking, self._published_key, token)
+        key = await asyncio.get_running_loop().run_in_executor(self._asking, self._published_key, self._jwks, token)
         return _claims(_decode(token, key, ASYMMETRIC, self._audience, self._issuer))
 
     def _verify_ours(self, token: str) -> Claims:
@@ -109,18 +110,16 @@ class Tokens:
         payload = {**claims, "iat": issued, "exp": issued + ttl}
         return jwt.encode(payload, self._secret, algorithm="HS256"), issued + ttl
 
-    def _published_key(self, token: str) -> jwt.PyJWK:
-        if self._jwks is None:
-            raise InvalidToken
+    def _published_key(self, jwks: jwt.PyJWKClient, token: str) -> jwt.PyJWK:
         began = time.monotonic()
         if began < self._not_before:
             raise Unavailable(_UNFETCHED)
         try:
-            self._jwks.get_jwk_set()  # from memory, mostly; whatever fails here is the provider's fault
+            jwks.get_jwk_set()  # from memory, mostly; whatever fails here is the provider's fault
         except (jwt.PyJWTError, OSError, ValueError) as error:
             raise self._unfetched(error, began) from error
         try:
-            return self._jwks.get_signing_key_from_jwt(token)
+            return jwks.get_signing_key_from_jwt(token)
         except jwt.PyJWKClientConnectionError as error:
             raise self._unfetched(error, began) from error
         except UNVERIFIABLE as error:
@@ -155,7 +154,7 @@ def _claims(payload: dict[str, Any]) -> Claims:
     org, user_id, role = payload.get("org"), payload["sub"], payload.get("role", "rep")
     if not (isinstance(org, str) and is_org_name(org) and isinstance(role, str) and role in ROLES):
         raise InvalidToken
-    if not (isinstance(user_id, str) and is_user_id(user_id)):
+    if not (isinstance(user_id, str) and is_identifier(user_id)):
         raise InvalidToken
     expires_at = int(payload["exp"])
     if expires_at > LATEST:

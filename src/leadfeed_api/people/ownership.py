@@ -16,7 +16,6 @@ OWNER = "SELECT owner_id FROM lead WHERE org_id = $1 AND lead_id = $2"
 SET_OWNER = "UPDATE lead SET owner_id = $3 WHERE org_id = $1 AND lead_id = $2"
 USER_EXISTS = "SELECT 1 FROM app_user WHERE org_id = $1 AND user_id = $2"
 DELETE_MOMENTS = "DELETE FROM moment WHERE org_id = $1 AND lead_id = $2"
-DELETE_WATCHES = "DELETE FROM watch WHERE org_id = $1 AND lead_id = $2"
 DELETE_SUBSCRIPTIONS = "DELETE FROM subscription WHERE org_id = $1 AND kind = 'lead' AND value = $2"
 DELETE_LEAD = "DELETE FROM lead WHERE org_id = $1 AND lead_id = $2"
 
@@ -30,7 +29,7 @@ class LeadChange:
     owner_after: str | None
 
 
-async def apply_changes(log: Log, position: int, changes: Sequence[LeadChange]) -> None:
+async def apply_changes(log: Log, changes: Sequence[LeadChange]) -> None:
     """Brings inboxes in line with stored changes: one position a lead, one change a user and lead.
 
     The old owner's feed loses the lead unless they watch it, the new owner's gains its past, and everyone else who
@@ -38,8 +37,8 @@ async def apply_changes(log: Log, position: int, changes: Sequence[LeadChange]) 
     """
     if not changes:
         return
-    await log.advance(len(changes))
-    at = {change.lead_id: position + n for n, change in enumerate(changes, 1)}
+    before = await log.advance(len(changes)) - len(changes)
+    at = {change.lead_id: before + n for n, change in enumerate(changes, 1)}
     moved = [change for change in changes if change.owner_before != change.owner_after]
     lost = [Membership(c.owner_before, c.lead_id, at[c.lead_id]) for c in moved if c.owner_before is not None]
     won = [Membership(c.owner_after, c.lead_id, at[c.lead_id]) for c in moved if c.owner_after is not None]
@@ -59,7 +58,7 @@ async def apply_changes(log: Log, position: int, changes: Sequence[LeadChange]) 
 async def assign(database: Database, org_id: int, lead_id: str, owner_id: str | None) -> None:
     """Makes a user the lead's owner, or nobody. Raises ``LeadNotFound`` or ``UnknownOwner``."""
     async with appending(database, org_id) as log:
-        position = await log.lock()
+        await log.lock()
         row = await log.connection.fetchrow(OWNER, org_id, lead_id)
         if row is None:
             raise LeadNotFound
@@ -67,7 +66,7 @@ async def assign(database: Database, org_id: int, lead_id: str, owner_id: str | 
             raise UnknownOwner(errors=[{"pointer": "/owner_id", "detail": "is not a user of this organisation"}])
         if row["owner_id"] != owner_id:
             await log.connection.execute(SET_OWNER, org_id, lead_id, owner_id)
-            await apply_changes(log, position, [LeadChange(lead_id, row["owner_id"], owner_id)])
+            await apply_changes(log, [LeadChange(lead_id, row["owner_id"], owner_id)])
 
 
 async def erase(database: Database, org_id: int, lead_id: str) -> None:
@@ -79,12 +78,12 @@ async def erase(database: Database, org_id: int, lead_id: str) -> None:
     async with appending(database, org_id) as log:
         await log.lock()
         seers = sorted({user for _, user in await entries.entitled(log.connection, org_id, [lead_id])})
-        # The lead first: it waits for those who subscribe to it just now, so that what they wrote is deleted below.
+        # The lead first, which takes along whatever refers to it by a key: watches, mutes, scores. It waits for those
+        # who subscribe to it just now, so that what they wrote is deleted below.
         if not affected(await log.connection.execute(DELETE_LEAD, org_id, lead_id)):
             raise LeadNotFound
         await entries.delete_of_lead(log.connection, org_id, lead_id, seers)
         await log.connection.execute(DELETE_MOMENTS, org_id, lead_id)
-        await log.connection.execute(DELETE_WATCHES, org_id, lead_id)
         await log.connection.execute(DELETE_SUBSCRIPTIONS, org_id, lead_id)
         position = await log.advance(1)
         await log.tell([Change(user, position, "erased", lead_id) for user in seers])

@@ -5,17 +5,16 @@ Owns the per-record verdicts that need no transaction, and the merge of what is 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from leadfeed_api.errors import Invalid
 from leadfeed_api.faults import why
-from leadfeed_api.people.schemas import MAX_RECORDS, AccountIn, Kind, LeadIn, SyncResult, UserIn
+from leadfeed_api.people.schemas import MAX_RECORDS, AccountIn, Effect, Kind, LeadIn, SyncResult, UserIn
 
 MODELS: Mapping[Kind, type[BaseModel]] = {"users": UserIn, "accounts": AccountIn, "leads": LeadIn}
 DEFAULTS: Mapping[Kind, Mapping[str, Any]] = {"users": {"active": True}, "accounts": {}, "leads": {}}
-Change = Literal["created", "updated", "unchanged"]
 KEEP_IF_NULL = frozenset({"name", "active"})  # these cannot be cleared
 
 
@@ -95,7 +94,7 @@ def merge(
             **base,
             **{name: value for name, value in given.items() if value is not None or name not in KEEP_IF_NULL},
         }
-        change: Change = "created" if current is None else "unchanged" if row == dict(current) else "updated"
+        change: Effect = "created" if current is None else "unchanged" if row == dict(current) else "updated"
         records.results[index] = SyncResult(
             kind=records.kind, index=index, id=given["id"], status="accepted", change=change
         )

@@ -1,17 +1,15 @@
 """The CRM's addresses: bulk sync, ownership, erasure."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
+from leadfeed_api.errors import LeadNotFound
 from leadfeed_api.organizations.auth import Data, Syncer
 from leadfeed_api.people import ownership
 from leadfeed_api.people.schemas import REQUEST_BODY, OwnerIn, SyncAnswer
 from leadfeed_api.people.sync import sync
-from leadfeed_api.wire import LeadId, StrictRoute, json_body
+from leadfeed_api.wire import LeadId, StrictRoute, json_body, refusals
 
 router = APIRouter(prefix="/v1", tags=["People"], route_class=StrictRoute)
-NO_SUCH_LEAD: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such lead (`unknown-lead`)."}}
 
 
 @router.post(
@@ -36,7 +34,7 @@ async def sync_records(request: Request, who: Syncer, data: Data) -> SyncAnswer:
     response_description="The lead has its new owner.",
     status_code=204,
     response_class=Response,
-    responses=NO_SUCH_LEAD,
+    responses=refusals(LeadNotFound),
 )
 async def assign_owner(lead_id: LeadId, wanted: OwnerIn, who: Syncer, data: Data) -> None:
     """Sets the lead's owner; `null`: nobody. The previous owner's feed loses the lead unless they watch it."""
@@ -49,7 +47,7 @@ async def assign_owner(lead_id: LeadId, wanted: OwnerIn, who: Syncer, data: Data
     response_description="The lead is erased.",
     status_code=204,
     response_class=Response,
-    responses=NO_SUCH_LEAD,
+    responses=refusals(LeadNotFound),
 )
 async def erase_lead(lead_id: LeadId, who: Syncer, data: Data) -> None:
     """Deletes the lead, its moments, and every trace of them in feeds and watch lists. This cannot be undone."""

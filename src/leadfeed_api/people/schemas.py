@@ -12,6 +12,7 @@ from leadfeed_api.fields import CrmId, Flag, Incoming, Link, Name, OptionalLine,
 from leadfeed_api.organizations.tier_settings import Tier
 
 Kind = Literal["users", "accounts", "leads"]
+Effect = Literal["created", "updated", "unchanged"]
 LanguageTag = Annotated[
     str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*$", description="Such as `fr` or `fr-CA`.")
 ]
@@ -70,7 +71,7 @@ class SyncResult(BaseModel):
     index: int = Field(description="Its place in the array of its kind.")
     id: str | None = Field(None, description="The record's id, if it could be read.")
     status: Literal["accepted", "rejected"]
-    change: Literal["created", "updated", "unchanged"] | None = Field(None, description="What accepting it did.")
+    change: Effect | None = Field(None, description="What accepting it did.")
     problem: str | None = Field(None, description="A stable code, such as `unknown-account` or `invalid-email`.")
     pointer: str | None = Field(None, description="JSON pointer to the fault in the body.")
     detail: str | None = None

@@ -78,7 +78,7 @@ async def sync(database: Database, org_id: int, document: Any) -> SyncAnswer:
 
 
 async def _store(log: Log, records: Records) -> None:
-    position = await log.lock()
+    await log.lock()
     if records.kind == "leads":
         await _reject_strangers(log.connection, log.org_id, records)
     ids = sorted({record["id"] for record in records.given.values()})
@@ -88,7 +88,7 @@ async def _store(log: Log, records: Records) -> None:
         ordered = [rows[one] for one in sorted(rows)]
         columns = [[row[name] for row in ordered] for name in COLUMNS[records.kind]]
         await log.connection.execute(UPSERT[records.kind], log.org_id, *columns)
-        await apply_changes(log, position, await _seen_changes(log, records.kind, stored, ordered))
+        await apply_changes(log, await _seen_changes(log, records.kind, stored, ordered))
 
 
 async def _reject_strangers(connection: Connection, org_id: int, records: Records) -> None:

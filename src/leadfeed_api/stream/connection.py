@@ -32,7 +32,7 @@ class SharedEvent:
 
 
 @dataclass(slots=True, eq=False)
-class Connection:
+class Stream:
     """One client's stream.
 
     ``position`` is as far as events were taken for sending. ``expires_at`` and ``ends_at`` are Unix times.
@@ -61,9 +61,9 @@ class Connection:
     _beat: bool = field(default=False, init=False)
 
     @classmethod
-    def of(cls, who: Caller, key: bytes) -> "Connection":
+    def of(cls, who: Caller, key: bytes) -> "Stream":
         """A stream for an authenticated caller who is, or speaks for, a user."""
-        user_id = who.user_id or ""
+        user_id = who.user
         positions = Positions(key, who.org_id, user_id)
         id_line = b"id: %b" % positions.write(0).encode().removesuffix(b"0")
         return cls(who.org_id, user_id, positions, id_line, who.key_hash, who.expires_at)

@@ -7,7 +7,7 @@ missed, and nothing is pushed to nobody.
 from collections.abc import Collection, Iterator
 
 from leadfeed_api.errors import TooMany
-from leadfeed_api.stream.connection import Connection
+from leadfeed_api.stream.connection import Stream
 from leadfeed_api.telemetry import Metrics
 
 
@@ -15,8 +15,8 @@ class Audience:
     """One organisation's streams. A live view: not to be kept across an ``await``."""
 
     def __init__(self) -> None:
-        self._by_user: dict[str, list[Connection]] = {}
-        self._in_order: dict[Connection, str] = {}
+        self._by_user: dict[str, list[Stream]] = {}
+        self._in_order: dict[Stream, str] = {}
 
     @property
     def users(self) -> Collection[str]:
@@ -24,7 +24,7 @@ class Audience:
         return self._by_user.keys()
 
     @property
-    def streams(self) -> Collection[Connection]:
+    def streams(self) -> Collection[Stream]:
         """All streams, in the order in which they were opened."""
         return self._in_order.keys()
 
@@ -33,16 +33,16 @@ class Audience:
         """Whose each of the streams is, in the same order."""
         return self._in_order.values()
 
-    def of(self, user_id: str) -> Collection[Connection]:
+    def of(self, user_id: str) -> Collection[Stream]:
         """One user's streams."""
         return self._by_user.get(user_id, ())
 
-    def add(self, stream: Connection) -> None:
+    def add(self, stream: Stream) -> None:
         """One that is not in here."""
         self._by_user.setdefault(stream.user_id, []).append(stream)
         self._in_order[stream] = stream.user_id
 
-    def remove(self, stream: Connection) -> None:
+    def remove(self, stream: Stream) -> None:
         """One that is in here."""
         del self._in_order[stream]
         streams = self._by_user[stream.user_id]
@@ -65,10 +65,10 @@ class Connections:
         self._count = 0
         self.admitted = 0  # since the process began
 
-    def admit(self, connection: Connection) -> None:
+    def admit(self, stream: Stream) -> None:
         """Registers a stream. Raises ``TooMany`` as :meth:`demand_room` does."""
-        self.demand_room(connection.org_id, connection.user_id)
-        self._audiences.setdefault(connection.org_id, Audience()).add(connection)
+        self.demand_room(stream.org_id, stream.user_id)
+        self._audiences.setdefault(stream.org_id, Audience()).add(stream)
         self.admitted += 1
         self._counted(+1)
 
@@ -79,14 +79,14 @@ class Connections:
         if len(self.audience(org_id).of(user_id)) >= self._per_user:
             raise TooMany("This user has reached the limit of open streams. Close one, or share one between tabs.")
 
-    def dismiss(self, connection: Connection) -> None:
+    def dismiss(self, stream: Stream) -> None:
         """Forgets a stream; one that is not registered is no error."""
-        audience = self._audiences.get(connection.org_id, _NOBODY)
-        if connection in audience.streams:
-            audience.remove(connection)
+        audience = self._audiences.get(stream.org_id, _NOBODY)
+        if stream in audience.streams:
+            audience.remove(stream)
             self._counted(-1)
             if not audience.streams:
-                del self._audiences[connection.org_id]
+                del self._audiences[stream.org_id]
 
     def audience(self, org_id: int) -> Audience:
         """The organisation's streams."""
@@ -96,7 +96,7 @@ class Connections:
         """The organisations that have streams here."""
         return list(self._audiences)
 
-    def __iter__(self) -> Iterator[Connection]:
+    def __iter__(self) -> Iterator[Stream]:
         """Every stream; what opens or closes meanwhile does not disturb."""
         return iter([stream for audience in self._audiences.values() for stream in audience.streams])
 

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Protocol
 
 from leadfeed_api.errors import Unavailable
-from leadfeed_api.stream.connection import WRITE_BYTES, Connection
+from leadfeed_api.stream.connection import WRITE_BYTES, Stream
 from leadfeed_api.stream.lent import Lent
 from leadfeed_api.stream.replay import Piece
 from leadfeed_api.telemetry import log
@@ -53,7 +53,7 @@ class Conversation:
 
     __slots__ = ("_live", "_stream", "_task", "_wire")
 
-    def __init__(self, live: "Live", stream: Connection) -> None:
+    def __init__(self, live: "Live", stream: Stream) -> None:
         self._live, self._stream = live, stream
         self._task: asyncio.Task[None] | None = None
         self._wire: Wire | None = None
@@ -158,6 +158,7 @@ class Conversation:
             self._wire.say(data)
 
     def _is_over(self) -> bool:
+        """A question, since it may have ended while something was awaited, which the type checker does not expect."""
         return self._stream.ended
 
     async def _send(self, data: bytes) -> None:

@@ -9,7 +9,7 @@ from itertools import compress
 from typing import Any, TypeVar
 
 from leadfeed_api.stream import news
-from leadfeed_api.stream.connection import Connection, SharedEvent
+from leadfeed_api.stream.connection import SharedEvent, Stream
 from leadfeed_api.stream.connections import Audience
 from leadfeed_api.stream.lent import Lent, write_each
 
@@ -30,7 +30,7 @@ def deliver(audience: Audience, found: Sequence[news.News]) -> int:
 
 
 def _one_to_each(audience: Audience, position: int, told: Mapping[str, SharedEvent]) -> int:
-    """As ``Connection.push_all`` of a single event, for each; how many.
+    """As ``Stream.push_all`` of a single event, for each; how many.
 
     Intentional: first some chunks are put together, then they are sent. What the kernel touches to send one drives out
     of the processor's caches what is needed for the next, and the other way.
@@ -59,7 +59,7 @@ def _several_to_each(audience: Audience, told: Mapping[str, Sequence[tuple[int, 
     return sum([stream.push_all(events) for stream, events in _told(audience, told)])
 
 
-def _told(audience: Audience, told: Mapping[str, Told]) -> Iterable[tuple[Connection, Told]]:
+def _told(audience: Audience, told: Mapping[str, Told]) -> Iterable[tuple[Stream, Told]]:
     """The streams of all who are told, each with what: in the order of their opening, if that is no long detour.
 
     Intentional: it is the order in which streams lie in memory, ours and the kernel's. With 10,000 of them whatever is

@@ -13,7 +13,7 @@ from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.settings import Settings
 from leadfeed_api.stream import events
 from leadfeed_api.stream.arrivals import arrivals
-from leadfeed_api.stream.connection import Connection
+from leadfeed_api.stream.connection import Stream
 from leadfeed_api.stream.connections import Connections
 from leadfeed_api.stream.leaving import asked_to_leave
 from leadfeed_api.stream.replay import History, Piece
@@ -57,20 +57,20 @@ class Live:
     async def __aexit__(self, *_: object) -> None:
         await self._opened.aclose()
 
-    def connect(self, who: Caller) -> Connection:
+    def connect(self, who: Caller) -> Stream:
         """A stream for a caller who is, or speaks for, a user; not yet registered."""
-        stream = Connection.of(who, self._key)
+        stream = Stream.of(who, self._key)
         stream.ends_at = time.time() + self._lifetime * random.uniform(0.9, 1.1)  # noqa: S311  to spread returns
         return stream
 
-    def admit(self, stream: Connection) -> None:
+    def admit(self, stream: Stream) -> None:
         """Registers a stream until it is dismissed; while the process is leaving, it ends at once. May be refused."""
         self.connections.admit(stream)
         self.rounds.attend(stream)
         if self._leaving:
             stream.end(events.farewell(LEAVING_WAIT_MS))
 
-    def history(self, stream: Connection) -> History:
+    def history(self, stream: Stream) -> History:
         """The log as this stream's user may read it."""
         return History(self._database, self._reading, stream)
 
@@ -80,7 +80,7 @@ class Live:
         if piece.reset is not None:
             self._metrics.resets.labels(piece.reset).inc()
 
-    def give_up(self, stream: Connection) -> None:
+    def give_up(self, stream: Stream) -> None:
         """Ends a stream whose client does not read."""
         self._metrics.slow_disconnects.inc()
         stream.hang_up()

@@ -10,11 +10,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
-from leadfeed_api.db import session
-from leadfeed_api.db.session import Database
+from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.feed import queries
 from leadfeed_api.stream import events, news
-from leadfeed_api.stream.connection import BUFFER_BYTES, NOWHERE, Connection
+from leadfeed_api.stream.connection import BUFFER_BYTES, NOWHERE, Stream
 from leadfeed_api.stream.schemas import ResetReason
 
 EVENTS_PER_PIECE = 100
@@ -32,7 +31,7 @@ class Piece(NamedTuple):
 class History:
     """One user's part of an organisation's log. ``reading`` bounds how many histories are read at once."""
 
-    def __init__(self, database: Database, reading: asyncio.Semaphore, stream: Connection) -> None:
+    def __init__(self, database: Database, reading: asyncio.Semaphore, stream: Stream) -> None:
         self._database = database
         self._reading = reading
         self._stream = stream
@@ -85,7 +84,7 @@ class History:
         self._at_once = min(2 * self._at_once, EVENTS_PER_PIECE)
         return Piece(b"".join(kept), len(kept), end)
 
-    async def _end(self, connection: session.Connection, after: int, up_to: int) -> int:
+    async def _end(self, connection: Connection, after: int, up_to: int) -> int:
         """A user has at most one event at a position: only a longer stretch can hold more events than a piece."""
         if up_to - after <= self._at_once:
             return up_to

@@ -17,7 +17,7 @@ from leadfeed_api.organizations.auth import admit
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.stream import events
 from leadfeed_api.stream.arrivals import Arrival
-from leadfeed_api.stream.connection import Connection
+from leadfeed_api.stream.connection import Stream
 from leadfeed_api.stream.conversation import Conversation
 from leadfeed_api.stream.lent import Lent
 from leadfeed_api.stream.protocol import handing_over
@@ -40,9 +40,9 @@ class EventStream(Response):
     status_code = 200
     background = None
 
-    def __init__(self, live: "Live", connection: Connection, opening: bytes) -> None:
+    def __init__(self, live: "Live", stream: Stream, opening: bytes) -> None:
         self.live = live
-        self.connection = connection
+        self.stream = stream
         self.opening = opening
         self.raw_headers = list(HEADERS)
 
@@ -56,9 +56,9 @@ class EventStream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": self.opening, "more_body": True})
         except BaseException:
-            self.live.connections.dismiss(self.connection)
+            self.live.connections.dismiss(self.stream)
             raise
-        conversation = Conversation(self.live, self.connection)
+        conversation = Conversation(self.live, self.stream)
         if server is None:
             await _Kept(send).converse(conversation, receive)
         else:
@@ -92,7 +92,7 @@ async def open_stream(live: "Live", who: Caller, start: str | None) -> EventStre
 
 async def promise_stream(live: "Live", who: Caller) -> Response:
     """What opening a stream would be answered with, and no stream."""
-    live.connections.demand_room(who.org_id, who.user_id or "")
+    live.connections.demand_room(who.org_id, who.user)
     await _admitted(live, who)
     answer = Response()
     answer.raw_headers = list(HEADERS)
@@ -100,7 +100,7 @@ async def promise_stream(live: "Live", who: Caller) -> Response:
 
 
 async def _admitted(live: "Live", who: Caller) -> Arrival:
-    here = await live.arrivals.find(who.org_id, (who.user_id or "", who.key_hash))
+    here = await live.arrivals.find(who.org_id, (who.user, who.key_hash))
     if not here.trusted:
         raise InvalidToken
     admit(who, here.org, here.active)

@@ -15,7 +15,7 @@ from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.organizations import revocation
 from leadfeed_api.stream import events
-from leadfeed_api.stream.connection import Connection
+from leadfeed_api.stream.connection import Stream
 from leadfeed_api.stream.connections import Connections
 from leadfeed_api.telemetry import log
 
@@ -43,7 +43,7 @@ class Rounds:
         self._connections = connections
         self._clock = clock
         self._ticks = ticks
-        self._due: defaultdict[int, list[tuple[Connection, int | None]]] = defaultdict(list)  # by the round's number
+        self._due: defaultdict[int, list[tuple[Stream, int | None]]] = defaultdict(list)  # by the round's number
         self._round = self._number(0)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -56,11 +56,11 @@ class Rounds:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def attend(self, stream: Connection) -> None:
+    def attend(self, stream: Stream) -> None:
         """Has the stream visited when something is due: a heartbeat, its end, or its credential's."""
         self._visit_later(stream, None)
 
-    def _visit_later(self, stream: Connection, position_before: int | None) -> None:
+    def _visit_later(self, stream: Stream, position_before: int | None) -> None:
         now = self._clock()
         pause = min(VISIT_S, stream.ends_at - now, inf if stream.expires_at is None else stream.expires_at - now)
         self._due[max(self._number(pause), self._round + 1)].append((stream, position_before))
@@ -82,7 +82,7 @@ class Rounds:
             for stream, position_before in self._due.pop(self._round, ()):
                 self._visit(stream, position_before, now)
 
-    def _visit(self, stream: Connection, position_before: int | None, now: float) -> None:
+    def _visit(self, stream: Stream, position_before: int | None, now: float) -> None:
         """``position_before`` is the stream's position at the visit before, or None if something was sent by that."""
         if stream.ended:
             return

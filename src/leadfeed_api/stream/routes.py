@@ -49,7 +49,7 @@ async def create_stream_token(who: Reader, signer: Signer, response: Response) -
     is revoked.
     """
     response.headers["Cache-Control"] = "no-store"
-    token, expires_at = signer.for_stream(who.org, who.user_id or "", who.key_hash)
+    token, expires_at = signer.for_stream(who.org, who.user, who.key_hash)
     return StreamToken(token=token, expires_at=expires_at)
 
 
@@ -81,13 +81,13 @@ async def stream_feed(
 
 async def serve_stream(request: Request) -> Response:
     """What is documented as :func:`stream_feed`, without the framework's solving of dependencies."""
-    request.scope["route"] = address  # for the metrics, as the framework does for its own
+    request.scope["route"] = express  # for the metrics, as the framework does for its own
     state, query = request.app.state, request.query_params
     who = await stream_claimant(request, state.database, state.tokens, query.get("token"))
     return await _stream(request, who, request.headers.get("last-event-id"), query.get("last_event_id"))
 
 
-address = Route("/v1/feed/stream", serve_stream, include_in_schema=False)
+express = Route("/v1/feed/stream", serve_stream, include_in_schema=False)
 
 
 async def _stream(request: Request, who: Caller, *positions: str | None) -> Response:

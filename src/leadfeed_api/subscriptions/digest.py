@@ -10,10 +10,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from leadfeed_api.fields import EPOCH
+
 Frequency = Literal["instant", "hourly", "daily"]
 FREQUENCIES: tuple[Frequency, ...] = ("instant", "hourly", "daily")  # from the fastest to the slowest
 GATHER = timedelta(seconds=10)  # what happens this soon after a moment goes into the same instant mail
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)  # every zone's offset, and every change of clocks, is in whole quarters
 
 

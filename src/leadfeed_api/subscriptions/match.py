@@ -5,7 +5,7 @@ for ``subscribed``; a property test holds the two together.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 from leadfeed_api.feed.words import holds_words
 
@@ -21,6 +21,11 @@ class Rule:
     value: str
     scope: Scope = "owned"
 
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """From a row with the columns of a subscription."""
+        return cls(row["kind"], row["value"], row["scope"])
+
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
@@ -32,6 +37,11 @@ class Occasion:
     description: str
     owned: bool
     watched: bool
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """From a row with columns of these names."""
+        return cls(row["lead_id"], row["account_id"], row["type"], row["description"], row["owned"], row["watched"])
 
 
 def matches(rule: Rule, occasion: Occasion) -> bool:

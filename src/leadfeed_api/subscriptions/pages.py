@@ -17,6 +17,7 @@ from leadfeed_api.organizations.auth import Data
 from leadfeed_api.subscriptions import consent
 from leadfeed_api.subscriptions.letters import render
 from leadfeed_api.subscriptions.letters.wording import LANGUAGES
+from leadfeed_api.wire import refusals
 
 
 class ForPeople(APIRoute):
@@ -55,16 +56,16 @@ HEADERS: Mapping[str, str] = {
         "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
     ),
 }
-_ANSWERS: dict[int | str, dict[str, Any]] = {404: {"description": "The link was cut or changed (`unknown-mail-link`)."}}
+_LOST = refusals(MailLinkNotFound)
 
 
 @router.get(
     "/{token}/unsubscribe",
     summary="Show the unsubscribe page",
     response_description="The page.",
-    responses=_ANSWERS,
+    responses=_LOST,
 )
-@router.api_route("/{token}/unsubscribe", methods=["GET", "HEAD"], include_in_schema=False)
+@router.head("/{token}/unsubscribe", include_in_schema=False)
 async def show_unsubscribe(token: Token, data: Data) -> Response:
     """A page with a button to unsubscribe. Opening it changes nothing."""
     async with data.read() as connection:
@@ -79,7 +80,7 @@ async def show_unsubscribe(token: Token, data: Data) -> Response:
     "/{token}/unsubscribe",
     summary="Unsubscribe",
     response_description="A page that says so, with a button to undo it.",
-    responses=_ANSWERS,
+    responses=_LOST,
 )
 async def unsubscribe(token: Token, data: Data) -> Response:
     """Ends all mail about moments to this address. The body is ignored; repeating it is harmless."""
@@ -93,7 +94,7 @@ async def unsubscribe(token: Token, data: Data) -> Response:
     "/{token}/resubscribe",
     summary="Undo unsubscribing",
     response_description="A page that says so.",
-    responses=_ANSWERS,
+    responses=_LOST,
 )
 async def resubscribe(token: Token, data: Data) -> Response:
     """The address's subscriptions apply again, from now on."""
@@ -109,9 +110,9 @@ async def resubscribe(token: Token, data: Data) -> Response:
     "/{token}/resubscribe",
     summary="Show the page after undoing, loaded again",
     response_description="The page.",
-    responses=_ANSWERS,
+    responses=_LOST,
 )
-@router.api_route("/{token}/resubscribe", methods=["GET", "HEAD"], include_in_schema=False)
+@router.head("/{token}/resubscribe", include_in_schema=False)
 async def show_resubscribe(token: Token, data: Data) -> Response:
     """What the link to unsubscribe shows. Opening it changes nothing."""
     return await show_unsubscribe(token, data)
@@ -121,9 +122,9 @@ async def show_resubscribe(token: Token, data: Data) -> Response:
     "/{token}/confirm",
     summary="Show the confirmation page",
     response_description="The page.",
-    responses=_ANSWERS,
+    responses=_LOST,
 )
-@router.api_route("/{token}/confirm", methods=["GET", "HEAD"], include_in_schema=False)
+@router.head("/{token}/confirm", include_in_schema=False)
 async def show_confirm(token: Token, data: Data) -> Response:
     """A page with a button, for the owner of an address outside the organisation. Opening it changes nothing."""
     async with data.read() as connection:
@@ -137,7 +138,7 @@ async def show_confirm(token: Token, data: Data) -> Response:
     "/{token}/confirm",
     summary="Agree to be mailed",
     response_description="A page that says so.",
-    responses=_ANSWERS,
+    responses=_LOST,
 )
 async def confirm(token: Token, data: Data) -> Response:
     """Confirms the address as its owner. Repeating it is harmless."""

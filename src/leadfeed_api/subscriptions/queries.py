@@ -146,7 +146,7 @@ async def _demand_known(connection: Connection, org_id: int, rule: Rule) -> None
 
 def _subscription(row: Any) -> Subscription:
     return Subscription(
-        rule=Rule(row["kind"], row["value"], row["scope"]),
+        rule=Rule.of(row),
         recipient_ids=tuple(row["recipient_ids"]),
         frequency=row["frequency"],
         paused=row["paused"],

@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 
 from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import Invalid
+from leadfeed_api.organizations.queries import settings_of
 from leadfeed_api.subscriptions.addresses import domain_allowed, mail_address
 from leadfeed_api.subscriptions.digest import Wishes
 from leadfeed_api.subscriptions.letters.letter import Addressee
@@ -106,7 +107,6 @@ UPDATE mail_recipient SET language = $3, time_zone = $4, daily_hour = $5, quiet_
   daily_cap = $8 WHERE org_id = $1 AND recipient_id = $2
 """
 ADDRESS_OF_USER = "SELECT email FROM app_user WHERE org_id = $1 AND user_id = $2"
-ALLOWED_DOMAINS = "SELECT mail_domains FROM organization WHERE org_id = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ async def _own_address(connection: Connection, org_id: int, user_id: str) -> str
 
 
 async def _demand_allowed(connection: Connection, org_id: int, addresses: Sequence[str]) -> None:
-    allowed = await connection.fetchval(ALLOWED_DOMAINS, org_id) or []
+    allowed = (await settings_of(connection, org_id))["mail_domains"]
     strangers = [place for place, address in enumerate(addresses) if not domain_allowed(address, allowed)]
     if strangers:
         detail = "your organisation does not allow mail to this domain"

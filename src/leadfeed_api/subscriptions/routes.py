@@ -5,13 +5,13 @@ Owns what may be asked for; the storing is ``queries``' and ``recipients``'.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Response
 
 from leadfeed_api.db.session import Connection
-from leadfeed_api.errors import MailDisabled
+from leadfeed_api.errors import MailDisabled, SubscriptionLimit, SubscriptionNotFound
 from leadfeed_api.organizations.auth import Data, Reader, Rep
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.organizations.queries import settings_of, take_turns
@@ -29,21 +29,17 @@ from leadfeed_api.subscriptions.schemas import (
     SubscriptionPatch,
     Subscriptions,
 )
-from leadfeed_api.wire import StrictRoute
+from leadfeed_api.wire import StrictRoute, refusals
 
 router = APIRouter(prefix="/v1", tags=["Subscriptions"], route_class=StrictRoute)
 SubscriptionId = Annotated[UUID, Path(description="The subscription's id.")]
-Answers = dict[int | str, dict[str, Any]]
-_UNKNOWN: Answers = {404: {"description": "I have no such subscription (`unknown-subscription`)."}}
-_OFF: Answers = {403: {"description": "Mail is switched off in this organisation (`mail-disabled`)."}}
-_FULL: Answers = {409: {"description": "I have reached the limit of subscriptions (`subscription-limit`)."}}
 
 
 @router.get("/subscriptions", summary="List my subscriptions", response_description="My subscriptions.")
 async def list_subscriptions(who: Reader, data: Data) -> Subscriptions:
     """My subscriptions, oldest first, and whether each recipient is mailed now."""
     async with data.read() as connection:
-        stored = await queries.subscriptions_of(connection, who.org_id, who.user_id or "")
+        stored = await queries.subscriptions_of(connection, who.org_id, who.user)
         return Subscriptions(items=await _shown(connection, who, stored))
 
 
@@ -52,7 +48,7 @@ async def list_subscriptions(who: Reader, data: Data) -> Subscriptions:
     summary="Subscribe",
     response_description="The new subscription.",
     status_code=201,
-    responses={**_OFF, **_FULL},
+    responses=refusals(MailDisabled, SubscriptionLimit),
 )
 async def subscribe(wanted: SubscriptionIn, who: Rep, data: Data, response: Response) -> SubscriptionOut:
     """Mails matching moments to the recipients from now on; to me, if none are named.
@@ -61,7 +57,7 @@ async def subscribe(wanted: SubscriptionIn, who: Rep, data: Data, response: Resp
     `"scope": "feed"`, also among those I watch. Words match as whole words, in any order and case. A recipient is a
     user of the organisation, or somebody outside it, who is asked to confirm first.
     """
-    now, user_id = datetime.now(UTC), who.user_id or ""
+    now, user_id = datetime.now(UTC), who.user
     async with data.write() as connection:
         await take_turns(connection, who.org_id, user_id)
         await _demand_mail(connection, who)
@@ -79,12 +75,12 @@ async def subscribe(wanted: SubscriptionIn, who: Rep, data: Data, response: Resp
     "/subscriptions/{subscription_id}",
     summary="Show a subscription",
     response_description="The subscription.",
-    responses=_UNKNOWN,
+    responses=refusals(SubscriptionNotFound),
 )
 async def show_subscription(subscription_id: SubscriptionId, who: Reader, data: Data) -> SubscriptionOut:
     """One of my subscriptions, whether paused or not."""
     async with data.read() as connection:
-        stored = await queries.find(connection, who.org_id, who.user_id or "", subscription_id)
+        stored = await queries.find(connection, who.org_id, who.user, subscription_id)
         (shown,) = await _shown(connection, who, [stored])
     return shown
 
@@ -93,7 +89,7 @@ async def show_subscription(subscription_id: SubscriptionId, who: Reader, data: 
     "/subscriptions/{subscription_id}",
     summary="Change, pause or resume a subscription",
     response_description="The subscription after the change.",
-    responses={**_UNKNOWN, **_OFF},
+    responses=refusals(SubscriptionNotFound, MailDisabled),
 )
 async def change_subscription(
     subscription_id: SubscriptionId, change: SubscriptionPatch, who: Rep, data: Data
@@ -103,7 +99,7 @@ async def change_subscription(
     A changed match applies from now on; after resuming, only new moments are mailed: what happened during the pause
     is in my feed, not in my mail.
     """
-    now, user_id = datetime.now(UTC), who.user_id or ""
+    now, user_id = datetime.now(UTC), who.user
     async with data.write() as connection:
         await take_turns(connection, who.org_id, user_id)
         await _demand_mail(connection, who)
@@ -126,20 +122,20 @@ async def change_subscription(
     response_description="The subscription is deleted.",
     status_code=204,
     response_class=Response,
-    responses=_UNKNOWN,
+    responses=refusals(SubscriptionNotFound),
 )
 async def delete_subscription(subscription_id: SubscriptionId, who: Rep, data: Data) -> None:
     """Deletes the subscription, and any mail waiting only because of it."""
     async with data.write() as connection:
-        await take_turns(connection, who.org_id, who.user_id or "")
-        await queries.delete(connection, who.org_id, who.user_id or "", subscription_id)
+        await take_turns(connection, who.org_id, who.user)
+        await queries.delete(connection, who.org_id, who.user, subscription_id)
 
 
 @router.get("/mail-preferences", summary="Show how I am mailed", response_description="My mail preferences.")
 async def show_mail_preferences(who: Rep, data: Data) -> MailPreferences:
     """My language and time zone, the hour of my daily digest, my quiet hours, and whether I am mailed."""
     async with data.write() as connection:
-        me = await recipients.of_user(connection, who.org_id, who.user_id or "", datetime.now(UTC))
+        me = await recipients.of_user(connection, who.org_id, who.user, datetime.now(UTC))
     return _preferences(me)
 
 
@@ -150,7 +146,7 @@ async def show_mail_preferences(who: Rep, data: Data) -> MailPreferences:
 )
 async def change_mail_preferences(change: MailPreferencesPatch, who: Rep, data: Data) -> MailPreferences:
     """Changes the preferences that the body names. Mail that is already waiting follows them too."""
-    now, user_id = datetime.now(UTC), who.user_id or ""
+    now, user_id = datetime.now(UTC), who.user
     async with data.write() as connection:
         me = await recipients.of_user(connection, who.org_id, user_id, now)
         await recipients.lock(connection, who.org_id, [me.recipient_id])
@@ -164,13 +160,13 @@ async def change_mail_preferences(change: MailPreferencesPatch, who: Rep, data: 
 
 
 async def _demand_mail(connection: Connection, who: Caller) -> None:
-    if not (await settings_of(connection, who.org_id)).get("mail_enabled"):
+    if not (await settings_of(connection, who.org_id))["mail_enabled"]:
         raise MailDisabled
 
 
 async def _recipients(connection: Connection, who: Caller, addresses: list[str], now: datetime) -> list[UUID]:
     """Who is named. Naming oneself takes one's own unsubscribing back; somebody outside is asked."""
-    user_id = who.user_id or ""
+    user_id = who.user
     ids = await recipients.named(connection, who.org_id, user_id, addresses, now)
     for one in (await recipients.by_id(connection, who.org_id, ids)).values():
         if one.user_id == user_id and one.standing == "unsubscribed":

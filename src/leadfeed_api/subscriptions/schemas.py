@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from leadfeed_api.feed.schemas import MomentType
 from leadfeed_api.feed.words import words_of
-from leadfeed_api.fields import Flag, Incoming, TimeZone, clean, example
+from leadfeed_api.fields import Flag, Incoming, TimeZone, clean, example, is_identifier
 from leadfeed_api.subscriptions.addresses import mail_address
 from leadfeed_api.subscriptions.digest import Frequency
 from leadfeed_api.subscriptions.letters.wording import LanguageCode
@@ -75,7 +75,7 @@ class Match(Incoming):
     @classmethod
     def _of_its_kind(cls, value: str, about: ValidationInfo) -> str:
         kind = about.data.get("kind")
-        if kind in {"lead", "account"} and (len(value) > 128 or not value.isprintable()):
+        if kind in {"lead", "account"} and not is_identifier(value):
             raise PydanticCustomError("identifier", "expected 1-128 printable characters")
         if kind == "type" and value not in get_args(MomentType):
             raise PydanticCustomError("moment_type", "expected web, email or milestone")

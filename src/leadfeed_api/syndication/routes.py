@@ -4,17 +4,15 @@ Owns the order of the questions a reader's request is asked: is the link good, h
 what the feed holds. Knows no SQL, and of formats only their names and media types.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import NAMESPACE_URL, uuid5
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from starlette.routing import Route
 
 from leadfeed_api import __version__
-from leadfeed_api.db.session import Connection
+from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.errors import FeedNotFound, NotFound, RssDisabled
 from leadfeed_api.feed import queries
 from leadfeed_api.organizations.auth import Configured, Data, Rep
@@ -27,7 +25,7 @@ from leadfeed_api.syndication.links import Link, Owner, OwnLink, Polls, Whose
 from leadfeed_api.syndication.render import MEDIA_TYPES, FeedDocument, Format, render
 from leadfeed_api.syndication.rendered import Rendered
 from leadfeed_api.syndication.schemas import FeedLink, FeedLinkPatch
-from leadfeed_api.wire import StrictRoute
+from leadfeed_api.wire import StrictRoute, refusals
 
 router = APIRouter(tags=["Feeds for readers"], route_class=StrictRoute)
 
@@ -43,9 +41,7 @@ SECRECY = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"
 # Kept by the reader alone, and asked for again each time: a moment is worth a call while it is fresh.
 CACHING = {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
 
-_RSS_OFF: dict[int | str, dict[str, Any]] = {
-    403: {"description": "Feeds for readers are switched off (`rss-disabled`)."}
-}
+_RSS_OFF = refusals(RssDisabled)
 
 
 @router.get(
@@ -53,7 +49,7 @@ _RSS_OFF: dict[int | str, dict[str, Any]] = {
 )
 async def show_feed_link(who: Rep, data: Data, configured: Configured, response: Response) -> FeedLink:
     """The secret addresses of my feed, for feed readers. Created on first use; valid until rotated or deleted."""
-    owner = Owner(who.org_id, who.user_id or "", configured.signing_key)
+    owner = Owner(who.org_id, who.user, configured.signing_key)
     async with data.write() as connection:
         await _demand_rss(connection, owner)
         link = await links.show_or_create(connection, owner, datetime.now(UTC))
@@ -70,7 +66,7 @@ async def change_feed_link(
     change: FeedLinkPatch, who: Rep, data: Data, configured: Configured, response: Response
 ) -> FeedLink:
     """Shows or hides the contact details of people and companies in the feed. The addresses stay the same."""
-    owner = Owner(who.org_id, who.user_id or "", configured.signing_key)
+    owner = Owner(who.org_id, who.user, configured.signing_key)
     async with data.write() as connection:
         await _demand_rss(connection, owner)
         link = await links.set_contact_details(connection, owner, change.contact_details, datetime.now(UTC))
@@ -85,7 +81,7 @@ async def change_feed_link(
 )
 async def rotate_feed_link(who: Rep, data: Data, configured: Configured, response: Response) -> FeedLink:
     """Creates new addresses. The old ones stop working at once: they answer 404."""
-    owner = Owner(who.org_id, who.user_id or "", configured.signing_key)
+    owner = Owner(who.org_id, who.user, configured.signing_key)
     async with data.write() as connection:
         await _demand_rss(connection, owner)
         link = await links.rotate(connection, owner, datetime.now(UTC))
@@ -102,14 +98,14 @@ async def rotate_feed_link(who: Rep, data: Data, configured: Configured, respons
 )
 async def delete_feed_link(who: Rep, data: Data, configured: Configured) -> None:
     """Deletes the addresses: they answer 404 at once. Repeating it is harmless; showing the link creates new ones."""
-    owner = Owner(who.org_id, who.user_id or "", configured.signing_key)
+    owner = Owner(who.org_id, who.user, configured.signing_key)
     async with data.write() as connection:
         await _demand_rss(connection, owner)
         await links.delete(connection, owner)
 
 
 async def _demand_rss(connection: Connection, owner: Owner) -> None:
-    if not (await settings_of(connection, owner.org_id)).get("rss_enabled"):
+    if not (await settings_of(connection, owner.org_id))["rss_enabled"]:
         raise RssDisabled
 
 
@@ -130,50 +126,6 @@ def _urls(base_url: str, token: str) -> dict[Format, str]:
 
 
 Token = Annotated[str, Path(description="The secret part of the link, from `GET /v1/feed-link`.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A reader's request and what it takes to answer it."""
-
-    request: Request
-    data: Data
-    configured: Configured
-
-    @property
-    def rendered(self) -> Rendered:
-        """The process's memory of rendered documents, made by whoever comes first."""
-        return _made_once(self.request, "rendered_feeds", Rendered)
-
-    @property
-    def polls(self) -> Polls:
-        """Where the process's polls are asked together."""
-        opened: Polls = self.request.app.state.polls
-        return opened
-
-    @property
-    def whose(self) -> Whose:
-        """The process's memory of whose links there are."""
-        return _made_once(self.request, "feed_links", Whose)
-
-
-Memory = TypeVar("Memory")
-
-
-def _made_once(request: Request, name: str, make: Callable[[], Memory]) -> Memory:
-    state = request.app.state
-    if not hasattr(state, name):
-        setattr(state, name, make())
-    kept: Memory = getattr(state, name)
-    return kept
-
-
-async def visit(request: Request, data: Data, configured: Configured) -> Visit:
-    """What the routes below share."""
-    return Visit(request, data, configured)
-
-
-Visiting = Annotated[Visit, Depends(visit)]
 
 
 def _documented(form: Format, name: str) -> dict[str, Any]:
@@ -197,74 +149,79 @@ def _documented(form: Format, name: str) -> dict[str, Any]:
     }
 
 
-# Each address is registered twice. What serves it is ``addresses`` below: one plain route, for which no dependency is
+# Each address is registered twice. What serves it is ``express`` below: one plain route, for which no dependency is
 # solved and nothing validated, so that a 304 costs half. These three document it, and get what that route leaves them:
 # an encoded slash where a token should be.
 @router.get("/feeds/{token}/rss.xml", **_documented("rss", "RSS 2.0"))
-async def read_rss(token: Token, visit: Visiting) -> Response:
+async def read_rss(token: Token, request: Request) -> Response:
     """The newest 50 moments of one user's feed, muted ones too. Needs no sign-in: the address is the secret.
 
     Poll it with `If-None-Match`: while nothing has changed, the answer is 304. HEAD answers like GET, without the body.
     """
-    return await _serve(token, "rss", visit)
+    return await _serve(token, "rss", request)
 
 
 @router.get("/feeds/{token}/atom.xml", **_documented("atom", "Atom (RFC 4287)"))
-async def read_atom(token: Token, visit: Visiting) -> Response:
+async def read_atom(token: Token, request: Request) -> Response:
     """The same feed as Atom; polling works as for RSS."""
-    return await _serve(token, "atom", visit)
+    return await _serve(token, "atom", request)
 
 
 @router.get("/feeds/{token}/feed.json", **_documented("json", "JSON Feed 1.1"))
-async def read_json_feed(token: Token, visit: Visiting) -> Response:
+async def read_json_feed(token: Token, request: Request) -> Response:
     """The same feed as JSON Feed; polling works as for RSS."""
-    return await _serve(token, "json", visit)
+    return await _serve(token, "json", request)
 
 
 async def read_feed_file(request: Request) -> Response:
     """Any of the three, for GET and HEAD."""
-    request.scope["route"] = addresses  # for the metrics, as the framework does for its own
+    request.scope["route"] = express  # for the metrics, as the framework does for its own
     form = FORMS.get(request.path_params["file"])
     if form is None:
         raise NotFound
-    state = request.app.state
-    return await _serve(request.path_params["token"], form, Visit(request, state.database, state.settings))
+    return await _serve(request.path_params["token"], form, request)
 
 
-addresses = Route("/feeds/{token}/{file}", read_feed_file, methods=["GET", "HEAD"], include_in_schema=False)
+express = Route("/feeds/{token}/{file}", read_feed_file, methods=["GET", "HEAD"], include_in_schema=False)
 
 
-async def _serve(token: str, form: Format, visit: Visit) -> Response:
+async def _serve(token: str, form: Format, request: Request) -> Response:
     """The document, or 304 without having looked at the feed's contents."""
-    if_none_match = visit.request.headers.getlist("if-none-match")
-    base_url = visit.configured.base_url
+    data: Database = request.app.state.database
+    rendered: Rendered = request.app.state.rendered
+    base_url: str = request.app.state.settings.base_url
+    if_none_match = request.headers.getlist("if-none-match")
     # Read before the contents: if something arrives in between, the next poll shows it again rather than never.
-    link = await _find(token, visit)
+    link = await _find(token, request)
     if link is None:
         raise FeedNotFound(headers=SECRECY)
     tag = _tag(link, form, base_url)
     if tag_matches(if_none_match, tag):
         return _unchanged(tag)
-    if_modified_since = visit.request.headers.getlist("if-modified-since")
-    modified = await links.last_modified(visit.data, link, entity_tag(*_made_of(link, base_url)), datetime.now(UTC))
+    if_modified_since = request.headers.getlist("if-modified-since")
+    modified = await links.last_modified(data, link, entity_tag(*_made_of(link, base_url)), datetime.now(UTC))
     if not if_none_match and unmodified_since(if_modified_since, modified):
         return _unchanged(tag)
-    document = visit.rendered.find((link.token_hash, form), tag)
+    document = rendered.find((link.token_hash, form), tag)
     if document is None:
-        async with visit.data.read() as connection:
+        async with data.read() as connection:
             items = await queries.newest_with_contacts(connection, link.org_id, link.user_id)
         document = render(_feed(link, _urls(base_url, token), base_url), items, form)
-        visit.rendered.keep((link.token_hash, form), tag, document)
+        rendered.keep((link.token_hash, form), tag, document)
     return _document(document, form, tag, modified)
 
 
-async def _find(token: str, visit: Visit) -> Link | None:
+async def _find(token: str, request: Request) -> Link | None:
+    whose: Whose = request.app.state.whose
+    polls: Polls = request.app.state.polls
     token_hash = links.hash_of(token)
-    owner = None if token_hash is None else await visit.whose.find(visit.data, token_hash)
-    if token_hash is None or owner is None:
+    if token_hash is None:
+        return None
+    owner = await whose.find(request.app.state.database, token_hash)
+    if owner is None:
         return None
     org_id, user_id = owner
-    return await visit.polls.find(org_id, (user_id, token_hash))
+    return await polls.find(org_id, (user_id, token_hash))
 
 
 def _tag(link: Link, form: Format, base_url: str) -> str:

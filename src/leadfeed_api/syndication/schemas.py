@@ -4,11 +4,10 @@ from datetime import datetime
 
 from pydantic import ConfigDict, Field
 
-from leadfeed_api.feed.schemas import Wire
-from leadfeed_api.fields import Flag, Incoming, example
+from leadfeed_api.fields import Flag, Incoming, Outgoing, example
 
 
-class FeedLink(Wire):
+class FeedLink(Outgoing):
     """The secret addresses of my feed. Whoever has one can read my feed without signing in: do not share them."""
 
     model_config = ConfigDict(

@@ -4,7 +4,6 @@ Owns the tables ``muted_lead`` and ``muted_type``. What a mute hides is decided 
 (``feed.filters``); the stream and the feeds for readers know no mutes.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
@@ -12,7 +11,8 @@ import asyncpg
 from leadfeed_api.db.session import Connection
 from leadfeed_api.errors import LeadNotFound
 from leadfeed_api.feed.cards import CARDS, account_card, lead_card
-from leadfeed_api.feed.schemas import AccountCard, LeadCard, MomentType
+from leadfeed_api.feed.schemas import MomentType
+from leadfeed_api.triage.schemas import MutedLead, MutedType
 
 MUTE_LEAD = """
 INSERT INTO muted_lead (org_id, user_id, lead_id, until) VALUES ($1, $2, $3, $4)
@@ -36,15 +36,6 @@ MUTED_TYPES = """
 SELECT u.type, u.until FROM muted_type u
 WHERE u.org_id = $1 AND u.user_id = $2 AND (u.until IS NULL OR u.until > $3) ORDER BY u.type
 """
-
-
-@dataclass(frozen=True, slots=True)
-class MutedPerson:
-    """Somebody muted; ``until`` is None when no end was set."""
-
-    lead: LeadCard
-    account: AccountCard | None
-    until: datetime | None
 
 
 async def mute_lead(connection: Connection, org_id: int, user_id: str, lead_id: str, until: datetime | None) -> None:
@@ -72,14 +63,13 @@ async def unmute_type(connection: Connection, org_id: int, user_id: str, kind: M
     await connection.execute(UNMUTE_TYPE, org_id, user_id, kind)
 
 
-async def muted_leads(connection: Connection, org_id: int, user_id: str, now: datetime) -> list[MutedPerson]:
+async def muted_leads(connection: Connection, org_id: int, user_id: str, now: datetime) -> list[MutedLead]:
     """The people muted now, by name."""
     rows = await connection.fetch(MUTED_LEADS, org_id, user_id, now)
-    return [MutedPerson(lead_card(row), account_card(row), row["until"]) for row in rows]
+    return [MutedLead(lead=lead_card(row), account=account_card(row), until=row["until"]) for row in rows]
 
 
-async def muted_types(
-    connection: Connection, org_id: int, user_id: str, now: datetime
-) -> list[tuple[MomentType, datetime | None]]:
-    """The types muted now, with their ends."""
-    return [(row["type"], row["until"]) for row in await connection.fetch(MUTED_TYPES, org_id, user_id, now)]
+async def muted_types(connection: Connection, org_id: int, user_id: str, now: datetime) -> list[MutedType]:
+    """The types muted now."""
+    rows = await connection.fetch(MUTED_TYPES, org_id, user_id, now)
+    return [MutedType(type=row["type"], until=row["until"]) for row in rows]

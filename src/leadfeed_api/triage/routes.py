@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
 
-from leadfeed_api.errors import Invalid
+from leadfeed_api.errors import Invalid, LeadNotFound
 from leadfeed_api.feed.cursor import Positions, read_place
 from leadfeed_api.feed.narrowing import FeedFilters, cursor_binding
 from leadfeed_api.feed.schemas import MomentType
@@ -14,8 +14,8 @@ from leadfeed_api.organizations.auth import Configured, Data, Reader, Rep
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.triage import marks, mutes
 from leadfeed_api.triage.marks import Seen
-from leadfeed_api.triage.schemas import Marked, MutedLead, MutedType, MuteIn, Mutes, ReadIn, UnreadCount, UnreadIn
-from leadfeed_api.wire import LeadId, StrictRoute
+from leadfeed_api.triage.schemas import Marked, MuteIn, Mutes, ReadIn, UnreadCount, UnreadIn
+from leadfeed_api.wire import LeadId, StrictRoute, refusals
 
 router = APIRouter(prefix="/v1", tags=["Triage"], route_class=StrictRoute)
 Kind = Annotated[MomentType, Path(description="The type of moment.")]
@@ -32,7 +32,7 @@ async def mark_read(
     arrived since stays unread. The cursor of a filtered page needs the same filters here, and marks only what passes
     them. Reading the feed marks nothing by itself.
     """
-    user_id = who.user_id or ""
+    user_id = who.user
     if wanted.ids is not None:
         return _told(await marks.mark(data, who.org_id, user_id, wanted.ids, read=True))
     seen = _seen(configured.signing_key, who, filters, wanted.up_to or "")
@@ -42,14 +42,14 @@ async def mark_read(
 @router.post("/feed/unread", summary="Mark moments unread", response_description="What was marked.")
 async def mark_unread(wanted: UnreadIn, who: Rep, data: Data) -> Marked:
     """Marks moments unread. To undo a mark, send the `ids` that `POST /v1/feed/read` returned."""
-    return _told(await marks.mark(data, who.org_id, who.user_id or "", wanted.ids, read=False))
+    return _told(await marks.mark(data, who.org_id, who.user, wanted.ids, read=False))
 
 
 @router.get("/feed/unread", summary="Count what is unread", response_description="The counts.")
 async def count_unread(who: Reader, data: Data) -> UnreadCount:
     """How many moments are unread, and how many are hidden because I muted them. Cheap enough to poll."""
     async with data.read() as connection:
-        unread, hidden = await marks.count(connection, who.org_id, who.user_id or "", datetime.now(UTC))
+        unread, hidden = await marks.count(connection, who.org_id, who.user, datetime.now(UTC))
     return UnreadCount(unread=unread, hidden=hidden, counted=marks.COUNTED)
 
 
@@ -59,14 +59,11 @@ async def list_mutes(who: Reader, data: Data) -> Mutes:
 
     The stream sends their moments all the same: a client that shows it should hide them by this list.
     """
-    user_id, now = who.user_id or "", datetime.now(UTC)
+    user_id, now = who.user, datetime.now(UTC)
     async with data.read() as connection:
-        people = await mutes.muted_leads(connection, who.org_id, user_id, now)
+        leads = await mutes.muted_leads(connection, who.org_id, user_id, now)
         types = await mutes.muted_types(connection, who.org_id, user_id, now)
-    return Mutes(
-        leads=[MutedLead(lead=one.lead, account=one.account, until=one.until) for one in people],
-        types=[MutedType(type=kind, until=until) for kind, until in types],
-    )
+    return Mutes(leads=leads, types=types)
 
 
 @router.put(
@@ -75,12 +72,12 @@ async def list_mutes(who: Reader, data: Data) -> Mutes:
     response_description="The person is muted.",
     status_code=204,
     response_class=Response,
-    responses={404: {"description": "There is no such lead (`unknown-lead`)."}},
+    responses=refusals(LeadNotFound),
 )
 async def mute_person(lead_id: LeadId, wanted: MuteIn, who: Rep, data: Data) -> None:
     """Hides a person's moments in my feed until the given time. Nothing is lost: `muted=show` includes them."""
     async with data.write() as connection:
-        await mutes.mute_lead(connection, who.org_id, who.user_id or "", lead_id, _ahead(wanted))
+        await mutes.mute_lead(connection, who.org_id, who.user, lead_id, _ahead(wanted))
 
 
 @router.delete(
@@ -93,7 +90,7 @@ async def mute_person(lead_id: LeadId, wanted: MuteIn, who: Rep, data: Data) -> 
 async def unmute_person(lead_id: LeadId, who: Rep, data: Data) -> None:
     """Shows a person's moments in my feed again. Repeating it is harmless."""
     async with data.write() as connection:
-        await mutes.unmute_lead(connection, who.org_id, who.user_id or "", lead_id)
+        await mutes.unmute_lead(connection, who.org_id, who.user, lead_id)
 
 
 @router.put(
@@ -106,7 +103,7 @@ async def unmute_person(lead_id: LeadId, who: Rep, data: Data) -> None:
 async def mute_type(type: Kind, wanted: MuteIn, who: Rep, data: Data) -> None:  # noqa: A002  named for the address
     """Hides moments of a type in my feed until the given time. Nothing is lost: `muted=show` includes them."""
     async with data.write() as connection:
-        await mutes.mute_type(connection, who.org_id, who.user_id or "", type, _ahead(wanted))
+        await mutes.mute_type(connection, who.org_id, who.user, type, _ahead(wanted))
 
 
 @router.delete(
@@ -119,13 +116,13 @@ async def mute_type(type: Kind, wanted: MuteIn, who: Rep, data: Data) -> None:  
 async def unmute_type(type: Kind, who: Rep, data: Data) -> None:  # noqa: A002  named for the address
     """Shows moments of a type in my feed again. Repeating it is harmless."""
     async with data.write() as connection:
-        await mutes.unmute_type(connection, who.org_id, who.user_id or "", type)
+        await mutes.unmute_type(connection, who.org_id, who.user, type)
 
 
 def _seen(key: bytes, who: Caller, filters: FeedFilters, up_to: str) -> Seen:
     """What a cursor says its reader has been shown. Raises ``InvalidCursor``."""
     narrowed = filters.filters
-    position = Positions(key, who.org_id, who.user_id or "").read(up_to)
+    position = Positions(key, who.org_id, who.user).read(up_to)
     if position is not None:
         return Seen(narrowed, position)
     place = read_place(key, cursor_binding(who, narrowed), up_to)

@@ -8,8 +8,8 @@ from pydantic import Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
 from leadfeed_api.feed.cursor import Cursor
-from leadfeed_api.feed.schemas import AccountCard, LeadCard, MomentType, Wire
-from leadfeed_api.fields import Incoming, Instant, example
+from leadfeed_api.feed.schemas import AccountCard, LeadCard, MomentType
+from leadfeed_api.fields import Incoming, Instant, Outgoing, example
 
 MomentIds = Annotated[list[Annotated[UUID, Strict(False)]], Field(min_length=1, max_length=1_000)]
 
@@ -40,7 +40,7 @@ class UnreadIn(Incoming):
     ids: MomentIds = Field(description="Ids of moments; any that are not in my feed are ignored.")
 
 
-class Marked(Wire):
+class Marked(Outgoing):
     """What the call changed."""
 
     model_config = example(changed=1, ids=["019ab1de-8c3e-7d4b-9f0a-2b6f2f1f8a01"])
@@ -49,7 +49,7 @@ class Marked(Wire):
     ids: list[UUID] | None = Field(description="Their ids, with which to undo it; null if there are more than 1,000.")
 
 
-class UnreadCount(Wire):
+class UnreadCount(Outgoing):
     """Counts of unread and hidden moments."""
 
     model_config = example(unread=12, hidden=3, counted=1000)
@@ -71,7 +71,7 @@ class MuteIn(Incoming):
     )
 
 
-class MutedLead(Wire):
+class MutedLead(Outgoing):
     """A muted person."""
 
     lead: LeadCard
@@ -79,14 +79,14 @@ class MutedLead(Wire):
     until: datetime | None = Field(description="When it ends; null: when I say so.")
 
 
-class MutedType(Wire):
+class MutedType(Outgoing):
     """A muted type of moment."""
 
     type: MomentType
     until: datetime | None = Field(description="When it ends; null: when I say so.")
 
 
-class Mutes(Wire):
+class Mutes(Outgoing):
     """Everything muted now."""
 
     model_config = example(

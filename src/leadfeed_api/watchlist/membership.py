@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from leadfeed_api.db.session import Connection, Database
+from leadfeed_api.db.session import Connection, Database, affected
 from leadfeed_api.errors import AccountNotFound, LeadNotFound
 from leadfeed_api.feed import entries
 from leadfeed_api.feed.cards import CARDS, account_card, lead_card
@@ -24,7 +24,7 @@ SELECT l.org_id, $2, l.lead_id, $4 FROM lead l WHERE l.org_id = $1 AND l.lead_id
 ON CONFLICT DO NOTHING
 RETURNING lead_id
 """
-DELETE_WATCHES = "DELETE FROM watch WHERE org_id = $1 AND user_id = $2 AND lead_id = ANY($3::text[]) RETURNING lead_id"
+DELETE_WATCH = "DELETE FROM watch WHERE org_id = $1 AND user_id = $2 AND lead_id = $3"
 WATCHED = f"""
 SELECT {CARDS}, l.owner_id IS NOT DISTINCT FROM w.user_id AS owned, w.created_at
 FROM watch w
@@ -54,46 +54,45 @@ async def watch_lead(database: Database, org_id: int, user_id: str, lead_id: str
 async def watch_leads(database: Database, org_id: int, user_id: str, lead_ids: Sequence[str]) -> Watching:
     """Follows the leads among ``lead_ids`` that exist."""
     async with appending(database, org_id) as log:
-        position = await log.lock()
+        await log.lock()
         found = {row["lead_id"] for row in await log.connection.fetch(EXISTING, org_id, list(lead_ids))}
-        added = await _watch(log, position, user_id, sorted(found))
+        added = await _watch(log, user_id, sorted(found))
     return Watching(added, len(found) - len(added), sorted(set(lead_ids) - found))
 
 
 async def watch_account(database: Database, org_id: int, user_id: str, account_id: str) -> Watching:
     """Follows everyone who is now of the account. Raises ``AccountNotFound``."""
     async with appending(database, org_id) as log:
-        position = await log.lock()
+        await log.lock()
         if not await log.connection.fetchval(ACCOUNT_EXISTS, org_id, account_id):
             raise AccountNotFound
         found = [row["lead_id"] for row in await log.connection.fetch(OF_ACCOUNT, org_id, account_id)]
-        added = await _watch(log, position, user_id, found)
+        added = await _watch(log, user_id, found)
     return Watching(added, len(found) - len(added), [])
 
 
 async def unwatch_lead(database: Database, org_id: int, user_id: str, lead_id: str) -> None:
     """Stops following a lead; one that was not followed, or never was, is no error."""
     async with appending(database, org_id) as log:
-        position = await log.lock()
-        gone = await log.connection.fetch(DELETE_WATCHES, org_id, user_id, [lead_id])
-        if gone:
-            left = await _tell(log, position, user_id, [lead_id], "unwatched")
+        await log.lock()
+        if affected(await log.connection.execute(DELETE_WATCH, org_id, user_id, lead_id)):
+            left = await _tell(log, user_id, [lead_id], "unwatched")
             await entries.withdraw(log.connection, org_id, left)
 
 
-async def _watch(log: Log, position: int, user_id: str, lead_ids: Sequence[str]) -> list[str]:
+async def _watch(log: Log, user_id: str, lead_ids: Sequence[str]) -> list[str]:
     rows = await log.connection.fetch(INSERT_WATCHES, log.org_id, user_id, list(lead_ids), datetime.now(UTC))
     added = sorted(row["lead_id"] for row in rows)
     if added:
-        joined = await _tell(log, position, user_id, added, "watched")
+        joined = await _tell(log, user_id, added, "watched")
         await entries.admit(log.connection, log.org_id, joined)
     return added
 
 
-async def _tell(log: Log, position: int, user_id: str, lead_ids: Sequence[str], kind: ChangeKind) -> list[Membership]:
+async def _tell(log: Log, user_id: str, lead_ids: Sequence[str], kind: ChangeKind) -> list[Membership]:
     """Takes a position for each lead, records the change there, and says what joined or left where."""
-    members = [Membership(user_id, lead_id, position + n) for n, lead_id in enumerate(lead_ids, 1)]
-    await log.advance(len(members))
+    before = await log.advance(len(lead_ids)) - len(lead_ids)
+    members = [Membership(user_id, lead_id, before + n) for n, lead_id in enumerate(lead_ids, 1)]
     await log.tell([Change(user_id, member.position, kind, member.lead_id) for member in members])
     return members
 

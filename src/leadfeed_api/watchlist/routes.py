@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BeforeValidator, Field
 
+from leadfeed_api.errors import AccountNotFound, LeadNotFound
 from leadfeed_api.fields import CrmId, digits
 from leadfeed_api.organizations.auth import Data, Reader, Rep
 from leadfeed_api.watchlist import membership
 from leadfeed_api.watchlist.schemas import WatchIn, Watchlist, WatchResult
-from leadfeed_api.wire import LeadId, StrictRoute
+from leadfeed_api.wire import LeadId, StrictRoute, refusals
 
 router = APIRouter(prefix="/v1/watchlist", tags=["Watch list"], route_class=StrictRoute)
 
@@ -25,7 +26,7 @@ async def list_watched(
 ) -> Watchlist:
     """The leads on my watch list, by id. The list has no size limit."""
     async with data.read() as connection:
-        found = await membership.watched(connection, who.org_id, who.user_id or "", after=after or "", limit=limit + 1)
+        found = await membership.watched(connection, who.org_id, who.user, after=after or "", limit=limit + 1)
     more = len(found) > limit
     return Watchlist(items=found[:limit], next_after=found[limit - 1].lead.id if more else None)
 
@@ -34,14 +35,14 @@ async def list_watched(
     "",
     summary="Watch several leads, or a whole account",
     response_description="How many are newly watched, and which ids are unknown.",
-    responses={404: {"description": "There is no such account (`unknown-account`)."}},
+    responses=refusals(AccountNotFound),
 )
 async def watch_many(wanted: WatchIn, who: Rep, data: Data) -> WatchResult:
     """Puts the named leads, or all leads the account has now, on my watch list.
 
     Leads watched already stay watched; ids of no lead of the organisation come back as `unknown`.
     """
-    user_id = who.user_id or ""
+    user_id = who.user
     if wanted.account_id is not None:
         done = await membership.watch_account(data, who.org_id, user_id, wanted.account_id)
     else:
@@ -55,11 +56,11 @@ async def watch_many(wanted: WatchIn, who: Rep, data: Data) -> WatchResult:
     response_description="The lead is on my watch list.",
     status_code=204,
     response_class=Response,
-    responses={404: {"description": "There is no such lead (`unknown-lead`)."}},
+    responses=refusals(LeadNotFound),
 )
 async def watch(lead_id: LeadId, who: Rep, data: Data) -> None:
     """Puts the lead on my watch list, and its moments, past and future, in my feed. Repeating it is harmless."""
-    await membership.watch_lead(data, who.org_id, who.user_id or "", lead_id)
+    await membership.watch_lead(data, who.org_id, who.user, lead_id)
 
 
 @router.delete(
@@ -71,4 +72,4 @@ async def watch(lead_id: LeadId, who: Rep, data: Data) -> None:
 )
 async def unwatch(lead_id: LeadId, who: Rep, data: Data) -> None:
     """Takes the lead off my watch list, and its moments out of my feed unless I own it. Repeating it is harmless."""
-    await membership.unwatch_lead(data, who.org_id, who.user_id or "", lead_id)
+    await membership.unwatch_lead(data, who.org_id, who.user, lead_id)

@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from leadfeed_api.db import mail_tables  # noqa: F401  its tables join the metadata
+from leadfeed_api.db.migrate import LOCK_TIMEOUT_MS
 from leadfeed_api.db.session import Connection as AsyncpgConnection
 from leadfeed_api.db.session import connect
 from leadfeed_api.db.tables import Table
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.settings import Settings
 
-LOCK_TIMEOUT_MS = 5_000  # a migration that cannot have its lock gives up, rather than queue everybody behind it
 ONE_MIGRATOR = 0x6C656164  # advisory lock: several processes may start at once
 ASK_AGAIN_S = 0.1
 # Of another isolation the lock's connection keeps its first snapshot, for whose end a step that builds an index waits.

@@ -40,7 +40,7 @@ class ActivityType(_Entry):
     """One ``[activity.ID]`` of the table; ``moment`` is ``skip`` for what is no interesting moment."""
 
     name: Text
-    moment: Literal["web", "email", "milestone", "skip"] = "skip"
+    moment: Literal[MomentType, "skip"] = "skip"
     moment_from: Text | None = None
     descriptions: list[Text] = []
     url: list[Text] = []

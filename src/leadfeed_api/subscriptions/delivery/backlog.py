@@ -5,7 +5,7 @@ Owns the gauges. Those who serve keep them too, because no worker can tell that 
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 from leadfeed_api.clock import Clock, utc_now
@@ -48,8 +48,7 @@ async def measuring(database: Database, metrics: Metrics, *, clock: Clock = utc_
         yield
     finally:
         keeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeping
+        await asyncio.gather(keeping, return_exceptions=True)
 
 
 async def _keep(database: Database, metrics: Metrics, clock: Clock) -> None:
@@ -58,9 +57,9 @@ async def _keep(database: Database, metrics: Metrics, clock: Clock) -> None:
         try:
             await measure(database, metrics, clock())
         except Unavailable:
-            log.warning("mail gauges wait: the database is away")
-        except Exception as error:  # Intentional: whatever it was, the next look tries again
-            log.error("mail gauges failed", exc_info=error)
+            log.warning("mail-gauges-postponed")
+        except Exception:  # Intentional: whatever it was, the next look tries again
+            log.exception("mail-gauges-failed")
 
 
 def _seconds(since: datetime | None, now: datetime) -> float:

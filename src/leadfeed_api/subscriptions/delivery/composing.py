@@ -113,18 +113,7 @@ async def _question(connection: Connection, mail: Mail, recipient: Recipient) ->
 
 
 def _may_be_told(row: Any) -> bool:
-    if row["read"] or row["muted"]:
-        return False
-    rule = Rule(row["kind"], row["value"], row["scope"])
-    seen = Occasion(
-        lead_id=row["lead_id"],
-        account_id=row["account_id"],
-        type=row["type"],
-        description=row["description"],
-        owned=row["owned"],
-        watched=row["watched"],
-    )
-    return matches(rule, seen)
+    return not row["read"] and not row["muted"] and matches(Rule.of(row), Occasion.of(row))
 
 
 def _telling(row: Any, recipient: Recipient) -> Telling:
@@ -139,7 +128,7 @@ def _telling(row: Any, recipient: Recipient) -> Telling:
         ),
         moment=Told(row["moment_id"], row["type"], row["description"], row["occurred_at"]),
         because=Subscriber(
-            rule=Rule(row["kind"], row["value"], row["scope"]),
+            rule=Rule.of(row),
             label=row["label"],
             user_id=row["subscriber_id"],
             user_name=row["subscriber_name"],

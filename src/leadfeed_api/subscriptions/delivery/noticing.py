@@ -89,7 +89,7 @@ async def read_on(database: Database, org_id: int, now: datetime) -> bool:
 
 async def _note_down(connection: Connection, org_id: int, after: int, upto: int, now: datetime) -> None:
     rows = await connection.fetch(CANDIDATES, org_id, after, upto, HISTORY)
-    found = [row for row in rows if matches(_rule(row), _occasion(row))]
+    found = [row for row in rows if matches(Rule.of(row), Occasion.of(row))]
     if not found:
         return
     moments, subscriptions = [row["moment_id"] for row in found], [row["subscription_id"] for row in found]
@@ -99,12 +99,3 @@ async def _note_down(connection: Connection, org_id: int, after: int, upto: int,
     waiting = adopted | {row["recipient_id"] for row in touched}
     await recipients.lock(connection, org_id, waiting)
     await recipients.look_at(connection, org_id, waiting, now)
-
-
-def _rule(row: object) -> Rule:
-    return Rule(row["kind"], row["value"], row["scope"])  # type: ignore[index]
-
-
-def _occasion(row: object) -> Occasion:
-    names = ("lead_id", "account_id", "type", "description", "owned", "watched")
-    return Occasion(*(row[name] for name in names))  # type: ignore[index]

@@ -27,6 +27,7 @@ LEASE = timedelta(minutes=2)  # more than a worker needs up to the hand-over
 ANSWER_LEASE = timedelta(minutes=6)  # more than it waits for the answer to a message handed over
 DOUBT_PAUSE = timedelta(minutes=2)  # after a connection was lost between the message and its answer
 MAX_DOUBTS = 2
+MOST_COUNTED = 30_000  # attempts, refusals, mails of a day: in a smallint, which holds few more
 KEPT_DAYS = 30
 # For a row, in an organisation's turn: all others wait for its end, and instant mail is to leave within 30 seconds.
 # Not where an end is noted down: a message that left without that would be sent again.
@@ -69,8 +70,8 @@ SELECT q.mail_id, q.recipient_id, q.kind, q.digest, q.attempts, q.refusals, q.do
 WHERE q.org_id = $1 AND q.state = 'queued' AND q.next_attempt_at <= $2
 ORDER BY q.doubts, q.next_attempt_at, q.mail_id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
 """
-CLAIM = """
-UPDATE mail SET attempts = least(attempts + 1, 30000), next_attempt_at = $3
+CLAIM = f"""
+UPDATE mail SET attempts = least(attempts + 1, {MOST_COUNTED:d}), next_attempt_at = $3
 WHERE org_id = $1 AND mail_id = ANY($2::uuid[])
 """
 # Every later word about a mail is refused when another worker has taken it over meanwhile.
@@ -89,8 +90,9 @@ DELETE FROM mail_pending p WHERE p.org_id = $1 AND p.recipient_id = $2 AND p.mai
 AND p.moment_id IN (
   SELECT x.moment_id FROM mail_pending x WHERE x.org_id = $1 AND x.recipient_id = $2 AND x.mail_id = $3)
 """
-COUNT = """
-UPDATE mail_recipient SET counted = CASE WHEN counted_on = $3 THEN least(counted, 30000) ELSE 0 END + 1, counted_on = $3
+COUNT = f"""
+UPDATE mail_recipient SET counted_on = $3,
+  counted = CASE WHEN counted_on = $3 THEN least(counted, {MOST_COUNTED:d}) ELSE 0 END + 1
 WHERE org_id = $1 AND recipient_id = $2
 """
 REFUSED = "UPDATE mail_recipient SET refused_address = $3, refused_reason = $4 WHERE org_id = $1 AND recipient_id = $2"
@@ -182,7 +184,7 @@ async def claim(database: Database, org_id: int, now: datetime, limit: int) -> l
             row["recipient_id"],
             row["kind"],
             row["digest"],
-            min(row["attempts"] + 1, 30_000),
+            min(row["attempts"] + 1, MOST_COUNTED),
             row["refusals"],
             row["doubts"],
             row["created_at"],
@@ -202,7 +204,7 @@ async def put_off(
     database: Database, mail: Mail, at: datetime, reason: str, *, refused: bool = False, in_doubt: bool = False
 ) -> None:
     """The mail stays on its way until ``at``. ``in_doubt``: still nobody knows whether this attempt's message left."""
-    refusals, doubts = min(mail.refusals + refused, 30_000), mail.doubts + in_doubt
+    refusals, doubts = min(mail.refusals + refused, MOST_COUNTED), mail.doubts + in_doubt
     async with database.write() as connection:
         await connection.execute(PUT_OFF, mail.org_id, mail.id, mail.attempt, at, clean(reason), doubts, refusals)
 

@@ -106,7 +106,7 @@ class Sender:
         except Unavailable:
             raise
         except Exception as error:  # Intentional: whatever it is, it is this mail's alone
-            log.error("mail cannot be built", org_id=mail.org_id, mail_id=str(mail.id), exc_info=error)
+            log.exception("mail-unbuildable", org_id=mail.org_id, mail_id=str(mail.id))
             await self._set_aside(mail, "unbuildable", f"{type(error).__name__}: {error}"[:1_000])
             return None
 
@@ -149,7 +149,7 @@ class Sender:
             counts = mail.kind == "moments" and mail.digest != "daily"
             await self._settled(mail, "sent", mailed=written.mailed, counts_for=written.recipient if counts else None)
             self._metrics.mails_sent.labels(mail.digest or mail.kind).inc()
-            log.info("mail sent", org_id=mail.org_id, mail_id=str(mail.id), moments=len(written.mailed))
+            log.info("mail-sent", org_id=mail.org_id, mail_id=str(mail.id), moments=len(written.mailed))
 
     async def _refused(self, mail: Mail, written: Written, refusal: Refused) -> None:
         address = written.envelope.recipient
@@ -184,7 +184,7 @@ class Sender:
         self, mail: Mail, state: outbox.State, reason_code: str, reason: str, *, refused_address: str | None = None
     ) -> None:
         self._metrics.mails_failed.labels(reason_code).inc()
-        log.warning("mail not sent", org_id=mail.org_id, mail_id=str(mail.id), state=state, why=reason_code)
+        log.warning("mail-not-sent", org_id=mail.org_id, mail_id=str(mail.id), state=state, reason=reason_code)
         await self._settled(mail, state, reason=reason, refused_address=refused_address)
 
     async def _settled(

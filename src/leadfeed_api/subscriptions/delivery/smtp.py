@@ -23,6 +23,7 @@ CONNECTIONS = 4
 COMMAND_S = 30.0  # for one answer before the message
 UP_TO_HAND_OVER_S = 90.0  # for all of them together
 ANSWER_S = 300.0  # for the answer to the message: servers scan it first, and who gives up early sends it twice
+SAID = 300  # characters of an answer that are kept
 MESSAGES = 100  # on one connection: servers cut longer ones
 _DOT = re.compile(rb"(?m)^\.")
 
@@ -230,12 +231,12 @@ class _Line:
 
 
 def _refusal(code: int, answer: str, stage: Stage) -> Exception:
-    said = f"{code} {clean(answer)}"[:300]
+    said = f"{code} {clean(answer)}"[:SAID]
     blames = blame(code, answer, stage)
     return Unreachable(said) if blames == "server" else Refused(said, blames)
 
 
 def _said(error: BaseException) -> str:
     if isinstance(error, SMTPResponseException):
-        return f"{error.code} {clean(error.message)}"[:300]
-    return clean(str(error))[:300] or type(error).__name__
+        return f"{error.code} {clean(error.message)}"[:SAID]
+    return clean(str(error))[:SAID] or type(error).__name__

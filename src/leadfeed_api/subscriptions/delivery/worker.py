@@ -114,13 +114,13 @@ class Deliverer:
                 self._trimmed[org_id] = now
                 await outbox.trim(self._database, org_id, now)
         except PASSING as error:
-            log.info("mail: again at the next turn", org_id=org_id, why=type(error).__name__)
+            log.info("mail-turn-postponed", org_id=org_id, reason=type(error).__name__)
             return False
         except Unavailable:
             raise
         except Exception as error:  # Intentional: a fault of ours ends this organisation's turn, and no other's
             self._fault = f"something failed ({type(error).__name__})"
-            log.error("mail: failure", org_id=org_id, exc_info=error)
+            log.exception("mail-failed", org_id=org_id)
             return False
         return read or planned or begun
 
@@ -145,10 +145,10 @@ class Deliverer:
             self._rest(SWALLOWING, str(error))
         except Unavailable as error:
             self._fault = "the database left"
-            log.warning("mail: the database left", org_id=mail.org_id, mail_id=str(mail.id), why=_why(error))
+            log.warning("mail-database-left", org_id=mail.org_id, mail_id=str(mail.id), reason=_why(error))
         except Exception as error:  # Intentional: a fault of ours ends this attempt, not the worker
             self._fault = f"something failed ({type(error).__name__})"
-            log.error("mail: failure", org_id=mail.org_id, mail_id=str(mail.id), exc_info=error)
+            log.exception("mail-failed", org_id=mail.org_id, mail_id=str(mail.id))
 
     async def _attempt(self, mail: Mail) -> bool:
         """Whether the mail server took part; while it cannot be used, this mail waits, and with it all others."""
@@ -169,15 +169,15 @@ class Deliverer:
         self._pause = min(max(self._pause * 2, first), longest)
         self._paused_until = now + self._pause
         self._why_paused = why
-        log.warning("mail: the server cannot be used", why=why, seconds=self._pause.total_seconds())
+        log.warning("mail-server-unusable", reason=why, seconds=self._pause.total_seconds())
 
     async def _careful_round(self) -> bool:
         try:
             return await self.round()
         except Unavailable as error:
-            log.warning("mail: the database cannot be reached", why=_why(error))
-        except Exception as error:  # Intentional: the worker outlives a fault of ours
-            log.error("mail: failure", exc_info=error)
+            log.warning("mail-database-away", reason=_why(error))
+        except Exception:  # Intentional: the worker outlives a fault of ours
+            log.exception("mail-failed")
         return False
 
 
@@ -225,10 +225,10 @@ def _demand_links(settings: Settings) -> None:
 def carrier_for(settings: Settings) -> Carrier:
     """The mail server of these settings, or the folder. Raises ``Misconfigured`` for an address that is none."""
     folder = mailbox_folder(settings)
-    if folder is not None or settings.smtp_url is None:
-        return Mailbox(folder or Path(MAILBOX))
+    if folder is not None:
+        return Mailbox(folder)
     try:
-        return Smtp(MailServer.at(settings.smtp_url))
+        return Smtp(MailServer.at(settings.smtp_url or ""))
     except ValueError as error:
         raise Misconfigured(f"LEADFEED_SMTP_URL: {error}.") from None
 
