@@ -12,6 +12,7 @@ from world import Service, World, ok, problem
 
 pytestmark = pytest.mark.anyio
 EXPLAIN = f"{BY_A_TEST} EXPLAIN (ANALYZE, FORMAT JSON) "
+HIDINGS = f"{BY_A_TEST} SELECT count(*) FROM hidden_lead WHERE org_id = $1"
 TIME_PASSES = f"{BY_A_TEST} UPDATE hidden_lead SET hidden_until = hidden_until - $2::interval WHERE org_id = $1"
 
 
@@ -188,6 +189,21 @@ async def test_it_comes_back_by_itself_when_the_days_are_over(world: World) -> N
     assert ids(await best_bets(world, "ana")) == ["l1"]
 
 
+async def test_a_night_ends_no_hiding_but_those_that_are_over(world: World) -> None:
+    await own(world, "ana", {"l1": 1, "l2": 2})
+    database = world.service.app.state.database
+    await hide(world, "ana", "l1", days=3)
+    async with database.write() as connection:
+        await connection.execute(TIME_PASSES, world.org_id, timedelta(days=3))
+    await hide(world, "ana", "l2", days=3)
+
+    await night(world)
+
+    assert ids(await best_bets(world, "ana", hidden=True)) == ["l2"]
+    async with database.read() as connection:
+        assert await connection.fetchval(HIDINGS, world.org_id) == 1
+
+
 async def test_without_days_it_is_hidden_for_as_long_as_the_organisation_says(world: World) -> None:
     await own(world, "ana", {"l1": 1})
     near = timedelta(minutes=1)
@@ -218,6 +234,21 @@ async def test_a_new_owner_sees_what_the_old_one_hid(world: World) -> None:
     await hide(world, "ana", "l1", days=3)
     await world.client.put("/v1/leads/l1/owner", headers=world.machine, json={"owner_id": "bob"})
     assert ids(await best_bets(world, "bob")) == ["l1"]
+
+
+async def test_showing_one_lead_again_changes_nothing_else_and_nobody_elses(world: World) -> None:
+    await own(world, "ana", {"l1": 1, "l2": 2})
+    await own(world, "bob", {})
+    for lead in ("l1", "l2"):
+        await hide(world, "ana", lead, days=3)
+        await world.client.put(f"/v1/leads/{lead}/owner", headers=world.machine, json={"owner_id": "bob"})
+        await hide(world, "bob", lead, days=3)
+
+    for user, lead in (("ana", "l1"), ("bob", "l2")):
+        assert (await world.client.delete(f"/v1/leads/{lead}/hidden", headers=world.rep(user))).status_code == 204
+
+    assert ids(await best_bets(world, "bob")) == ["l2"]
+    assert ids(await best_bets(world, "bob", hidden=True)) == ["l1"]
 
 
 @pytest.mark.parametrize("body", [{"days": 0}, {"days": 366}, {"days": "3"}, {"days": 1.5}, {"until": "2027-01-01"}])

@@ -119,6 +119,16 @@ async def test_a_change_is_measured_over_the_window_and_cools_down_after_it(worl
     assert await history(world) == []
 
 
+async def test_a_night_keeps_the_day_on_which_the_window_opens(world: World) -> None:
+    await set_tiers(world, **STATIC, window_days=7)
+    await own(world, "ana", {"l1": 10})
+    await push_score(world, "l1", 50)
+
+    for _ in range(2):
+        await night(world, days=7)
+        assert standing(await best_bets(world, "ana"))["l1"] == (2, 3, True)
+
+
 async def test_clearing_a_score_forgets_its_past(world: World) -> None:
     await set_tiers(world, **STATIC)
     await own(world, "ana", {"l1": 50})
@@ -129,6 +139,16 @@ async def test_clearing_a_score_forgets_its_past(world: World) -> None:
     assert cleared == {"id": "l1", "score": None, "stars": 0, "flames": 0, "starred": False}
     assert await history(world) == []
     assert (await push_score(world, "l1", 95))["flames"] == 0
+
+
+async def test_clearing_a_score_leaves_the_past_of_every_other(world: World) -> None:
+    await set_tiers(world, **STATIC)
+    await own(world, "ana", {"l1": 10, "l2": 10})
+    await score(world, l1=40, l2=40)
+
+    await score(world, l1=None)
+
+    assert (await push_score(world, "l2", 41))["flames"] == 3
 
 
 async def test_negative_scores_rank_below_zero(world: World) -> None:
@@ -184,6 +204,16 @@ async def test_a_score_of_its_own_address_answers_with_where_the_lead_stands(wor
         403,
         "insufficient-scope",
     )
+
+
+async def test_a_score_of_its_own_address_leaves_every_other_leads_as_it_is(world: World) -> None:
+    await set_tiers(world, **STATIC)
+    await own(world, "ana", {"l1": 10, "l2": 60})
+
+    await push_score(world, "l1", 30)
+
+    listed = {item["lead"]["id"]: (item["score"], item["lead"]["stars"]) for item in await best_bets(world, "ana")}
+    assert listed == {"l1": (30, 1), "l2": (60, 2)}
 
 
 async def test_another_organisations_lead_is_as_unknown_as_none(service: Service, world: World) -> None:

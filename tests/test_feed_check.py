@@ -161,6 +161,19 @@ async def test_an_entry_of_a_wrong_lead_is_put_right_in_one_go(world: World, dat
     assert await world.feed("ana") == feed
 
 
+async def test_what_is_in_a_feed_while_only_another_watches_the_lead_is_taken_out(
+    world: World, database: Database
+) -> None:
+    await world.sync(users=[{"id": "eve", "name": "Eve"}])
+    assert (await world.client.put("/v1/watchlist/l1", headers=world.rep("bob"))).status_code == 204
+    await tamper(database, "UPDATE feed_entry SET user_id = 'eve' WHERE org_id = $1 AND user_id = 'ana'", world.org_id)
+    assert len(await world.feed("eve")) == 2, "or there is nothing to find"
+
+    assert await audit.compare(database, world.org_id, repair=True) == Differences(5, 2, 2, repaired=True)
+
+    assert [len(await world.feed(user)) for user in ("ana", "bob", "eve")] == [2, 3, 0]
+
+
 async def test_much_is_mended_in_small_transactions_that_each_tell_few(
     world: World, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

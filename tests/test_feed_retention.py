@@ -99,6 +99,21 @@ async def test_nothing_is_kept_of_what_was_read_of_a_lead_that_left(world: World
         assert await connection.fetchval(KEPT_MARKS, world.org_id) == 0
 
 
+async def test_what_was_read_is_kept_for_as_long_as_its_moment(world: World) -> None:
+    await world.people("ana", "bob", leads={"l1": "bob"})
+    await world.client.put("/v1/watchlist/l1", headers=world.rep("ana"))
+    before = await world.report(world.moment("l1"))
+    await another_millisecond()
+    since = await world.report(world.moment("l1"))
+    ok(await world.client.post("/v1/feed/read", headers=world.rep("ana"), json={"ids": before + since}))
+    await world.client.delete("/v1/watchlist/l1", headers=world.rep("ana"))
+
+    await end_keeping(world, recorded_at(since[0]))
+
+    await world.client.put("/v1/watchlist/l1", headers=world.rep("ana"))
+    assert {item["id"]: item["read"] for item in await world.feed("ana")} == dict.fromkeys(since, True)
+
+
 async def test_what_happened_long_ago_is_kept_for_as_long_as_anything_else(world: World) -> None:
     await world.people("ana", leads={"l1": "ana"})
     (imported,) = await world.report(world.moment("l1", occurred_at="2019-05-17T08:00:00Z"))

@@ -160,6 +160,14 @@ async def test_an_unknown_user_is_told_so_and_a_disabled_one_is_shut_out(acme: W
     problem(await ask(acme, {**acme.machine, "Leadfeed-User": "ana"}), 403, "user-disabled")
 
 
+async def test_a_key_speaks_for_nobody_who_is_switched_off(world: World) -> None:
+    await world.people("ana", leads={})
+    await world.sync(users=[{"id": "ana", "active": False}])
+    for address in ("/v1/feed", "/v1/watchlist"):
+        answer = await world.client.get(address, headers={**world.machine, "Leadfeed-User": "ana"})
+        problem(answer, 403, "user-disabled")
+
+
 async def test_an_administrator_need_not_be_a_user_to_administer(acme: World) -> None:
     ok(await ask(acme, bearer(acme.token("it-department", role="admin")), "/v1/settings"))
     problem(await ask(acme, bearer(acme.token("it-department", role="admin"))), 403, "unknown-user")

@@ -325,6 +325,22 @@ async def test_switching_rss_on_for_ourselves_opens_no_link_of_theirs(worlds: Wo
         problem(gone, 404, "unknown-feed")
 
 
+async def test_another_organisations_cursor_is_refused_though_its_user_has_the_same_id(service: Service) -> None:
+    ours, theirs = await service.new_world(), await service.new_world()
+    for world in (ours, theirs):
+        await world.people("ana", leads={"l1": "ana", "l2": "ana"})
+        await world.report(world.moment("l1"), world.moment("l2"))
+    for address in ("/v1/feed", "/v1/best-bets"):
+        page = ok(await theirs.client.get(address, headers=theirs.rep("ana"), params={"limit": 1}))
+        for world, status in ((theirs, 200), (ours, 400)):
+            query = {"limit": "1", "cursor": page["next_cursor"]}
+            answer = await world.client.get(address, headers=world.rep("ana"), params=query)
+            assert answer.status_code == status
+    up_to = {"up_to": (await theirs.page("ana", limit=1))["next_cursor"]}
+    answer = await ours.client.post("/v1/feed/read", headers=ours.rep("ana"), json=up_to)
+    problem(answer, 400, "invalid-cursor")
+
+
 async def test_another_organisations_position_is_reset_like_one_that_never_was(server: Service) -> None:
     ours, theirs = await server.new_world(), await server.new_world()
     for world in (ours, theirs):

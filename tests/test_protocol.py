@@ -166,6 +166,35 @@ async def test_a_client_that_leaves_while_its_stream_begins_is_no_error(
     assert caplog.messages == []
 
 
+async def test_a_client_that_has_left_before_its_stream_begins_is_forgotten(
+    server: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world: World = await server.new_world()
+    await world.people("ana", leads={})
+    live, looked_up, lost = server.app.state.live, asyncio.Event(), asyncio.Event()
+    find, connection_lost = live.arrivals.find, HandingOver.connection_lost
+
+    async def find_once_it_has_left(*asked: Any) -> Any:
+        looked_up.set()
+        await lost.wait()
+        return await find(*asked)
+
+    def noted(connection: HandingOver, error: Exception | None) -> None:
+        connection_lost(connection, error)
+        lost.set()
+
+    monkeypatch.setattr(live.arrivals, "find", find_once_it_has_left)
+    monkeypatch.setattr(HandingOver, "connection_lost", noted)
+    _, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+    writer.write(stream_of(world).encode())
+    await looked_up.wait()
+    assert len(live.connections) == 1
+    writer.close()
+    await until(lambda: not len(live.connections))
+
+    assert caplog.messages == []
+
+
 def port_of(service: Service) -> int:
     return int(service.base_url.rsplit(":", 1)[1])
 

@@ -1,12 +1,16 @@
 """The live feed as a client meets it: what comes, in which order, from where."""
 
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
 
-from leadfeed_api.stream import news
-from stream_client import Event, following
+from leadfeed_api.errors import Unavailable
+from leadfeed_api.stream import conversation, news
+from leadfeed_api.stream.events import farewell
+from leadfeed_api.stream.replay import History, Piece
+from stream_client import Event, following, until
 from world import World, ok, problem
 
 pytestmark = pytest.mark.anyio
@@ -150,6 +154,50 @@ async def test_a_client_cut_before_its_first_event_resumes_where_it_began(live: 
 
     async with following(live, "ana", at=began) as stream:
         assert (await stream.next()).data["id"] == missed
+
+
+@pytest.mark.parametrize("after", [0, 1], ids=["before it began", "amid the history"])
+async def test_what_was_missed_comes_though_the_database_leaves_while_it_is_read(
+    live: World, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    monkeypatch.setattr(conversation, "DATABASE_PAUSE_S", (0.0, 0.0))
+    since = History.since
+    left: list[int] = []
+
+    async def leave_once(history: History, position: int) -> AsyncGenerator[Piece, None]:
+        sent = 0
+        async for piece in since(history, position):
+            if sent == after and not left:
+                left.append(position)
+                raise Unavailable
+            sent += 1
+            yield piece
+
+    start = (await live.page("ana"))["live_cursor"]
+    missed = await live.report(live.moment("l1"), live.moment("l1"))
+    monkeypatch.setattr(History, "since", leave_once)
+    async with following(live, "ana", at=start) as stream:
+        assert [one.data["id"] for one in await stream.take(2)] == missed
+        assert left
+
+
+async def test_a_stream_that_ends_before_its_history_was_read_passes_nothing_over(live: World) -> None:
+    start, running = (await live.page("ana"))["live_cursor"], live.service.app.state.live
+    missed = await live.report(live.moment("l1"))
+    async with AsyncExitStack() as held:
+        while not running._reading.locked():
+            await held.enter_async_context(running._reading)
+        async with following(live, "ana", at=start) as stream:
+            (one,) = running.connections.audience(live.org_id).of("ana")
+            await until(lambda: not one.behind)
+            missed += await live.report(live.moment("l1"))
+            await until(lambda: one._waiting)
+            one.end(farewell((1, 2)))
+            await held.aclose()
+            heard = await stream.rest()
+    async with following(live, "ana", at=stream.last_id) as stream:
+        heard += await stream.take(len(missed) - len(heard))
+    assert [event.data["id"] for event in heard] == missed
 
 
 async def test_the_header_beats_the_query(live: World) -> None:

@@ -164,6 +164,14 @@ async def test_an_old_stream_is_closed_with_a_time_to_come_back_and_resumes(sett
     assert rounds.OLD_AGE_WAIT_MS[0] <= farewell <= rounds.OLD_AGE_WAIT_MS[1]
 
 
+async def test_who_comes_while_the_process_is_leaving_is_told_when_to_come_back(settings: Settings) -> None:
+    async with world_on(settings) as world:
+        await world.service.app.state.live.leave()
+        async with world.client.stream("GET", "/v1/feed/stream", headers=world.rep("ana")) as response:
+            body = await response.aread()
+    assert (response.status_code, body.count(b": goodbye"), body.count(b"retry: ")) == (200, 1, 2)
+
+
 async def test_a_silent_stream_shows_a_sign_of_life_every_so_often(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

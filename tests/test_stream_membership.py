@@ -2,6 +2,7 @@
 
 import pytest
 
+from leadfeed_api.feed import queries
 from leadfeed_api.stream import news
 from stream_client import Event, following
 from world import World
@@ -108,6 +109,20 @@ async def test_a_card_that_changed_after_the_lead_was_lost_is_not_shown_by_an_ol
 
     async with following(live, "ana", at=start) as stream:
         assert summary(await stream.next()) == ("changed", "unassigned")
+
+
+async def test_a_card_is_shown_to_nobody_because_somebody_else_watches_the_lead(live: World) -> None:
+    await live.sync(leads=[{"id": "l1", "name": "Seen by ana"}])
+    await reassign(live, "l1", None)
+    await watch(live, "bob", "l1")
+    await live.sync(leads=[{"id": "l1", "name": "Secret"}])
+
+    async with live.service.app.state.database.read() as connection:
+        reached, _ = await queries.reach(connection, live.org_id)
+        found = await news.for_followers(connection, live.org_id, ["ana", "bob"], 0, reached)
+
+    assert {user for one in found if b"Secret" in one.body for user in one.user_ids} == {"bob"}
+    assert [one for one in found if b"unassigned" in one.body and list(one.user_ids) == ["ana"]]
 
 
 async def test_nothing_of_an_erased_person_is_replayed_but_that_they_are_gone(live: World) -> None:

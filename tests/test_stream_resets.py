@@ -14,6 +14,7 @@ from leadfeed_api.db.session import Database
 from leadfeed_api.feed import queries, trimming
 from leadfeed_api.feed.log import FLOOD
 from leadfeed_api.feed.trimming import trim
+from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.stream.connection import NOWHERE
 from leadfeed_api.stream.live import Live
 from statements import BY_A_TEST
@@ -140,6 +141,19 @@ async def test_of_an_erased_person_nothing_is_left_once_the_log_is_trimmed(live:
     assert max(row["position"] for row in left if row["user_id"] == "ana") == int(erased.rpartition("-")[2])
     async with following(live, "ana", at=before) as stream:
         assert (await stream.next()).data == {"reason": "old-position"}
+
+
+async def test_a_history_that_is_trimmed_while_it_is_read_ends_with_a_reset(live: World) -> None:
+    database, running = live.service.app.state.database, live.service.app.state.live
+    stream = running.connect(Caller(live.org_id, live.org, "ana", frozenset()))
+    start = stream.positions.read((await live.page("ana"))["live_cursor"])
+    await live.client.delete("/v1/leads/l1", headers=live.machine)
+
+    pieces = running.history(stream).since(start)
+    assert (await anext(pieces)).reset is None, "when it is begun it can be served"
+    await trim(database, live.org_id, datetime.now(UTC) + timedelta(seconds=1))
+
+    assert [(piece.reset, b"changed" in piece.data) async for piece in pieces] == [("old-position", False)]
 
 
 async def test_a_long_log_is_trimmed_in_small_transactions_between_which_others_have_their_turn(

@@ -1,6 +1,7 @@
 """How what was committed a moment ago reaches the streams: read once, by a plan that is kept, and believing nobody."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -193,6 +194,65 @@ async def test_what_a_reading_under_way_may_find_is_not_handed_over_too(
         assert followed.position == position
         gate.open.set()
         assert (await ana.next()).data["description"] == "once"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_what_a_stream_read_from_the_log_before_the_tail_did_is_told_once(
+    live: World, database: Database, monkeypatch: pytest.MonkeyPatch, *, count: int
+) -> None:
+    start, told = (await live.page("ana"))["live_cursor"], [str(number) for number in range(count)]
+    running, gate = live.service.app.state.live, Gate()
+    async with following(live, "bob") as bob:
+        await bob.ready()
+        with monkeypatch.context() as patched, Elsewhere(database):
+            patched.setattr(at_position, "moment_at", gate.moment_at)
+            await live.report(*(live.moment("l1", description=text) for text in told))
+            await gate.reached.wait()
+            async with following(live, "ana", at=start) as ana:
+                heard = await ana.take(count)
+                (stream,) = running.connections.audience(live.org_id).of("ana")
+                await until(lambda: stream.direct is not None)
+                gate.open.set()
+                await until(lambda: running.tail._logs[live.org_id].reading is None)
+                await live.report(live.moment("l1", description="afterwards"))
+                heard.append(await ana.next())
+    assert [one.data["description"] for one in heard] == [*told, "afterwards"]
+
+
+async def test_what_happens_while_a_stream_waits_for_the_log_is_told_once(live: World) -> None:
+    start, running = (await live.page("ana"))["live_cursor"], live.service.app.state.live
+    await live.report(live.moment("l1", description="missed"))
+    async with AsyncExitStack() as held:
+        while not running._reading.locked():
+            await held.enter_async_context(running._reading)
+        async with following(live, "ana", at=start) as ana:
+            (stream,) = running.connections.audience(live.org_id).of("ana")
+            await until(lambda: not stream.behind)
+            await live.report(live.moment("l1", description="meanwhile"))
+            await until(lambda: stream._waiting)
+            await held.aclose()
+            heard = await ana.take(2)
+            await live.report(live.moment("l1", description="afterwards"))
+            heard.append(await ana.next())
+    assert [one.data["description"] for one in heard] == ["missed", "meanwhile", "afterwards"]
+
+
+@pytest.mark.parametrize("few", [True, False])
+async def test_a_moment_that_was_there_before_its_lead_came_is_no_news(
+    live: World, database: Database, monkeypatch: pytest.MonkeyPatch, *, few: bool
+) -> None:
+    monkeypatch.setattr(news, "PROBES_PER_POSITION", 16 if few else 0)
+    gate = Gate()
+    async with following(live, "ana") as ana:
+        await ana.ready()
+        with monkeypatch.context() as patched, Elsewhere(database):
+            patched.setattr(at_position, "moment_at", gate.moment_at)
+            await live.report(live.moment("l2"))
+            await gate.reached.wait()
+            await live.client.put("/v1/watchlist/l2", headers=live.rep("ana"))
+            gate.open.set()
+            event = await ana.next()
+    assert (event.name, event.data) == ("changed", {"reason": "watched", "lead_id": "l2"})
 
 
 async def test_a_wake_up_that_names_too_high_a_position_skips_nothing(live: World, database: Database) -> None:

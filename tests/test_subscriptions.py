@@ -80,6 +80,20 @@ async def test_a_deleted_subscription_is_gone(world: World) -> None:
     problem(await world.client.patch(path, headers=world.rep("ana"), json={}), 404, "unknown-subscription")
 
 
+async def test_changing_and_deleting_one_leaves_all_others_as_they_are(world: World) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana"})
+    one, two = [await subscribe(world, "ana", kind, value) for kind, value in (("lead", "l1"), ("type", "web"))]
+    three = await subscribe(world, "bob", "type", "email", recipients=["ana@crm.example"])
+    path, ana = f"/v1/subscriptions/{one['id']}", world.rep("ana")
+
+    wanted = {"match": {"kind": "account", "value": "acme"}, "recipients": ["bob@crm.example"], "frequency": "daily"}
+    changed = ok(await world.client.patch(path, headers=ana, json=wanted))
+    assert (await listed(world, "ana"), await listed(world, "bob")) == ([changed, two], [three])
+
+    assert (await world.client.delete(path, headers=ana)).status_code == 204
+    assert (await listed(world, "ana"), await listed(world, "bob")) == ([two], [three])
+
+
 async def test_another_users_and_another_organisations_subscription_look_like_none(
     world: World, service: Service
 ) -> None:
@@ -213,6 +227,13 @@ async def test_only_so_many_addresses_outside_may_be_waiting_for_an_answer(world
     assert problem(refused, 422, "invalid")["errors"][0]["pointer"] == "/recipients"
 
 
+async def test_strangers_whom_one_user_named_count_for_nobody_else(world: World) -> None:
+    await world.people("ana", "bob", leads={})
+    await subscribe(world, "ana", "type", "web", recipients=[f"p{n}@partner.example" for n in range(10)])
+    made = await subscribe(world, "bob", "type", "web", recipients=["one-more@partner.example"])
+    assert made["deliveries"][0]["status"] == "pending"
+
+
 async def test_an_administrator_decides_whether_and_where_mail_goes(world: World) -> None:
     await world.people("ana", leads={"l1": "ana"})
     made = await subscribe(world, "ana", "type", "web")
@@ -234,6 +255,15 @@ async def test_an_administrator_decides_whether_and_where_mail_goes(world: World
     assert (await listed(world, "ana"))[0]["deliveries"][0]["status"] == "off"
     deleted = await world.client.delete(f"/v1/subscriptions/{made['id']}", headers=world.rep("ana"))
     assert deleted.status_code == 204
+
+
+@pytest.mark.parametrize("stranger", ["evilcrm.example", "crm.example.evil", "example"])
+async def test_a_domain_that_only_looks_like_an_allowed_one_is_not(world: World, stranger: str) -> None:
+    await world.people("ana", leads={})
+    ok(await world.client.patch("/v1/settings", headers=world.machine, json={"mail_domains": ["crm.example"]}))
+    body = {"match": {"kind": "type", "value": "web"}, "recipients": [f"pat@{stranger}"]}
+    answer = await world.client.post("/v1/subscriptions", headers=world.rep("ana"), json=body)
+    assert problem(answer, 422, "invalid")["errors"][0]["pointer"] == "/recipients/0"
 
 
 @pytest.mark.parametrize(
@@ -303,6 +333,17 @@ async def test_mail_preferences_begin_with_what_the_crm_says_and_end_with_what_i
     assert (back["language"], back["time_zone"], back["quiet_from"]) == ("fr", "America/Montreal", None)
     assert (await mine(unsubscribed=True))["status"] == "unsubscribed"
     assert (await mine(unsubscribed=False))["status"] == "active"
+
+
+async def test_preferences_are_each_users_own(world: World) -> None:
+    await world.people("ana", "bob", leads={})
+    of_bob = ok(await world.client.get("/v1/mail-preferences", headers=world.rep("bob")))
+
+    wishes = {"language": "fr", "daily_hour": 17, "quiet_from": "20:00", "quiet_until": "06:45", "daily_cap": 5}
+    of_ana = ok(await world.client.patch("/v1/mail-preferences", headers=world.rep("ana"), json=wishes))
+
+    assert of_ana == {**of_ana, **wishes}
+    assert ok(await world.client.get("/v1/mail-preferences", headers=world.rep("bob"))) == of_bob
 
 
 @pytest.mark.parametrize(

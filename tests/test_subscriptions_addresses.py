@@ -66,6 +66,15 @@ async def test_an_address_outside_that_becomes_a_users_keeps_what_waits_and_hear
     assert await post.instant() == []
 
 
+async def test_an_address_outside_goes_on_being_mailed_though_a_user_who_is_switched_off_has_it(
+    world: World, post: Post
+) -> None:
+    await agreed(world, post)
+    await world.sync(users=[{"id": "bob", "name": "Bob", "email": "bob@crm.example", "active": False}])
+    await world.report(just_now(world, "l1", "Visited"))
+    assert [address_of(mail) for mail in await post.instant()] == ["bob@crm.example"]
+
+
 async def test_a_stop_to_an_address_holds_for_whoever_has_it_then_or_later(world: World, post: Post) -> None:
     await world.people("ana", leads={"l1": "ana"})
     await subscribe(world, "ana", "lead", "l1", recipients=["bob@crm.example"])

@@ -98,6 +98,38 @@ async def test_what_happened_before_an_address_outside_agreed_is_not_kept_for_it
     assert told(await post.instant()) == ["Afterwards"]
 
 
+async def test_whoever_agrees_agrees_for_nobody_else(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1", recipients=[PAT, "sam@partner.example"])
+    (question,) = [mail for mail in await post.instant() if address_of(mail) == PAT]
+    await world.client.post(confirm_path(question))
+    await world.report(just_now(world, "l1", "Visited"))
+    assert [address_of(mail) for mail in await post.instant()] == [PAT]
+
+
+async def test_whoever_says_no_and_yes_says_so_for_nobody_else(world: World, post: Post) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1", recipients=[PAT, "ana@crm.example"])
+    await subscribe(world, "bob", "lead", "l1")
+    (question,) = await post.instant()
+    await world.client.post(confirm_path(question))
+    no = {"unsubscribed": True}
+    ok(await world.client.patch("/v1/mail-preferences", headers=world.rep("ana"), json=no))
+    await world.report(just_now(world, "l1", "Noticed"))
+    await post.go()
+    await world.report(just_now(world, "l1", "Not noticed yet"))
+
+    stop = unsubscribe_path(question)
+    for end in (stop, stop.replace("/unsubscribe", "/resubscribe")):
+        assert (await world.client.post(end)).status_code == 200
+
+    (mail,) = await post.instant()
+    assert address_of(mail) == "bob@crm.example"
+    assert [words in text_of(mail) for words in ("Noticed", "Not noticed yet")] == [True, True]
+    await world.report(just_now(world, "l1", "Afterwards"))
+    assert sorted(address_of(mail) for mail in await post.instant()) == ["bob@crm.example", PAT]
+
+
 async def test_an_address_outside_is_spoken_to_as_whoever_named_it_likes_to_be(world: World, post: Post) -> None:
     await world.people("ana", leads={"l1": "ana"})
     wishes = {"language": "fr", "time_zone": "Asia/Tokyo"}
@@ -201,6 +233,17 @@ async def test_a_moment_that_may_have_arrived_twice_is_in_no_third_mail(world: W
     await world.report(just_now(world, "l1", "Afterwards"))
     mails = [*await post.instant(), *await post.go(days=1), *await post.go(days=1)]
     assert told(mails) == ["Afterwards"]
+
+
+async def test_what_may_have_arrived_for_one_is_mailed_to_another_all_the_same(world: World, post: Post) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    await subscribe(world, "bob", "lead", "l1", frequency="daily")
+    post.box.fault = lambda mail: Uncertain("connection lost") if mail.recipient == "ana@crm.example" else None
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.instant()
+    mails = [mail for pause in (10, 10, 10, 10, 1440, 1440) for mail in await post.go(minutes=pause)]
+    assert [(address_of(mail), "Visited" in text_of(mail)) for mail in mails] == [("bob@crm.example", True)]
 
 
 async def test_a_refused_address_is_pointed_at_where_it_stands_in_the_request(world: World) -> None:

@@ -106,6 +106,51 @@ async def test_nothing_is_mailed_that_was_read_muted_or_reassigned_meanwhile(wor
     assert subjects([mail]) == ["Kept (Acme): kept happened"]
 
 
+async def test_what_another_read_or_muted_is_mailed_all_the_same(world: World, post: Post) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana", "l2": "ana"})
+    bob = world.rep("bob")
+    for lead in ("l1", "l2"):
+        await world.client.put(f"/v1/watchlist/{lead}", headers=bob)
+        await subscribe(world, "ana", "lead", lead)
+    ids = await world.report(just_now(world, "l1", "Read"), just_now(world, "l2", "Read, and out of sight"))
+    await post.go()
+
+    ok(await world.client.post("/v1/feed/read", headers=bob, json={"ids": ids}))
+    await world.client.delete("/v1/watchlist/l2", headers=bob)
+    for what in ("leads/l1", "types/web"):
+        assert (await world.client.put(f"/v1/mutes/{what}", headers=bob, json={})).status_code == 204
+
+    (mail,) = await post.go(seconds=11)
+    assert [words in text_of(mail) for words in ("L1", "L2")] == [True, True]
+
+
+async def test_a_mute_that_has_ended_keeps_nothing_from_being_mailed(world: World, post: Post) -> None:
+    await world.people("ana", leads={"l1": "ana", "l2": "ana"})
+    await subscribe(world, "ana", "account", "acme", frequency="hourly")
+    until = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+    for what in ("leads/l1", "types/web"):
+        answer = await world.client.put(f"/v1/mutes/{what}", headers=world.rep("ana"), json={"until": until})
+        assert answer.status_code == 204
+    await world.report(just_now(world, "l1", "Wrote", type="email"), just_now(world, "l2", "Visited"))
+    await post.go()
+
+    (mail,) = await post.go(hours=2)
+    assert [words in text_of(mail) for words in ("Wrote", "Visited")] == [True, True]
+
+
+async def test_what_only_another_still_watches_is_not_mailed(world: World, post: Post) -> None:
+    await world.people("ana", "bob", leads={"l1": None})
+    for user in ("ana", "bob"):
+        await world.client.put("/v1/watchlist/l1", headers=world.rep(user))
+    await subscribe(world, "ana", "type", "web", scope="feed")
+    await world.report(just_now(world, "l1", "Visited"))
+    assert await post.go() == []
+
+    await world.client.delete("/v1/watchlist/l1", headers=world.rep("ana"))
+
+    assert await post.go(seconds=11) == []
+
+
 async def test_what_was_read_is_not_mailed_though_its_lead_has_left_the_feed(world: World, post: Post) -> None:
     await world.people("ana", "bob", leads={"l1": "bob"})
     await world.client.put("/v1/watchlist/l1", headers=world.rep("ana"))

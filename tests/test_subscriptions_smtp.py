@@ -264,6 +264,16 @@ async def test_a_folder_takes_the_mail_where_there_is_no_server(tmp_path: Path) 
         await Mailbox(tmp_path / "file").carry(mail(), handed_over)
 
 
+async def test_what_is_in_the_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    made, given = tmp_path / "made", tmp_path / "given"
+    given.mkdir(mode=0o755)
+    for folder in (made, given):
+        await Mailbox(folder).carry(mail(), handed_over)
+    assert [oct(one.stat().st_mode & 0o777) for one in (made, made / "m1.eml", given / "m1.eml")] == [
+        "0o700", "0o600", "0o600",
+    ]  # fmt: skip
+
+
 async def test_nothing_is_composed_for_a_server_that_is_away(
     settings: Settings, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

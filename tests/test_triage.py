@@ -78,6 +78,19 @@ async def test_up_to_a_live_cursor_marks_everything_that_was_there(world: World)
     assert await unread(world, "ana") == 2
 
 
+@pytest.mark.parametrize("cursor", ["live_cursor", "next_cursor"])
+async def test_up_to_a_cursor_marks_for_oneself_only(world: World, cursor: str) -> None:
+    await world.people("ana", "bob", leads={"mia": "ana"})
+    await world.client.put("/v1/watchlist/mia", headers=world.rep("bob"))
+    await world.report(*(world.moment("mia") for _ in range(3)))
+    page = await world.page("ana", limit=2)
+
+    marked = await post(world, "ana", "/v1/feed/read", {"up_to": page[cursor]})
+
+    assert len(await read_ids(world, "ana")) == marked["changed"] > 0
+    assert await read_ids(world, "bob") == []
+
+
 async def test_up_to_under_a_filter_marks_only_what_the_filter_shows(world: World) -> None:
     await world.people("ana", leads={"mia": "ana"})
     kinds = ["web", "email", "web", "email", "web"]
@@ -120,6 +133,27 @@ async def test_a_muted_person_is_hidden_and_not_lost(world: World) -> None:
 
     await world.client.delete("/v1/mutes/leads/mia", headers=world.rep("ana"))
     assert [item["id"] for item in await world.feed("ana")] == [of_leo, of_mia]
+
+
+async def test_hearing_one_thing_again_changes_nothing_else_and_nobody_elses(world: World) -> None:
+    await world.people("ana", "bob", leads={"mia": "ana", "leo": "ana"})
+    for user in ("ana", "bob"):
+        await world.client.put("/v1/watchlist/mia", headers=world.rep(user))
+        for what in ("leads/mia", "leads/leo", "types/email", "types/milestone"):
+            await mute(world, user, what, None)
+    await world.report(world.moment("mia"), world.moment("mia", type="email"))
+
+    for what in ("leads/mia", "types/email"):
+        assert (await world.client.delete(f"/v1/mutes/{what}", headers=world.rep("ana"))).status_code == 204
+
+    assert (len(await world.feed("ana")), len(await world.feed("bob"))) == (2, 0)
+    assert await muted(world, "ana") == ["leo", "milestone"]
+    assert await muted(world, "bob") == ["leo", "mia", "email", "milestone"]
+
+
+async def muted(world: World, user: str) -> list[str]:
+    listed = ok(await world.client.get("/v1/mutes", headers=world.rep(user)))
+    return [*(one["lead"]["id"] for one in listed["leads"]), *(one["type"] for one in listed["types"])]
 
 
 async def test_a_muted_type_is_hidden_and_its_page_cursor_goes_on(world: World) -> None:

@@ -233,6 +233,24 @@ async def test_what_was_read_of_a_lead_that_left_the_feed_is_read_when_it_comes_
     assert not any(item["read"] for item in await world.feed("ana"))
 
 
+@pytest.mark.parametrize("another", ["comes back", "is erased"])
+async def test_what_was_read_of_one_lead_is_kept_while_another_comes_back_or_goes(world: World, another: str) -> None:
+    await world.people("ana", leads={"l1": None, "l2": None})
+    await watch_many(world, "ana", lead_ids=["l1", "l2"])
+    ids = await world.report(world.moment("l1"), world.moment("l2"))
+    ok(await world.client.post("/v1/feed/read", headers=world.rep("ana"), json={"ids": ids}))
+    for lead in ("l1", "l2"):
+        await unwatch(world, "ana", lead)
+
+    if another == "comes back":
+        await watch(world, "ana", "l1")
+    else:
+        await world.client.delete("/v1/leads/l1", headers=world.machine)
+    await watch(world, "ana", "l2")
+
+    assert {item["id"]: item["read"] for item in await world.feed("ana", lead_id="l2")} == {ids[1]: True}
+
+
 async def test_nothing_is_kept_of_what_was_read_once_the_lead_is_erased(world: World) -> None:
     await world.people("ana", "bob", leads={"l1": "bob"})
     await world.client.put("/v1/watchlist/l1", headers=world.rep("ana"))
