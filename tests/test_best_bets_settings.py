@@ -57,6 +57,7 @@ async def test_a_change_replaces_what_it_names_and_null_goes_back_to_the_default
         ({"stars": {"method": "dynamic", "top_percent": [100, 20, 5]}}, "/tiers/stars/top_percent/0"),
         ({"stars": {"method": "dynamic", "top_percent": [50, 20, 0]}}, "/tiers/stars/top_percent/2"),
         ({"stars": {"method": "dynamic", "top_percent": [50, 20, 0.001]}}, "/tiers/stars/top_percent/2"),
+        ({"stars": {"method": "dynamic", "top_percent": [50, 20, 1e-9]}}, "/tiers/stars/top_percent/2"),
         ({"stars": {"method": "dynamic", "at_least": [1, 2, 3]}}, "/tiers/stars"),
         ({"stars": {"method": "dynamic"}}, "/tiers/stars"),
         ({"flames": {"method": "static", "at_least": [30, 20, 10]}}, "/tiers/flames"),

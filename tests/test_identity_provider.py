@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -166,6 +167,16 @@ async def test_tokens_that_the_provider_did_not_sign_are_refused(settings: Setti
             bearer(signed(claims, "", kid=["rsa-1"])),
         ]
         assert [await status(world, headers) for headers in forged] == [401] * len(forged)
+        assert await status(world, RSA.token(world)) == 200
+
+
+async def test_a_secret_among_the_published_keys_signs_nothing(settings: Settings, provider: Provider) -> None:
+    secret = b"as long as such a secret has to be, and published"
+    shared = {"kty": "oct", "k": urlsafe_b64encode(secret).decode().rstrip("="), "kid": "shared", "alg": "HS256"}
+    provider.answer = json.dumps({"keys": [RSA.public, shared]}).encode()
+    async with trusting(settings, provider) as world:
+        forged = jwt.encode(good_claims(world), secret, algorithm="HS256", headers={"kid": "shared"})
+        assert await status(world, bearer(forged)) == 401
         assert await status(world, RSA.token(world)) == 200
 
 

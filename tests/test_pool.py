@@ -119,6 +119,39 @@ async def test_what_the_server_ended_while_it_was_idle_is_not_lent(pool: Pool) -
         assert ended not in {one.get_server_pid(), other.get_server_pid()}
 
 
+async def test_what_the_server_ended_while_it_was_idle_makes_room(pool: Pool, database_url: str) -> None:
+    async with Loan(pool) as one, Loan(pool) as other:
+        idle = [one, other]
+    async with Database(database_url, pool_size=1) as database, database.read() as administrator:
+        for connection in idle:
+            await administrator.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+    async with asyncio.timeout(10):
+        while not all(connection.is_closed() for connection in idle):  # noqa: ASYNC110  the driver tells nobody
+            await asyncio.sleep(0.005)
+        async with Loan(pool), Loan(pool):
+            assert pool.lent == SIZE
+
+
+async def test_whoever_waits_opens_one_where_another_could_not(database_url: str) -> None:
+    refused = asyncio.Event()
+
+    async def connect() -> Connection:
+        if refused.is_set():
+            return await asyncpg.connect(database_url)
+        await refused.wait()
+        raise ConnectionRefusedError
+
+    pool = Pool(connect, 1)
+    first, second = [asyncio.create_task(pool.take()) for _ in range(2)]
+    await asyncio.sleep(0)
+    refused.set()
+    with pytest.raises(ConnectionRefusedError):
+        await first
+    async with asyncio.timeout(10):
+        pool.give_back(await second, sound=True)
+    await pool.close()
+
+
 async def test_what_was_not_needed_for_long_is_closed_but_one(pool: Pool) -> None:
     async with Loan(pool), Loan(pool):
         pass

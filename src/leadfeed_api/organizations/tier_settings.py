@@ -16,7 +16,7 @@ MAX_HIDE_DAYS = 365
 
 
 def _hundredths(value: float) -> float:
-    if abs(value * 100 - round(value * 100)) > 1e-6:
+    if round(value, 2) != value:
         raise PydanticCustomError("hundredths", "must have at most two decimals")
     return value
 
