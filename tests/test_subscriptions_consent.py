@@ -227,7 +227,7 @@ async def test_a_moment_that_may_have_arrived_twice_is_in_no_third_mail(world: W
     await world.report(just_now(world, "l1", "Visited"))
     await post.instant()
     for _ in range(4):
-        await post.go(minutes=10)
+        await post.go(hours=1)
     assert len(handed) == 2
     post.box.fault = lambda _: None
     await world.report(just_now(world, "l1", "Afterwards"))

@@ -1,6 +1,7 @@
 """What is mailed and what is not: the worker on a clock that a test moves, and the mails as their readers get them."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from leadfeed_api.db.session import Database
 from leadfeed_api.settings import Settings
-from leadfeed_api.subscriptions.delivery import backlog, composing, noticing
+from leadfeed_api.subscriptions.delivery import backlog, composing, noticing, outbox
 from leadfeed_api.subscriptions.delivery.carriers import Refused, Uncertain, Unreachable
 from leadfeed_api.subscriptions.letters import render
 from post import (
@@ -690,7 +691,7 @@ async def test_a_message_without_an_answer_is_sent_once_more_and_never_a_third_t
     await world.report(just_now(world, "l1", "Visited"))
     await post.instant()
     assert len(handed) == 1
-    await post.go(seconds=119)
+    await post.go(minutes=119)
     assert len(handed) == 1
     for _ in range(50):
         await post.go(minutes=10)
@@ -704,6 +705,81 @@ async def test_a_message_without_an_answer_is_sent_once_more_and_never_a_third_t
     again = await world.client.post(f"/v1/outbox/{aside['id']}/retry", headers=world.machine)
     assert again.status_code == 204
     assert subjects(await post.go(minutes=5)) == ["L1 (Acme): Visited"]
+
+
+def loses(address: str) -> Callable[[Any], Exception | None]:
+    return lambda envelope: Uncertain("connection lost") if envelope.recipient == address else None
+
+
+async def test_a_message_without_an_answer_is_sent_again_once_the_server_took_another(world: World, post: Post) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
+    for rep, lead in (("ana", "l1"), ("bob", "l2")):
+        await subscribe(world, rep, "lead", lead)
+    post.box.fault = loses("ana@crm.example")
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.instant()
+    post.box.fault = lambda _: None
+    assert await post.go(minutes=30) == []
+    await world.report(just_now(world, "l2", "Visited"))
+    assert [address_of(mail) for mail in await post.instant()] == ["bob@crm.example", "ana@crm.example"]
+
+
+async def test_while_a_server_loses_messages_every_worker_sends_one_at_a_time_and_says_why(
+    settings: Settings, world: World, post: Post
+) -> None:
+    reps = [f"rep{number}" for number in range(9)]
+    await world.people(*reps, leads={"l1": None})
+    for rep in reps:
+        await subscribe(world, rep, "lead", "l1")
+    post.box.fault = lambda _: Uncertain("connection lost")
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.instant()
+    assert post.box.attempts == 4
+    async with open_post(settings, clock=post.clock) as other, open_post(settings, clock=post.clock) as third:
+        others = other, third
+        for one in others:
+            one.box.fault = post.box.fault
+            assert await one.deliverer.drain() == "the mail server cannot be used: it took a message and did not answer"
+        for pause, tries in ((29, 0), (1, 1), (59, 1), (1, 2), (119, 2), (1, 3)):
+            post.clock.move(seconds=pause)
+            await asyncio.gather(*(one.deliverer.drain() for one in (post, *others)))
+            assert sum(one.box.attempts for one in (post, *others)) == 4 + tries
+
+
+async def test_a_message_that_is_put_off_while_others_were_lost_keeps_no_other_one_waiting(
+    world: World, post: Post
+) -> None:
+    await world.people("ana", "bob", "eve", leads={"l1": "ana", "l2": "bob", "l3": "eve"})
+    for rep, lead in (("ana", "l1"), ("bob", "l2"), ("eve", "l3")):
+        await subscribe(world, rep, "lead", lead)
+    post.box.fault = loses("ana@crm.example")
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.instant()
+    full = Refused("452 full", "nobody")
+    post.box.fault = lambda envelope: full if envelope.recipient == "bob@crm.example" else None
+    await world.report(just_now(world, "l2", "Visited"))
+    await post.go()
+    await world.report(just_now(world, "l3", "Visited"))
+    mails = [*await post.go(), *await post.go(seconds=30)]
+    assert post.counted("leadfeed_mails_failed_total", reason="put-off") == 1
+    assert [address_of(mail) for mail in mails] == ["eve@crm.example"]
+
+
+async def test_a_worker_that_died_while_it_tried_a_server_for_all_keeps_the_others_from_it_for_minutes_only(
+    settings: Settings, world: World, post: Post
+) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
+    for rep, lead in (("ana", "l1"), ("bob", "l2")):
+        await subscribe(world, rep, "lead", lead)
+    post.box.fault = loses("ana@crm.example")
+    await world.report(just_now(world, "l1", "Visited"))
+    await post.instant()
+    await world.report(just_now(world, "l2", "Visited"))
+    assert await post.instant() == []
+    async with Database(settings.database_url or "", pool_size=1) as died:
+        assert len(await outbox.claim(died, world.org_id, post.clock.move(minutes=1), 4, "")) == 1
+    assert await post.go(minutes=7) == []
+    assert [address_of(mail) for mail in await post.go(minutes=1)][:1] == ["bob@crm.example"]
 
 
 async def test_a_mail_that_cannot_be_built_is_set_aside_and_blocks_nobody(
@@ -877,6 +953,21 @@ async def test_a_row_that_somebody_holds_keeps_no_other_organisations_mail_waiti
 
     (mail,) = await post.instant()
     assert f"Visited {held.org}" in text_of(mail)
+
+
+async def test_a_server_that_loses_messages_is_the_same_one_for_every_organisation(
+    worlds: tuple[World, World], post: Post
+) -> None:
+    lost, other = worlds
+    post.box.fault = lambda _: Uncertain("connection lost")
+    await lost.report(just_now(lost, "l1", f"Visited {lost.org}"))
+    await post.instant()
+    await other.report(just_now(other, "l1", f"Visited {other.org}"))
+    post.box.fault = lambda _: None
+    assert await post.instant() == []
+    first, *rest = await post.go(minutes=2)
+    assert f"Visited {other.org}" in text_of(first)
+    assert [f"Visited {lost.org}" in text_of(mail) for mail in [*rest, *await post.go()]] == [True]
 
 
 async def test_a_fault_in_one_organisations_turn_keeps_no_other_organisations_mail_waiting(

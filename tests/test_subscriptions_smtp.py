@@ -1,8 +1,9 @@
 """Mail by a real mail server, well-behaved and not: encryption, passwords, reuse, and every way a message can fail."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from leadfeed_api.subscriptions.delivery.smtp import MailServer as Address
 from leadfeed_api.subscriptions.delivery.smtp import Smtp
 from leadfeed_api.subscriptions.letters.message import Envelope
 from mail_server import MailServer, running, self_signed
-from post import Post, just_now, open_post, subscribe
+from post import Clock, Post, just_now, open_post, subscribe
 from world import World, ok
 
 pytestmark = [pytest.mark.anyio, pytest.mark.alone]
@@ -414,22 +415,83 @@ async def test_after_an_hour_of_trouble_everything_arrives_and_nothing_more_than
             assert [one["status"] for one in mine["deliveries"]] == ["active"]
 
 
+Turn = Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def staff(settings: Settings, server: MailServer, clock: Clock, workers: int) -> AsyncIterator[Turn]:
+    """Does what is due, with so many workers side by side; without any, with a new one each time, as a scheduler."""
+    async with AsyncExitStack() as stack:
+
+        async def hired() -> Post:
+            return await stack.enter_async_context(
+                open_post(settings, await stack.enter_async_context(smtp(server)), clock)
+            )
+
+        posts = [await hired() for _ in range(workers)]
+
+        async def turn() -> None:
+            await asyncio.gather(*(post.deliverer.drain() for post in posts or [await hired()]))
+
+        yield turn
+
+
+@pytest.mark.parametrize(("reps", "workers"), [(1, 1), (3, 1), (8, 2), (8, 0)])
+async def test_an_hour_in_which_a_server_loses_what_it_takes_costs_no_mail_however_few_or_whoever_works(
+    settings: Settings, world: World, reps: int, workers: int
+) -> None:
+    names = [f"rep{number}" for number in range(reps)]
+    await world.people(*names, leads={f"of-{rep}": rep for rep in names})
+    for rep in names:
+        await subscribe(world, rep, "type", "web")
+    lost: list[str] = []
+
+    def loses(address: str) -> bool:
+        lost.append(address)
+        return True
+
+    clock = Clock()
+    async with running() as server, staff(settings, server, clock, workers) as turn:
+        server.wrong.swallow, server.wrong.keep_swallowed = loses, False
+        expected = {f"Visit-{number:02d}" for number in range(5 * reps)}  # of each rep's lead as many as a mail shows
+        for minute in range(60):
+            if minute < 5 * reps:
+                await world.report(just_now(world, f"of-{names[minute % reps]}", f"Visit-{minute:02d}"))
+            clock.move(minutes=1)
+            if workers or minute % 4 == 3:
+                await turn()
+        server.wrong = type(server.wrong)()
+        for _ in range(12):
+            clock.move(minutes=15)
+            await turn()
+
+        assert {word for _, message in server.kept for word in visits(message)} == expected
+        assert set(server.copies().values()) == {1}
+        assert len(lost) <= 8
+        outbox = ok(await world.client.get("/v1/outbox", headers=world.machine))
+        assert (outbox["queued"], outbox["set_aside"]) == (0, [])
+
+
+@pytest.mark.parametrize("workers", [1, 3, 0])
 async def test_a_server_that_refuses_every_address_for_an_hour_costs_three_of_them_and_the_rest_nothing(
-    settings: Settings, world: World
+    settings: Settings, world: World, workers: int
 ) -> None:
     reps = [f"rep{number}" for number in range(8)]
     await world.people(*reps, leads={f"of-{rep}": rep for rep in reps})
     for rep in reps:
         await subscribe(world, rep, "type", "web")
-    async with running() as server, smtp(server) as carrier, open_post(settings, carrier) as post:
+    clock = Clock()
+    async with running() as server, staff(settings, server, clock, workers) as turn:
         server.wrong.rcpt = lambda _: "550 relay not permitted"
         for quarter in range(4):
             await world.report(*(just_now(world, f"of-{rep}", f"Visit-{quarter}{rep[-1]}") for rep in reps))
-            for _ in range(15):
-                await drained(post, seconds=60)
+            for _ in range(15 if workers else 3):
+                clock.move(minutes=1 if workers else 5)
+                await turn()
         server.wrong.rcpt = lambda _: None
-        await drained(post, minutes=60)
-        await drained(post, minutes=2)
+        for minutes in (60, 2, 2):
+            clock.move(minutes=minutes)
+            await turn()
 
         deliveries = [
             one

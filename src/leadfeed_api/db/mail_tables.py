@@ -1,7 +1,7 @@
 """The tables behind mail: who is subscribed to what, what waits for whom, and the mails on their way.
 
 The same rules as in ``tables``. The order of a moment's way: ``mail_reader`` says how far the log was read, what
-matches becomes ``mail_pending``, what is due becomes a ``mail``.
+matches becomes ``mail_pending``, what is due becomes a ``mail``. ``mail_server`` is everybody's.
 """
 
 from sqlalchemy import (
@@ -11,6 +11,7 @@ from sqlalchemy import (
     Date,
     ForeignKeyConstraint,
     Index,
+    Interval,
     LargeBinary,
     SmallInteger,
     Text,
@@ -182,3 +183,19 @@ class MailPending(Table):
     noticed_at: Mapped[object] = mapped_column(TIME)
     held: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     mail_id: Mapped[object | None] = mapped_column(Uuid)
+
+
+class MailServer(Table):
+    """A mail server in trouble, as all workers know it. Without a row it is well.
+
+    ``lost_at``: when it last took a message without an answer; then nobody tries it before ``next_at``, which was put
+    off by ``pause``. ``refused`` addresses in a row were refused for good.
+    """
+
+    __tablename__ = "mail_server"
+
+    server: Mapped[str] = mapped_column(Text, primary_key=True)  # host and port
+    lost_at: Mapped[object | None] = mapped_column(TIME)
+    next_at: Mapped[object | None] = mapped_column(TIME)
+    pause: Mapped[object | None] = mapped_column(Interval)
+    refused: Mapped[int] = mapped_column(SmallInteger, server_default="0")

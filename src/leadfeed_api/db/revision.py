@@ -6,7 +6,7 @@ import asyncpg
 
 from leadfeed_api.db.session import Connection
 
-NEWEST = "0010"  # the last of db/migrations/versions
+NEWEST = "0011"  # the last of db/migrations/versions
 # On a standby every transaction only reads.
 STATE = "SELECT version_num, current_setting('transaction_read_only')::boolean AS only_reads FROM alembic_version"
 

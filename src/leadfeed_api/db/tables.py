@@ -2,7 +2,8 @@
 
 Rules, so that the same SQL runs on one PostgreSQL and on a distributed one (docs/decisions/0002):
 
-* every table's key begins with ``org_id``; two small look-up tables (``api_key``, ``feed_link``) are found by hash;
+* every table's key begins with ``org_id``; two small look-up tables (``api_key``, ``feed_link``) are found by hash, and
+  ``mail_server`` has a row only while the one that serves every organisation is in trouble;
 * ids and times are made by the application: no sequences, no ``now()``;
 * ``organization.position`` is the organisation's log: taken by UPDATE, it is locked until commit, so positions are
   given out in commit order and without gaps;

@@ -20,6 +20,7 @@ from uuid_utils.compat import uuid7
 from leadfeed_api.db.session import Connection, Database, affected
 from leadfeed_api.fields import clean
 from leadfeed_api.subscriptions import recipients
+from leadfeed_api.subscriptions.delivery import trouble
 from leadfeed_api.subscriptions.digest import FREQUENCIES, Frequency, Plan, plan
 from leadfeed_api.subscriptions.recipients import Recipient
 
@@ -64,10 +65,10 @@ FROM unnest($2::uuid[], $3::timestamptz[]) AS x (recipient_id, due_at)
 WHERE r.org_id = $1 AND r.recipient_id = x.recipient_id
 """
 
-# Those in doubt come last: while a server swallows messages, others try it first.
+# Those in doubt come last, and wait ($4) while a server loses messages: others, which it may lose once, try it first.
 CLAIMABLE = """
 SELECT q.mail_id, q.recipient_id, q.kind, q.digest, q.attempts, q.refusals, q.doubts, q.created_at FROM mail q
-WHERE q.org_id = $1 AND q.state = 'queued' AND q.next_attempt_at <= $2
+WHERE q.org_id = $1 AND q.state = 'queued' AND q.next_attempt_at <= $2 AND (q.doubts = 0 OR NOT $4)
 ORDER BY q.doubts, q.next_attempt_at, q.mail_id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
 """
 CLAIM = f"""
@@ -122,6 +123,7 @@ class Mail:
     refusals: int
     doubts: int
     created_at: datetime
+    tries_until: datetime | None  # this one tries, for all workers, a server that lost messages
 
 
 async def organizations_with_work(connection: Connection, now: datetime, *, sending: bool) -> list[int]:
@@ -171,10 +173,20 @@ async def _carry_out(connection: Connection, org_id: int, plans: dict[UUID, Plan
         await connection.execute(HOLD, org_id, *map(list, zip(*held, strict=True)), now)
 
 
-async def claim(database: Database, org_id: int, now: datetime, limit: int) -> list[Mail]:
-    """Up to ``limit`` mails whose time has come, for this worker alone until the lease ends."""
+async def claim(database: Database, org_id: int, now: datetime, limit: int, server: str) -> list[Mail]:
+    """Up to ``limit`` mails whose time has come, for this worker alone until the lease ends.
+
+    While ``server`` loses messages it is one, for all workers together, and none that has been lost once.
+    """
+    until = None
     async with database.write(lock_timeout_s=LOCK_TIMEOUT_S) as connection:
-        rows = await connection.fetch(CLAIMABLE, org_id, now, limit)
+        loss = await trouble.loss(connection, server)
+        unproven = loss is not None and loss.proves_nothing(now)
+        rows = await connection.fetch(CLAIMABLE, org_id, now, limit if loss is None else 1, unproven)
+        if rows and loss is not None:
+            until = now + LEASE + ANSWER_LEASE
+            if not await trouble.may_try(connection, server, now, until):
+                return []
         if rows:
             await connection.execute(CLAIM, org_id, [row["mail_id"] for row in rows], now + LEASE)
     return [
@@ -188,6 +200,7 @@ async def claim(database: Database, org_id: int, now: datetime, limit: int) -> l
             row["refusals"],
             row["doubts"],
             row["created_at"],
+            until,
         )
         for row in rows
     ]

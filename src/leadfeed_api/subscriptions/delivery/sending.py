@@ -13,7 +13,7 @@ import stamina
 from leadfeed_api.clock import Clock
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Unavailable
-from leadfeed_api.subscriptions.delivery import composing, outbox
+from leadfeed_api.subscriptions.delivery import composing, outbox, trouble
 from leadfeed_api.subscriptions.delivery.carriers import Carrier, Refused, Uncertain
 from leadfeed_api.subscriptions.delivery.composing import Moments, Nothing, NotNow, Question
 from leadfeed_api.subscriptions.delivery.outbox import MAX_DOUBTS, Mail
@@ -29,9 +29,6 @@ GIVE_UP = timedelta(days=4)
 # Refusals, within two hours, until one is believed: it may have been the server's hour. A mail that waited longer than
 # ``GIVE_UP`` for a worker or a server has as many: a server that puts strangers off for a while gets to know it first.
 INSIST = 8
-# Addresses that a server refuses for good while it takes no message at all: any more, and it is us whom it does not
-# want ("relaying denied"). Their mails are put off, or an hour of it would pause every address there is.
-REFUSED_IN_A_ROW = 3
 REASONS = ("put-off", "refused", "unreachable", "no-answer", "uncertain", "unbuildable", "expired")
 LOST_TWICE = "It was handed over twice and no answer came: it may have arrived, and is not sent a third time."
 EXPIRED = "The mail server put it off for four days."
@@ -59,6 +56,7 @@ class Sender:
         carrier: Carrier,
         metrics: Metrics,
         *,
+        server: str,
         base_url: str,
         mail_from: str,
         clock: Clock,
@@ -66,18 +64,18 @@ class Sender:
         self._database = database
         self._carrier = carrier
         self._metrics = metrics
+        self._server = server
         self._base_url = base_url
         self._mail_from = mail_from
         self._clock = clock
-        self._refused_in_a_row: set[str] = set()
         for reason in REASONS:  # so that each is seen to be 0
             metrics.mails_failed.labels(reason)
 
     async def send(self, mail: Mail) -> bool:
         """Brings one mail to its end, or puts it off; whether the mail server took part in that.
 
-        Raises ``Unreachable`` when the server cannot be used at all, ``Uncertain`` when it swallowed a message, and
-        ``Unavailable`` when the database left; the mail has been put off, or is taken over after its lease.
+        Raises ``Unreachable`` when the server cannot be used at all, and ``Unavailable`` when the database left; the
+        mail is taken over after its lease.
         """
         if mail.doubts >= MAX_DOUBTS:
             await self._set_aside(mail, "uncertain", LOST_TWICE)
@@ -143,17 +141,16 @@ class Sender:
             await self._refused(mail, written, refusal)
         except Uncertain as doubt:
             await self._in_doubt(mail, str(doubt))
-            raise
         else:
-            self._refused_in_a_row.clear()
             counts = mail.kind == "moments" and mail.digest != "daily"
             await self._settled(mail, "sent", mailed=written.mailed, counts_for=written.recipient if counts else None)
             self._metrics.mails_sent.labels(mail.digest or mail.kind).inc()
             log.info("mail-sent", org_id=mail.org_id, mail_id=str(mail.id), moments=len(written.mailed))
+            await trouble.over(self._database, self._server)
 
     async def _refused(self, mail: Mail, written: Written, refusal: Refused) -> None:
         address = written.envelope.recipient
-        if refusal.blames == "address" and self._believes(address):
+        if refusal.blames == "address" and await trouble.believed(self._database, self._server):
             await self._end(mail, "failed", "refused", str(refusal), refused_address=address)
         elif refusal.blames == "message" and mail.refusals >= INSIST:
             await self._set_aside(mail, "refused", str(refusal))
@@ -164,18 +161,15 @@ class Sender:
             await outbox.put_off(self._database, mail, self._clock() + pause, str(refusal), refused=True)
             self._metrics.mails_failed.labels("put-off").inc()
 
-    def _believes(self, refused: str) -> bool:
-        """Whether it is this address that the server does not want, and not anybody's: see ``REFUSED_IN_A_ROW``."""
-        self._refused_in_a_row.add(refused)
-        return len(self._refused_in_a_row) <= REFUSED_IN_A_ROW
-
     async def _in_doubt(self, mail: Mail, reason: str) -> None:
         self._metrics.mails_failed.labels("no-answer").inc()
+        now = self._clock()
+        next_at = await trouble.lost(self._database, self._server, now, tries=mail.tries_until is not None)
+        log.warning("mail-server-unusable", reason=reason, seconds=(next_at - now).total_seconds())
         if mail.doubts + 1 >= MAX_DOUBTS:
             await self._set_aside(mail, "uncertain", LOST_TWICE)
         else:
-            at = self._clock() + outbox.DOUBT_PAUSE
-            await outbox.put_off(self._database, mail, at, reason, in_doubt=True)
+            await outbox.put_off(self._database, mail, now + outbox.DOUBT_PAUSE, reason, in_doubt=True)
 
     async def _set_aside(self, mail: Mail, reason_code: str, reason: str) -> None:
         await self._end(mail, "set_aside", reason_code, reason)

@@ -1,6 +1,6 @@
 """The mail worker: reads each organisation's log on, makes mails of what is due, and sends them. Several may run.
 
-Owns the loop, how much is under way at once, and the pause while the mail server cannot be used. It is a reader of the
+Owns the loop, how much is under way at once, and the pause while the mail server is away. It is a reader of the
 log like any other: nothing that is written waits for it.
 """
 
@@ -19,9 +19,9 @@ from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Busy, Misconfigured, Unavailable
 from leadfeed_api.settings import Settings, is_loopback, is_unspecified
 from leadfeed_api.subscriptions.addresses import mail_address
-from leadfeed_api.subscriptions.delivery import noticing, outbox
+from leadfeed_api.subscriptions.delivery import noticing, outbox, trouble
 from leadfeed_api.subscriptions.delivery.backlog import measuring
-from leadfeed_api.subscriptions.delivery.carriers import Carrier, Mailbox, Uncertain, Unreachable
+from leadfeed_api.subscriptions.delivery.carriers import Carrier, Mailbox, Unreachable
 from leadfeed_api.subscriptions.delivery.outbox import Mail
 from leadfeed_api.subscriptions.delivery.sending import Sender
 from leadfeed_api.subscriptions.delivery.smtp import CONNECTIONS, MailServer, Smtp
@@ -32,10 +32,8 @@ POLL_S = 1.0
 STEPS = 50  # of one organisation in a row, before the next one has its turn
 AT_ONCE = CONNECTIONS  # mails under way in one worker
 POOL_SIZE = AT_ONCE + 2
-# While the mail server cannot be used: from the first pause to the longest. One that swallows messages is tried far
-# less often, because each try may cost a copy: within an hour it gets seven.
-AWAY = (timedelta(seconds=1), timedelta(minutes=1))
-SWALLOWING = (timedelta(seconds=30), timedelta(hours=1))
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=1)  # while the mail server is away
+LOSES = "it took a message and did not answer"
 TRIM_EVERY = timedelta(days=1)
 STOP_S = 20.0  # for mails under way when the worker is told to stop
 # Two at once touched the same rows, somebody held one for too long, or something was deleted in between: nothing was
@@ -60,13 +58,21 @@ class Deliverer:
         self._database = database
         self._metrics = metrics
         self._clock = clock
+        self._server = urlsplit(settings.smtp_url or "").netloc.rpartition("@")[2]
         self._sender = Sender(
-            database, carrier, metrics, base_url=settings.base_url, mail_from=settings.mail_from, clock=clock
+            database,
+            carrier,
+            metrics,
+            server=self._server,
+            base_url=settings.base_url,
+            mail_from=settings.mail_from,
+            clock=clock,
         )
         self._under_way: set[asyncio.Task[None]] = set()
         self._pause = timedelta(0)
         self._paused_until = datetime.min.replace(tzinfo=UTC)
         self._why_paused: str | None = None  # until sending begins again
+        self._loses = False  # the mail server does, and it is too early to try it, or somebody does
         self._fault: str | None = None  # the last of ours, or the database's, that ended a turn or an attempt
         self._trimmed: dict[int, datetime] = {}
 
@@ -93,13 +99,16 @@ class Deliverer:
         while await self.round() or self._under_way:
             if self._under_way:
                 await asyncio.wait(self._under_way)
-        return f"the mail server cannot be used: {self._why_paused}" if self._why_paused else self._fault
+        why = LOSES if self._loses else self._why_paused
+        return f"the mail server cannot be used: {why}" if why else self._fault
 
     async def round(self) -> bool:
         """One look at every organisation with something to do; whether anything was done."""
         now = self._clock()
-        sending = now >= self._paused_until and len(self._under_way) < AT_ONCE
         async with self._database.read() as connection:
+            loss = await trouble.loss(connection, self._server)
+            self._loses = loss is not None and now < loss.next_at
+            sending = now >= self._paused_until and len(self._under_way) < AT_ONCE and not self._loses
             found = await outbox.organizations_with_work(connection, now, sending=sending)
         done = [await self._tend(org_id, now) for org_id in found]
         return any(done)
@@ -127,10 +136,10 @@ class Deliverer:
     async def _begin(self, org_id: int, now: datetime) -> bool:
         # After a pause one mail tries the server for all.
         room = (1 if self._pause else AT_ONCE) - len(self._under_way)
-        if room <= 0 or now < self._paused_until:
+        if room <= 0 or now < self._paused_until or self._loses:
             return False
         self._why_paused = None
-        mails = await outbox.claim(self._database, org_id, now, room)
+        mails = await outbox.claim(self._database, org_id, now, room, self._server)
         for mail in mails:
             task = asyncio.create_task(self._send(mail))
             self._under_way.add(task)
@@ -141,8 +150,6 @@ class Deliverer:
         try:
             if await self._attempt(mail):
                 self._pause = timedelta(0)
-        except Uncertain as error:
-            self._rest(SWALLOWING, str(error))
         except Unavailable as error:
             self._fault = "the database left"
             log.warning("mail-database-left", org_id=mail.org_id, mail_id=str(mail.id), reason=_why(error))
@@ -156,17 +163,19 @@ class Deliverer:
             return await self._sender.send(mail)
         except Unreachable as error:
             self._metrics.mails_failed.labels("unreachable").inc()
-            self._rest(AWAY, str(error))
+            self._rest(str(error))
             await outbox.put_off(self._database, mail, self._clock(), str(error))
             return False
+        finally:
+            if mail.tries_until is not None:
+                await trouble.tried(self._database, self._server, mail.tries_until, self._clock())
 
-    def _rest(self, bounds: tuple[timedelta, timedelta], why: str) -> None:
+    def _rest(self, why: str) -> None:
         """No mail is begun for a while, twice as long each time; one answer of the server ends it."""
         now = self._clock()
         if now < self._paused_until:
             return  # begun before the pause
-        first, longest = bounds
-        self._pause = min(max(self._pause * 2, first), longest)
+        self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
         self._paused_until = now + self._pause
         self._why_paused = why
         log.warning("mail-server-unusable", reason=why, seconds=self._pause.total_seconds())
