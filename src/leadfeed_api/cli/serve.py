@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import parent_process
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 
 from leadfeed_api import __version__
 from leadfeed_api.cli.context import bring_up_to_date, fail, load_settings, plain_errors, reach, the_service
+from leadfeed_api.db.child import end_with
 from leadfeed_api.db.embedded import SETTINGS, EmbeddedPostgres
 from leadfeed_api.errors import Misconfigured
 from leadfeed_api.settings import DEVELOPMENT_SECRET, Settings
@@ -113,7 +115,13 @@ def run(app: ASGIApp, settings: Settings) -> None:
 
 
 def app_from_environment() -> ASGIApp:
-    """What each of several worker processes serves; the parent left the database's address in the environment."""
+    """What each of several worker processes serves; the parent left the database's address in the environment.
+
+    A worker ends with its parent, however that ends: it would keep the port, and no other service could start there.
+    """
+    parent = parent_process()
+    if parent is not None and parent.pid is not None:
+        end_with(parent.pid, signal.SIGTERM)  # uvicorn starts workers from the parent's main thread
     settings = load_settings()
     configure_logging(settings.log_format)
     make_room()

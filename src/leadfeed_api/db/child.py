@@ -1,8 +1,9 @@
 """A program run as our child: it cannot outlive us, hears no Ctrl-C meant for us, and is never root.
 
-Owns what has to happen between the fork and the program, in a fresh interpreter rather than in ``preexec_fn`` (which
-may deadlock once there are threads). The same file is both sides: ``child_command`` builds the command line, and run as
-a script the file carries it out. Hence standard library only. Knows nothing of databases.
+Owns how a process ends with its parent, and what has to happen between the fork and the program: in a fresh interpreter
+rather than in ``preexec_fn`` (which may deadlock once there are threads). The same file is both sides:
+``child_command`` builds the command line, and run as a script the file carries it out. Hence standard library only.
+Knows nothing of databases.
 """
 
 import os
@@ -71,10 +72,23 @@ def child_command(program: Path, *arguments: str, folder: Path, account: Account
     return [*here, str(program), *arguments]
 
 
-def _become(parent: int, identity: str, folder: str, program: str, arguments: list[str]) -> NoReturn:
-    import ctypes  # noqa: PLC0415  only needed here, and while its library can still be read
+def end_with(parent: int, told: signal.Signals) -> None:
+    """Has this process ``told`` to end when the thread of ``parent`` that started it ends (Linux only).
+
+    Where the parent is gone already, it ends at once. On other systems nothing happens.
+    """
+    import ctypes  # noqa: PLC0415  a hundredth of a second that most commands have no use for
 
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if sys.platform == "linux" and prctl is not None:
+        prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(told), 0, 0, 0)
+        if os.getppid() != parent:
+            sys.exit("the parent was gone before its death could be subscribed to")
+
+
+def _become(parent: int, identity: str, folder: str, program: str, arguments: list[str]) -> NoReturn:
+    import ctypes  # noqa: F401, PLC0415  for ``end_with``, while its library can still be read
+
     # Whoever started us may have been told to ignore it ("leadfeed serve &" in a script); ignoring is inherited.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.umask(0o077)
@@ -91,11 +105,7 @@ def _become(parent: int, identity: str, folder: str, program: str, arguments: li
             # 16 PostgreSQL's programs leave the working directory for a moment and could not return.
             os.set_inheritable(inside, True)
             arguments = [f"/proc/self/fd/{inside}" if argument == folder else argument for argument in arguments]
-    if sys.platform == "linux" and prctl is not None:
-        # After setuid, which would clear it. It survives exec.
-        prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGINT), 0, 0, 0)
-        if os.getppid() != parent:
-            sys.exit("the parent was gone before its death could be subscribed to")
+    end_with(parent, signal.SIGINT)  # after setuid, which would clear it; it survives exec
     os.execv(program, [program, *arguments])  # noqa: S606  no shell is wanted
 
 
