@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import jwt
@@ -217,6 +218,17 @@ async def test_a_database_that_cannot_be_reached_is_said_to_be(
 
 
 @pytest.mark.parametrize("words", [("check", "acme"), ("migrate",)])
+async def test_a_database_that_takes_no_connections_is_said_to_be(
+    environment: pytest.MonkeyPatch, postgres: tuple[str, str], words: tuple[str, ...]
+) -> None:
+    server, template = postgres
+    environment.setenv("LEADFEED_DATABASE_URL", urlsplit(server)._replace(path=f"/{template}").geturl())
+    line = await said(*words)
+    assert "the database cannot be used" in line
+    assert "not currently accepting connections" in line
+
+
+@pytest.mark.parametrize("words", [("check", "acme"), ("migrate",)])
 async def test_a_database_that_is_not_there_is_said_to_be(
     environment: pytest.MonkeyPatch, database_url: str, words: tuple[str, ...]
 ) -> None:
@@ -322,6 +334,9 @@ async def test_a_database_that_was_never_migrated_is_sent_to_migrate_and_then_wo
     environment.setenv("LEADFEED_DATABASE_URL", empty_database)
     for words in (("org", "create", "acme"), ("key", "create", "acme", "--scope", "read"), ("check", "acme")):
         assert "Run `leadfeed migrate`" in await said(*words)
+    demo = await asyncio.to_thread(script, "demo", "--port", str(free_port()))
+    assert (demo.returncode, demo.stdout) == (1, "")
+    assert re.fullmatch(r"leadfeed: .+ Run `leadfeed migrate`\.\n", demo.stderr), demo.stderr
     for _ in range(2):
         done = await leadfeed("migrate")
         assert (done.exit_code, done.stderr) == (0, "")

@@ -1,10 +1,12 @@
 """What the database cannot do now is no failure of ours: callers are told to come back, and probes say so."""
 
 import asyncio
+import re
 from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 from asyncpg.transaction import Transaction
 
 from leadfeed_api.db.session import Database
@@ -100,6 +102,37 @@ async def test_a_service_whose_database_only_reads_is_not_ready(world: World, re
         answer = problem(await service.client.get("/readyz"), 503, "unavailable")
         assert answer["detail"].startswith("The database takes no writes.")
         ok(await service.client.get("/healthz"))
+
+
+@pytest.mark.parametrize(
+    ("part", "instead", "why"),
+    [
+        ("//[^@]*@", "//no_such_role@", 'role "no_such_role" does not exist'),
+        ("/leadfeed_template_[^?]*", "/no_such_database", 'database "no_such_database" does not exist'),
+        ("_gw[^?]*|_master[^?]*", "", "is not currently accepting connections"),
+    ],
+    ids=["the role", "no database", "the database"],
+)
+async def test_while_the_database_refuses_logins_callers_are_told_to_come_back_and_the_log_says_why(
+    world: World, part: str, instead: str, why: str
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    database, admitted = world.service.app.state.database, world.service.app.state.database.url
+    database.url = re.sub(part, instead, admitted)
+    for connection in database._pool._idle:
+        connection.terminate()
+    with structlog.testing.capture_logs() as lines:
+        for path, headers in {"/readyz": {}, "/v1/feed": world.rep("ana"), "/v1/settings": world.machine}.items():
+            answer = await world.client.get(path, headers=headers)
+            assert problem(answer, 503, "unavailable")["detail"].startswith("The service cannot answer now.")
+            assert int(answer.headers["retry-after"]) > 0
+    requests = [line for line in lines if line["event"] == "request"]
+    assert [(line["log_level"], line["status"]) for line in requests] == [("warning", 503)] * 3
+    assert all(why in line["reason"] for line in requests)
+    assert "failure" not in {line["event"] for line in lines}
+
+    database.url = admitted
+    assert await world.page("ana")
 
 
 async def test_whose_commit_is_not_answered_is_not_told_that_nothing_was_stored(

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from leadfeed_api.db.revision import NEWEST, current_state
+from leadfeed_api.db.session import OLD_SCHEMA
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.fields import example
 from leadfeed_api.organizations.auth import Data
@@ -49,7 +50,7 @@ async def readyz(data: Data) -> Readiness:
     async with data.read() as connection:
         found = await current_state(connection)
     if found.revision is None or not found.suits_us:
-        raise Unavailable("The database's schema is older than this version needs. Run `leadfeed migrate`.")
+        raise Unavailable(OLD_SCHEMA)
     if not found.takes_writes:
         raise Unavailable("The database takes no writes. It is a standby, or was made read-only.")
     return Readiness(schema_version=found.revision)

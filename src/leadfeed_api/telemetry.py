@@ -212,6 +212,8 @@ class Telemetry:
                 "ms": round(seconds * 1000, 1),
                 "request_id": request_id,
             }
+            if "reason" in scope["state"]:  # why it is unavailable
+                facts["reason"] = scope["state"]["reason"]
             RequestLines.write("warning" if status >= 500 else "info", facts)
 
 

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
 
-import asyncpg
 import typer
 from pydantic import ValidationError
 
@@ -32,7 +31,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for
 P = ParamSpec("P")
 R = TypeVar("R")
 EXPECTED = (PostgresUnavailable, Problem)
-UNMIGRATED = (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError)
 AGAIN = "What was asked may have been done all the same, or in part: run the command again."
 
 
@@ -58,8 +56,6 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
             fail(str(error))
         except UNUSABLE as error:
             fail(f"the database cannot be used: {_in_one_line(error)}")
-        except UNMIGRATED:
-            fail("the database's schema is not the one this version needs. Run `leadfeed migrate`.")
 
     return spoken
 

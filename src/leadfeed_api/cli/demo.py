@@ -20,10 +20,11 @@ from rich.console import Console
 
 from leadfeed_api.best_bets.retier import retier
 from leadfeed_api.cli import demo_story
-from leadfeed_api.cli.context import fail, load_settings, plain_errors, the_service
+from leadfeed_api.cli.context import fail, load_settings, opened, plain_errors, the_service
 from leadfeed_api.cli.serve import own_database, server_options
 from leadfeed_api.clock import utc_now
-from leadfeed_api.db.session import Database
+from leadfeed_api.db.revision import current_state
+from leadfeed_api.db.session import OLD_SCHEMA, Database
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.feed.filters import Filters
 from leadfeed_api.feed.queries import reach
@@ -74,6 +75,7 @@ def demo(
 
 
 async def _run(settings: Settings) -> None:
+    await _demand_migrated(settings)
     app = the_service(settings)
     server = uvicorn.Server(uvicorn.Config(app, **server_options(settings)))
     serving = asyncio.create_task(server.serve())
@@ -93,6 +95,13 @@ async def _run(settings: Settings) -> None:
         await serving
         arriving.cancel()
     await serving
+
+
+async def _demand_migrated(settings: Settings) -> None:
+    """A database that is somebody's is theirs to migrate. Raises ``Unavailable``."""
+    async with opened(settings) as database, database.read() as connection:
+        if not (await current_state(connection)).suits_us:
+            raise Unavailable(OLD_SCHEMA)
 
 
 async def _beginning(database: Database, now: datetime) -> datetime:

@@ -18,8 +18,8 @@ from leadfeed_api.db.queues import Queues
 from leadfeed_api.errors import Busy, Unavailable
 
 __all__ = [
-    "ANY_PLANS", "HELD_UP", "HOWEVER_LONG", "LOST", "UNUSABLE", "Connection", "Database", "HandOver", "affected",
-    "connect",
+    "ANY_PLANS", "HELD_UP", "HOWEVER_LONG", "LOST", "OLD_SCHEMA", "UNUSABLE", "Connection", "Database", "HandOver",
+    "affected", "connect",
 ]  # fmt: skip
 
 HandOver: TypeAlias = Callable[[], None]  # to readers here, of what was read for them; never fails, never waits
@@ -33,7 +33,7 @@ class Announce(Protocol):
 
 
 class NoConnection(ConnectionError):
-    """The server cannot be reached, or not as the settings demand: the message says what stood in between."""
+    """The server cannot be reached, not as the settings demand, or lets nobody in: the message says what was wrong."""
 
 
 LOST = (
@@ -47,6 +47,9 @@ LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.InsufficientResourcesError,  # a full disk, too many connections
     asyncpg.ReadOnlySQLTransactionError,  # what was the primary is a standby now; this connection is not lent again
+    # A login that is refused: what a pooler says with the first statement, a server says at once (``NoConnection``).
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
 )
 # What ends one statement that waited or worked too long; the connection is as good as before, or is not lent again.
 HELD_UP = (
@@ -68,6 +71,9 @@ UNUSABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.ReadOnlySQLTransactionError,
 )
+# What a statement meets in a schema that is older than this code.
+UNMIGRATED = (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError)
+OLD_SCHEMA = "The database's schema is older than this version needs. Run `leadfeed migrate`."
 # Every join by key here looks a row up once: keeping what was found, in case, costs a page of 50 a twentieth.
 PLANNING = {"enable_memoize": "off"}
 # Said first by a transaction whose statements go by key: plans for any organisation. One made for an organisation that
@@ -115,7 +121,7 @@ class Database:
         """A connection outside any transaction: each statement sees what is committed when it starts.
 
         Raises ``Unavailable`` when the database cannot be reached, leaves in between, or cannot do what it is asked
-        now; ``Busy``, which is one, when a statement was held up for too long.
+        now, or has an older schema; ``Busy``, which is one, when a statement was held up for too long.
         """
         if self._pool is None:
             raise Unavailable
@@ -167,10 +173,10 @@ class Database:
 
 
 async def connect(url: str, **options: Any) -> Connection:
-    """A connection. Raises ``NoConnection`` for all that is not the server's own answer, such as a bad certificate."""
+    """A connection. Raises ``NoConnection`` where there is none, be it for a bad certificate or a changed password."""
     try:
         return await asyncpg.connect(url, **options)
-    except (OSError, asyncpg.ClientConfigurationError) as error:
+    except (OSError, asyncpg.ClientConfigurationError, asyncpg.PostgresError) as error:
         raise NoConnection(f"connecting failed: {str(error) or 'no answer'}") from error
 
 
@@ -193,6 +199,8 @@ class Reading(Loan):
             raise Busy from error
         if isinstance(error, LOST):
             raise Unavailable from error
+        if isinstance(error, UNMIGRATED):
+            raise Unavailable(OLD_SCHEMA) from error
 
 
 def _nobody_listens(org_id: int, position: int, given: int = 1, /) -> None:
