@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import IO
 
 import httpx2
 
@@ -52,23 +53,25 @@ async def _ready(instance: Instance) -> None:
             await asyncio.sleep(0.05)
 
 
-def _start(settings: Settings, port: int, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+def _start(settings: Settings, port: int, arguments: Sequence[str], log: IO[bytes] | None) -> subprocess.Popen[bytes]:
     given = settings.model_dump(mode="json", exclude_defaults=True)
     environment = {f"LEADFEED_{name.upper()}": str(value) for name, value in given.items()}
     return subprocess.Popen(
         [sys.executable, "-c", _SERVE, "serve", "--port", str(port), *arguments],
         env={"PATH": os.environ.get("PATH", ""), **environment},
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if log is None else log,
         start_new_session=True,
     )
 
 
 @asynccontextmanager
-async def instance(settings: Settings, *arguments: str, port: int | None = None) -> AsyncIterator[Instance]:
+async def instance(
+    settings: Settings, *arguments: str, port: int | None = None, log: IO[bytes] | None = None
+) -> AsyncIterator[Instance]:
     """One ``leadfeed serve`` with these settings, ready."""
     port = port or free_port()
-    process = _start(settings, port, arguments)
+    process = _start(settings, port, arguments, log)
     running = Instance(process, f"http://127.0.0.1:{port}")
     try:
         await _ready(running)

@@ -1,5 +1,8 @@
 """Several worker processes of one service: they end with their parent, and one that ends is missed and replaced."""
 
+import json
+import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -34,3 +37,18 @@ async def test_workers_end_with_a_parent_that_was_killed_and_leave_the_port_to_t
         await until(lambda: not any(_is_worker(str(one)) for one in left))
         async with instance(settings, *WORKERS, port=int(running.base_url.rpartition(":")[2])):
             pass  # it is ready
+
+
+async def test_a_worker_that_was_killed_is_replaced_and_the_log_says_so(settings: Settings, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    as_json = settings.model_copy(update={"log_format": "json"})
+    with log.open("wb") as written:
+        async with instance(as_json, *WORKERS, log=written) as running:
+            before = workers(running.process.pid)
+            killed, other = before
+            os.kill(killed, signal.SIGKILL)
+            await until(lambda: "worker-replaced" in log.read_text())
+            (new,) = workers(running.process.pid) - before
+            assert other in workers(running.process.pid)
+    (line,) = [json.loads(one) for one in log.read_text().splitlines() if "worker-replaced" in one]
+    assert (line["level"], line["process"], line["exit_code"], line["by"]) == ("warning", killed, -9, new)

@@ -28,6 +28,9 @@ from leadfeed_api.telemetry import configure_logging, log
 
 BESIDE = 20  # connections: administrative commands, PostgreSQL's reserve for its owner
 GRACE_S = 10  # for requests under way when the service is told to stop
+# In which a worker has to show that it lives. One that starts needs seconds of a processor before it can, and on a
+# fraction of one would by uvicorn's limit of five seconds be killed and started again for ever.
+SIGN_OF_LIFE_S = 30
 
 
 @plain_errors
@@ -128,14 +131,30 @@ def app_from_environment() -> ASGIApp:
     return the_service(settings)
 
 
+class Workers(Multiprocess):
+    """uvicorn's supervisor, which replaces without a word a worker that ended, or that it kills."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Looks after each, and says which was replaced."""
+        before = list(self.processes)
+        super().keep_subprocess_alive()
+        for old, new in zip(before, self.processes, strict=True):
+            if new is not old:
+                log.warning("worker-replaced", process=old.pid, exit_code=old.exitcode, by=new.pid)
+
+
 def _run_several(settings: Settings, workers: int) -> None:
     os.environ["LEADFEED_DATABASE_URL"] = settings.database_url or ""
     os.environ["LEADFEED_WITH_DELIVERY"] = str(settings.with_delivery)
     os.environ["LEADFEED_HOST"], os.environ["LEADFEED_PORT"] = settings.host, str(settings.port)
     config = uvicorn.Config(
-        "leadfeed_api.cli.serve:app_from_environment", factory=True, workers=workers, **server_options(settings)
+        "leadfeed_api.cli.serve:app_from_environment",
+        factory=True,
+        workers=workers,
+        timeout_worker_healthcheck=SIGN_OF_LIFE_S,
+        **server_options(settings),
     )
-    supervisor = Multiprocess(config, sockets=[config.bind_socket()])
+    supervisor = Workers(config, sockets=[config.bind_socket()])
     supervisor.run()
     # It ends them all when one cannot start, and leaves it at that: a single process ends with this code.
     if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
