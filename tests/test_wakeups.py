@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 
 from clients import figure, plain_client
 from leadfeed_api.db import postgres_channel
@@ -233,6 +234,22 @@ async def test_a_process_that_said_nothing_ends_well_without_the_nats_server(
     by_nats = settings.model_copy(update={"nats_url": f"nats://127.0.0.1:{free_port()}"})
     async with Wakeups(database, channel_for(by_nats, database), Metrics()):
         pass
+
+
+async def test_a_process_that_has_something_to_say_ends_well_though_the_nats_server_went_away(
+    settings: Settings,
+) -> None:
+    port = free_port()
+    by_nats = settings.model_copy(update={"nats_url": f"nats://127.0.0.1:{port}"})
+    with structlog.testing.capture_logs() as lines:
+        async with process(by_nats, awaited=False) as (writing, listener):
+            async with nats_server(port):
+                await until(lambda: listener.begun)
+            client = listener.wakeups._channel._client  # type: ignore[attr-defined]
+            await until(lambda: client.is_reconnecting)
+            writing.announce(7, 42)
+            await until(lambda: client.pending_data_size)
+    assert [line["log_level"] for line in lines if line["event"] == "nats-not-closed"] == ["warning"]
 
 
 async def test_a_nats_server_that_comes_late_or_again_is_heard_and_says_so(settings: Settings) -> None:

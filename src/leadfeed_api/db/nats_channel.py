@@ -62,7 +62,10 @@ class NatsChannel:
     async def close(self) -> None:
         """Ends the connection, if there is one, or is to be. The client cannot close what was never opened."""
         if self._client.is_connected or self._client.is_reconnecting or self._client.is_connecting:
-            await self._client.close()
+            try:
+                await self._client.close()
+            except Exception as error:  # Intentional: it writes what is unsent to a connection that may be gone
+                log.warning("nats-not-closed", reason=repr(error))
 
     async def _connect(self) -> Client:
         async with self._connecting:
