@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 
 from leadfeed_api.db import binaries
 from leadfeed_api.db.binaries import PostgresNotFound
+from leadfeed_api.db.child import account_for
 from leadfeed_api.db.data_folder import DataFolderUnusable
 from leadfeed_api.db.embedded import EmbeddedPostgres, running_dsn
 from server_owner import data_in, import_path, moved, processes_in, socket_folder, values
@@ -219,6 +221,18 @@ def test_postgres_from_a_system_package_works_too(tmp_path: Path) -> None:
 def test_data_of_another_major_version_is_not_quietly_left_aside(tmp_path: Path) -> None:
     (tmp_path / "postgres-12").mkdir()
     with pytest.raises(DataFolderUnusable, match="postgres-12") as refusal, EmbeddedPostgres(tmp_path):
+        pass
+    assert "\n" not in str(refusal.value)
+
+
+@only_root
+def test_a_copy_of_the_data_that_belongs_to_root_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    account = account_for(None)
+    assert account is not None
+    data = tmp_path / f"postgres-{binaries.find_binaries(None, account).major}"
+    data.mkdir()
+    told = f"`chown -R {account.name} {data}`"
+    with pytest.raises(DataFolderUnusable, match=re.escape(told)) as refusal, EmbeddedPostgres(tmp_path):
         pass
     assert "\n" not in str(refusal.value)
 

@@ -30,7 +30,7 @@ class AlreadyRunning(PostgresUnavailable):
 
 
 class DataFolderUnusable(PostgresUnavailable):
-    """The data folder cannot be written, or holds the data of another major version."""
+    """The data folder cannot be written, is root's, or holds the data of another major version."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,14 @@ def refuse_other_versions(data: Path) -> None:
         raise DataFolderUnusable(
             f"{data.parent} holds data of {', '.join(sorted(others))}, but the PostgreSQL found is {data.name}: point "
             "LEADFEED_PG_BIN at the older programs, or choose another LEADFEED_DATA_DIR"
+        )
+
+
+def refuse_what_is_roots(data: Path, account: Account | None) -> None:
+    """Raises ``DataFolderUnusable`` where ``account`` is to serve data that is root's, as a plain copy by root is."""
+    if account is not None and data.exists() and data.stat().st_uid == 0:
+        raise DataFolderUnusable(
+            f"{data} belongs to root, and PostgreSQL must not run as root: `chown -R {account.name} {data}`"
         )
 
 

@@ -43,6 +43,7 @@ from leadfeed_api.db.data_folder import (
     discard_leftovers,
     locked,
     refuse_other_versions,
+    refuse_what_is_roots,
     servers_on,
     socket_folder_for,
 )
@@ -141,6 +142,7 @@ class EmbeddedPostgres:
         self._data_dir.mkdir(parents=True, exist_ok=True)
         installation = _Installation(binaries, account, self._cleanup.enter_context(locked(self._data_dir)))
         refuse_other_versions(data)
+        refuse_what_is_roots(data, account)
         # Linux ties "tell the child when I die" to the thread that forked. This thread lives as long as we do,
         # whichever thread called us; it ends with stop(), or with the interpreter.
         keeper = self._cleanup.enter_context(ThreadPoolExecutor(1, thread_name_prefix="embedded-postgres"))
