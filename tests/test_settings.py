@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from pydantic import ValidationError
 
+from leadfeed_api.cli.serve import server_options
 from leadfeed_api.settings import DEVELOPMENT_SECRET, Settings, postgres_url
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -260,3 +261,7 @@ def test_an_origin_becomes_the_one_that_browsers_send(written: str, sent: str) -
 )
 def test_links_begin_with_the_public_address(values: dict[str, object], base_url: str) -> None:
     assert Settings(**values).base_url == base_url  # type: ignore[arg-type]
+
+
+def test_a_proxy_that_keeps_idle_connections_for_a_minute_is_the_one_that_ends_them() -> None:
+    assert server_options(Settings())["timeout_keep_alive"] > 60

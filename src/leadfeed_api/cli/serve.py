@@ -28,6 +28,9 @@ from leadfeed_api.telemetry import configure_logging, log
 
 BESIDE = 20  # connections: administrative commands, PostgreSQL's reserve for its owner
 GRACE_S = 10  # for requests under way when the service is told to stop
+# For which an idle connection is kept: longer than proxies keep theirs, mostly 60, so that it is never we who close one
+# on which a request is already on its way. It holds a few KB; the end of the service closes it at once.
+KEEP_ALIVE_S = 75
 # In which a worker has to show that it lives. One that starts needs seconds of a processor before it can, and on a
 # fraction of one would by uvicorn's limit of five seconds be killed and started again for ever.
 SIGN_OF_LIFE_S = 30
@@ -171,5 +174,6 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "access_log": False,
         "server_header": False,
         "timeout_graceful_shutdown": GRACE_S,
+        "timeout_keep_alive": KEEP_ALIVE_S,
         "proxy_headers": False,
     }
