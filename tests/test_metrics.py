@@ -34,6 +34,13 @@ def _shown(metric: MetricWrapperBase) -> str:
     return f"{name}{{{','.join(labels)}}}" if labels else name
 
 
+async def test_the_documents_example_of_the_metrics_is_a_part_of_them(service: Service) -> None:
+    (answered,) = [one.document for one in operations() if one.path == "/metrics"]
+    example = answered["responses"]["200"]["content"]["text/plain"]["example"]
+    *described, _ = example.splitlines()
+    assert "\n".join(described) in (await service.client.get("/metrics")).text
+
+
 def test_every_figure_is_moved_by_someone() -> None:
     source = "".join(one.read_text(encoding="utf-8") for one in SOURCE.rglob("*.py"))
     moved = set(re.findall(r"\.(\w+)\.(?:inc|set|observe|labels)\b", source))

@@ -15,6 +15,12 @@ from leadfeed_api.telemetry import Metrics
 
 router = APIRouter(tags=["Operations"])
 
+SOME_METRICS = """\
+# HELP leadfeed_stream_connections Streams open in this process.
+# TYPE leadfeed_stream_connections gauge
+leadfeed_stream_connections 12.0
+"""
+
 
 class Health(BaseModel):
     """The process is running."""
@@ -61,7 +67,7 @@ async def readyz(data: Data) -> Readiness:
     summary="Metrics for Prometheus",
     response_description="All metrics, as text.",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": SOME_METRICS}}}},
 )
 async def metrics(request: Request) -> Response:
     """The Prometheus text format. Block it at your proxy: it tells the public how busy you are."""
