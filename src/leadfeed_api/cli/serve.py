@@ -32,8 +32,9 @@ GRACE_S = 10  # for requests under way when the service is told to stop
 # on which a request is already on its way. It holds a few KB; the end of the service closes it at once.
 KEEP_ALIVE_S = 75
 # In which a worker has to show that it lives. One that starts needs seconds of a processor before it can, and on a
-# fraction of one would by uvicorn's limit of five seconds be killed and started again for ever.
-SIGN_OF_LIFE_S = 30
+# fraction of one would by uvicorn's limit of five seconds be killed and started again for ever. Not longer: while the
+# parent waits for a sign it does not hear that it is to end, and containers are given 30 s for that.
+SIGN_OF_LIFE_S = 20
 
 
 @plain_errors
