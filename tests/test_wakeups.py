@@ -79,6 +79,41 @@ async def test_a_batchs_wake_up_is_not_forgotten_by_a_process_that_ends(settings
         await until(lambda: (7, 500) in other.from_others)
 
 
+async def test_a_moments_wake_up_takes_a_batchs_along_and_the_next_batch_has_its_own(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leadfeed_api.db.wakeups.AFTER_BATCH_S", 3_600)
+    async with process(settings) as (writing, _), process(settings) as (_, other):
+        writing.announce(7, 500, 500)
+        writing.announce(8, 1)
+        await until(lambda: {(7, 500), (8, 1)} <= set(other.from_others))
+        monkeypatch.setattr("leadfeed_api.db.wakeups.AFTER_BATCH_S", 0)
+        writing.announce(7, 1_000, 500)
+        await until(lambda: (7, 1_000) in other.from_others)
+
+
+async def test_wake_ups_are_sent_while_all_connections_are_lent(settings: Settings) -> None:
+    async with process(settings) as (writing, _), process(settings) as (_, other), writing.read(), writing.read():
+        assert writing.checked_out == 2
+        writing.announce(7, 42)
+        await until(lambda: (7, 42) in other.from_others)
+
+
+async def test_a_process_that_cannot_listen_still_wakes_the_others(settings: Settings) -> None:
+    deaf = settings.model_copy(update={"listen_url": f"postgresql://leadfeed@127.0.0.1:{free_port()}/leadfeed"})
+    async with process(deaf, awaited=False) as (writing, listener), process(settings) as (_, other):
+        writing.announce(7, 42)
+        await until(lambda: (7, 42) in other.from_others)
+        assert not listener.begun
+
+
+async def test_a_process_ends_though_its_channel_passes_over_being_told_to(database: Database) -> None:
+    channel = Stubborn()
+    async with Wakeups(database, channel, Metrics()):
+        await until(lambda: channel.listening)
+    assert channel.told == 2
+
+
 async def test_wake_ups_of_a_moment_are_gathered_into_the_last_of_each_organisation(settings: Settings) -> None:
     async with process(settings) as (writing, _), process(settings) as (_, other):
         for position in range(1, 200):
@@ -111,7 +146,7 @@ async def test_a_process_that_ends_while_it_asks_after_its_connection_leaves_not
     async with wire(settings.database_url or "") as (line, through_wire):
         connection = await asyncpg.connect(through_wire)
         line.dead = True
-        asking = asyncio.create_task(postgres_channel._answers(connection))
+        asking = asyncio.create_task(postgres_channel.Line(connection).answers())
         await asyncio.sleep(0)  # it has asked
         asking.cancel()
         await asyncio.wait({asking})
@@ -313,6 +348,23 @@ class Full(Dead):
             self.refused += payloads
             raise asyncpg.ProgramLimitExceededError("too many notifications in the NOTIFY queue")
         self.sent += payloads
+
+
+class Stubborn(Dead):
+    """A channel that takes note of being told to end once, and ends the second time: as NATS's while it connects."""
+
+    def __init__(self) -> None:
+        self.listening = False
+        self.told = 0
+
+    async def listen(self, heard: object, resumed: object) -> None:
+        """Hears nothing."""
+        self.listening = True
+        while self.told < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.told += 1
 
 
 @asynccontextmanager

@@ -3,15 +3,19 @@
 Owns the one connection that listens: outside any transaction (inside one, nothing is heard), straight to the server
 (behind a transaction pooler, nothing is heard either), asked every few seconds whether it still lives (a connection
 that was cut off without a word looks alive for ever), and made again when it does not.
+
+It also notifies: one process of PostgreSQL works for a wake-up in place of two, which a batch's statements notice
+(docs/performance.md), and wake-ups are sent while all the pool's connections are lent.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any
 
 import asyncpg
 
+from leadfeed_api.db.pool import Connection
 from leadfeed_api.db.session import Database
 from leadfeed_api.telemetry import log
 
@@ -23,18 +27,23 @@ CHECK_TIMEOUT_S = 5.0
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
 
-Answer = TypeVar("Answer")
+Ask = Callable[[], Coroutine[Any, Any, object]]
 
 
 class PostgresChannel:
-    """LISTEN on a connection of its own to ``listen_url``; NOTIFY through the database's pool."""
+    """LISTEN and NOTIFY on a connection of its own to ``listen_url``; while there is none, NOTIFY through the pool."""
 
     def __init__(self, database: Database, listen_url: str) -> None:
         self._database = database
         self._listen_url = listen_url
+        self._line: Line | None = None
 
     async def send(self, payloads: Sequence[str]) -> None:
         """One statement for all of them."""
+        line = self._line
+        if line is not None:
+            await line.ask(lambda: line.connection.execute(NOTIFY, list(payloads)))
+            return
         async with self._database.read() as connection:
             await connection.execute(NOTIFY, list(payloads))
 
@@ -45,8 +54,9 @@ class PostgresChannel:
             try:
                 connection = await asyncpg.connect(self._listen_url, timeout=CHECK_TIMEOUT_S)
                 try:
-                    await self._listen_on(connection, heard, resumed)
+                    await self._listen_on(Line(connection), heard, resumed)
                 finally:
+                    self._line = None
                     connection.terminate()
                 pause = FIRST_PAUSE_S
             except Exception as error:  # Intentional: whatever it was, nobody else would listen again
@@ -57,15 +67,13 @@ class PostgresChannel:
     async def close(self) -> None:
         """Nothing: the pool is the database's, and the listening connection ends with :meth:`listen`."""
 
-    async def _listen_on(
-        self, connection: asyncpg.Connection, heard: Callable[[str], None], resumed: Callable[[], None]
-    ) -> None:
+    async def _listen_on(self, line: "Line", heard: Callable[[str], None], resumed: Callable[[], None]) -> None:
         lost = asyncio.Event()
-        connection.add_termination_listener(lambda _: lost.set())
-        listening = connection.add_listener(CHANNEL, lambda _connection, _pid, _channel, payload: heard(payload))
-        await _in_time(connection, listening)
+        line.connection.add_termination_listener(lambda _: lost.set())
+        await line.ask(lambda: line.connection.add_listener(CHANNEL, lambda *told: heard(told[-1])))
+        self._line = line
         resumed()
-        while await _answers(connection):
+        while await line.answers():
             try:
                 async with asyncio.timeout(CHECK_EVERY_S):
                     await lost.wait()
@@ -75,26 +83,33 @@ class PostgresChannel:
         log.warning("listening-lost")
 
 
-async def _answers(connection: asyncpg.Connection) -> bool:
-    """Whether the server answers in time."""
-    with suppress(Exception):
-        await _in_time(connection, connection.fetchval("SELECT 1"))
-        return True
-    return False
+class Line:
+    """A connection that several ask, one after the other. Whoever gets no answer in time ends it."""
 
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._turn = asyncio.Lock()
 
-async def _in_time(connection: asyncpg.Connection, answer: Awaitable[Answer]) -> Answer:
-    """What the server answers. Raises ``TimeoutError`` when it does not in time; the connection is ended then.
+    async def answers(self) -> bool:
+        """Whether the server answers in time."""
+        with suppress(Exception):
+            await self.ask(lambda: self.connection.fetchval("SELECT 1"))
+            return True
+        return False
 
-    Intentional: no timeout of asyncpg's. That would send a cancel request over the same dead path, and wait for it.
-    """
-    asking = asyncio.ensure_future(answer)
-    try:
-        done, _ = await asyncio.wait({asking}, timeout=CHECK_TIMEOUT_S)
-        if not done:
-            raise TimeoutError
-        return asking.result()
-    finally:
-        if not asking.done():  # too late, or nobody waits for it any more
-            connection.terminate()
-            await asyncio.gather(asking, return_exceptions=True)
+    async def ask(self, question: Ask) -> None:
+        """Waits for the answer. Raises ``TimeoutError`` when there is none in time.
+
+        Intentional: no timeout of asyncpg's. That would send a cancel request over the same dead path, and wait for it.
+        """
+        async with self._turn:
+            asking = asyncio.ensure_future(question())
+            try:
+                done, _ = await asyncio.wait({asking}, timeout=CHECK_TIMEOUT_S)
+                if not done:
+                    raise TimeoutError
+                asking.result()
+            finally:
+                if not asking.done():  # too late, or nobody waits for it any more
+                    self.connection.terminate()
+                    await asyncio.gather(asking, return_exceptions=True)

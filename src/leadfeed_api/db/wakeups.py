@@ -18,10 +18,11 @@ from leadfeed_api.telemetry import Metrics, log
 
 Origin = Literal["local", "channel", "poll"]
 GATHER_S = 0.0015
-# A batch's sender is answered, and its next is on the way, before other processes are woken: right at the commit that
-# took a hundredth of a batch's time (docs/performance.md). Nobody waits for so many at once by the millisecond.
-BATCH, AFTER_BATCH_S = 100, 0.003
+# Where batches follow one another, two of them share a wake-up of other processes: one for each, right at the commit,
+# took a fiftieth of a batch's time (docs/performance.md). Nobody waits for so many at once by the millisecond.
+BATCH, AFTER_BATCH_S = 100, 0.020
 SEND_TIMEOUT_S = 5
+CANCEL_AGAIN_S = 0.5
 _LONGEST = 40  # two 64-bit numbers and a colon
 
 
@@ -51,6 +52,7 @@ class Wakeups:
         self._metrics = metrics
         self._unsent: dict[int, int] = {}
         self._some = asyncio.Event()
+        self._soon: asyncio.TimerHandle | None = None  # when what batches announced is sent at the latest
         self._open = False
         self._before = database.announce
         self._tasks: list[asyncio.Task[None]] = []
@@ -69,8 +71,10 @@ class Wakeups:
         self._database.announce = self._before
         self._open = False
         self._some.set()
-        listening.cancel()
-        await asyncio.gather(sending, listening, return_exceptions=True)
+        await asyncio.gather(sending, return_exceptions=True)  # the channel may send by what it listens with
+        while not listening.done():  # a client that connects may pass over being told to end
+            listening.cancel()
+            await asyncio.wait({listening}, timeout=CANCEL_AGAIN_S)
         await self._channel.close()
 
     def announce(self, org_id: int, position: int, given: int = 1, /) -> None:
@@ -80,8 +84,8 @@ class Wakeups:
         self._unsent[org_id] = max(position, self._unsent.get(org_id, 0))
         if given < BATCH:
             self._some.set()
-        else:
-            asyncio.get_running_loop().call_later(AFTER_BATCH_S, self._some.set)
+        elif self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(AFTER_BATCH_S, self._some.set)
 
     async def _send_gathered(self) -> None:
         """The first after a silence at once, whatever follows it in a moment: nobody waits for others to gather."""
@@ -91,6 +95,9 @@ class Wakeups:
             last = not self._open  # what was announced before closing is sent
             self._some.clear()
             gathered, self._unsent = self._unsent, {}
+            if self._soon is not None:
+                self._soon.cancel()
+                self._soon = None
             if gathered:
                 await self._send([f"{org_id}:{position}" for org_id, position in gathered.items()])
             await asyncio.sleep(0 if last else GATHER_S)
