@@ -224,7 +224,8 @@ async def test_another_method_is_405_and_says_which_there_are(acme: World, subte
     "path",
     ["/", "/v1", "/v2/feed", "/v1/feeds", "/v1/feed/", "/v1//feed", "/v1/watchlist/", "/V1/feed",
      "/v1/feed/x", "/v1/leads//owner", "/problems/nothing",
-     "/feeds/x/rss", "/%00", "/%ff", "/v1/watchlist/..%2f..%2fetc/x", "/é"],
+     "/feeds/x/rss", "/%00", "/%ff", "/v1/watchlist/..%2f..%2fetc/x", "/é",
+     "/v1/watchlist/" + "%2f" * 20_000],
 )  # fmt: skip
 async def test_an_address_that_is_none_is_404(acme: World, path: str) -> None:
     assert refused(await acme.client.get(path, headers=everything(acme)))["status"] == 404

@@ -264,6 +264,28 @@ async def test_a_provider_that_does_not_answer_is_asked_once_and_holds_up_nobody
     assert provider.asked == ["/keys"]
 
 
+async def test_a_key_in_memory_is_good_while_the_provider_is_asked_for_a_strangers(
+    settings: Settings, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr("jwt.jwks_client.time", SimpleNamespace(monotonic=lambda: now))
+    provider.publish(RSA)
+    async with trusting(settings, provider) as world:
+        assert await status(world, RSA.token(world)) == 200
+        now += 31  # a key that is not among them is looked for anew
+        provider.status = 500
+        provider.may_answer.clear()
+        stranger = asyncio.create_task(status(world, OTHER_RSA.token(world, kid="unheard-of")))
+        async with asyncio.timeout(10):
+            while len(provider.asked) < 2:  # noqa: ASYNC110  it is asked by a thread
+                await asyncio.sleep(0.005)
+        assert await status(world, RSA.token(world)) == 200
+        assert not stranger.done()
+        provider.may_answer.set()
+        assert await stranger == 503
+        assert await status(world, RSA.token(world)) == 200, "the provider's failure is not this token's"
+
+
 async def test_stream_tokens_stay_ours(settings: Settings, provider: Provider) -> None:
     provider.publish(RSA)
     async with trusting(settings, provider) as world:

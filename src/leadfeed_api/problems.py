@@ -203,5 +203,9 @@ async def explain(code: str) -> HTMLResponse:
     if kinds is None:
         raise errors.NotFound
     meanings = "".join([f"<p>Status {kind.status}: {' '.join((kind.__doc__ or '').split())}</p>" for kind in kinds])
-    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{code}</title><h1>{kinds[0].title()}</h1>"
-    return HTMLResponse(f"{page}<p>The problem's code is <code>{code}</code>.</p>{meanings}</html>")
+    head = f"<!doctype html><html lang=en><meta charset=utf-8><title>{code}</title><h1>{kinds[0].title()}</h1>"
+    page = f"{head}<p>The problem's code is <code>{code}</code>.</p>{meanings}</html>"
+    return HTMLResponse(page, headers=_ALONE)
+
+
+_ALONE = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "X-Content-Type-Options": "nosniff"}

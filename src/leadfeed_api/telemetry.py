@@ -18,15 +18,20 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_SECRET = re.compile(r"(/(?:feeds|mail)/+)[^/?#\s]+", re.IGNORECASE)
+_SECRET = re.compile(r"(/(?:feeds|mail)/+(?=[^/])|\btoken=)[^/]+", re.IGNORECASE)
+LONGEST_PATH_SHOWN = 1_000
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 log = structlog.stdlib.get_logger("leadfeed")
 
 
 def redact_path(path: str) -> str:
-    """The path without the secret that a feed's link, or one in a mail, carries in it."""
-    return _SECRET.sub(r"\1…", path)
+    """A decoded path without the secret that a feed's link, or one in a mail, carries in it; cut where it is long.
+
+    Also of an address that was mangled on its way: with a blank before the secret, or a query's question mark encoded.
+    """
+    shown = path if len(path) <= LONGEST_PATH_SHOWN else f"{path[:LONGEST_PATH_SHOWN]}…"
+    return _SECRET.sub(r"\1…", shown)
 
 
 def configure_logging(log_format: Literal["console", "json"], *, quiet: bool = False) -> None:

@@ -27,6 +27,7 @@ from leadfeed_api.fields import CrmId
 
 R = TypeVar("R")
 LONGEST_MEDIA_TYPE = 256  # characters, with its parameters; anybody may send one, before we know who it is
+LONGEST_PATH = 4_096  # bytes, encoded: two ids of 128 four-byte characters. Reading 60 KB of slashes took 100 ms
 MAX_BODY_BYTES = 4 * 1024 * 1024
 SHORT = 256 * 1024  # bytes: the strangest body of so many holds the loop for 50 ms, one of 4 MB for most of a second
 BODY_SECONDS = 30.0  # for a whole body to arrive: 4 MB at 1.1 Mbit/s
@@ -229,7 +230,7 @@ class StrictRoute(APIRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As usual, except that an encoded slash belongs to the id it stands in and not to the path around it."""
         encoded: bytes = scope.get("raw_path") or b""
-        if b"%2f" not in encoded.lower():
+        if len(encoded) > LONGEST_PATH or b"%2f" not in encoded.lower():
             return super().matches(scope)
         match, found = super().matches({**scope, "path": encoded.decode("latin-1")})
         if match is not Match.NONE:

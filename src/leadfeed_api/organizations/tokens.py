@@ -26,6 +26,7 @@ REQUIRED = ["exp", "iat", "sub", "aud", "iss"]
 STREAM_AUDIENCE = "leadfeed-stream"
 STREAM_ISSUER = "leadfeed-stream"
 LEEWAY_S = 5
+_SIGNING = frozenset({"sig", None})  # what a published key is for
 ROLES = frozenset({"rep", "admin"})
 LATEST = 2**63 - 1  # a Unix time; clocks know no later one, and arithmetic with floats fails far beyond
 REMEMBERED = 20_000  # verified tokens, some 10 MB
@@ -79,8 +80,10 @@ class Tokens:
         """The claims of a user token. Raises ``InvalidToken`` or ``ExpiredToken``."""
         if self._jwks is None:
             return self._verify_ours(token)
-        # Intentional: in a thread, because the client fetches the key set with blocking I/O when it meets a new key.
-        key = await asyncio.get_running_loop().run_in_executor(self._asking, self._published_key, self._jwks, token)
+        key = _held_key(self._jwks, token)
+        if key is None:
+            # Intentional: in a thread, because the client fetches the key set with blocking I/O.
+            key = await asyncio.get_running_loop().run_in_executor(self._asking, self._published_key, self._jwks, token)
         return _claims(_decode(token, key, ASYMMETRIC, self._audience, self._issuer))
 
     def _verify_ours(self, token: str) -> Claims:
@@ -131,6 +134,18 @@ class Tokens:
         self._not_before = now + (now - began)
         log.warning("keys-unfetched", reason=repr(error))
         return Unavailable(_UNFETCHED)
+
+
+def _held_key(jwks: jwt.PyJWKClient, token: str) -> jwt.PyJWK | None:
+    """The key that a token names, if it is in memory: whoever has such a token need not wait for the provider."""
+    held = None if jwks.jwk_set_cache is None else jwks.jwk_set_cache.get()
+    if held is None:
+        return None
+    try:
+        named = jwt.get_unverified_header(token).get("kid")
+    except UNVERIFIABLE as error:
+        raise InvalidToken from error
+    return next((key for key in held.keys if key.key_id == named and key.public_key_use in _SIGNING), None)
 
 
 def _decode(token: str, key: Any, algorithms: list[str], audience: str, issuer: str) -> dict[str, Any]:
