@@ -62,6 +62,7 @@ def refused(answer: httpx2.Response) -> dict[str, Any]:
     assert document["status"] == answer.status_code
     assert all(document[name] for name in ("type", "title", "detail"))
     assert document["request_id"] == answer.headers["x-request-id"]
+    assert answer.headers["cache-control"] == "no-store"
     assert MARK not in answer.text
     assert not [one for one in document.get("errors", ()) if " should " in one["detail"]], "not in our words"
     return document

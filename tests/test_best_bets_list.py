@@ -93,6 +93,16 @@ async def test_the_scope_feed_adds_the_leads_i_watch_each_once(world: World) -> 
         assert items == [("both", True), ("seen", False), ("own", True)]
 
 
+async def test_the_scope_feed_has_watched_leads_that_nobody_owns(world: World) -> None:
+    await world.people("ana", leads={"own": "ana", "free": None})
+    await score(world, own=20, free=30)
+    await world.client.put("/v1/watchlist/free", headers=world.rep("ana"))
+
+    items = await best_bets(world, "ana", scope="feed")
+
+    assert [(item["lead"]["id"], item["owned"]) for item in items] == [("free", False), ("own", True)]
+
+
 async def test_starred_narrows_to_best_bets(world: World) -> None:
     await set_tiers(world, **STATIC, starred_from={"flames": 0, "stars": 2})
     await own(world, "ana", {"a": 10, "b": 50, "c": 90})

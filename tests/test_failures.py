@@ -32,4 +32,5 @@ async def test_a_failure_is_a_problem_that_has_its_request_id_and_that_a_page_ma
     assert answer.headers["access-control-allow-origin"] == PAGE
     assert "x-request-id" in answer.headers["access-control-expose-headers"].lower()
     assert answer.headers["connection"] == "close"
+    assert answer.headers["cache-control"] == "no-store"
     assert [call.kwargs["request_id"] for call in logged.error.call_args_list] == [document["request_id"]]

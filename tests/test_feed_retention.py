@@ -12,7 +12,7 @@ import pytest
 
 from leadfeed_api import app
 from leadfeed_api.db.session import Database
-from leadfeed_api.errors import Busy
+from leadfeed_api.errors import Busy, Unavailable
 from leadfeed_api.feed import audit, retention, upkeep
 from leadfeed_api.feed.retention import Purged, end_of_keeping, purge
 from leadfeed_api.feed.trimming import trim
@@ -339,3 +339,19 @@ async def test_a_service_deletes_by_itself_if_it_takes_part_in_the_night(
             rounds.clear()
             await asyncio.wait_for(rounds.wait(), 10)
         assert len(await stored(world)) == (0 if night_shift else 1)
+
+
+async def test_whatever_goes_wrong_in_one_round_there_is_a_next(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "EVERY_S", 0.01)
+    rounds = 0
+
+    class Failing(Upkeep):
+        async def look(self) -> None:
+            nonlocal rounds
+            rounds += 1
+            raise RuntimeError if rounds % 2 else Unavailable
+
+    async with Failing(database, Metrics(), log_kept=timedelta(days=7), first_after_s=0.01):
+        await until(lambda: rounds > 3)

@@ -8,7 +8,7 @@ import pytest
 
 from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.sources.marketo import NotInteresting
-from leadfeed_api.ingestion.sources.marketo_types import UnusableTypes, operator_types, presentable
+from leadfeed_api.ingestion.sources.marketo_types import UnusableTypes, operator_types, packaged_types, presentable
 from marketo_exports import BULK, activity, bulk, only_moment, read
 
 
@@ -113,6 +113,15 @@ def test_an_operators_table_is_laid_over_the_packaged_one(tmp_path: Path) -> Non
     assert isinstance(clicked, Candidate)
     assert (clicked.description, clicked.bot) == ("Clicked!", "our own link checker")
     assert isinstance(form, Candidate)
+
+
+def test_an_operators_signs_come_before_the_packaged_ones_and_their_file_may_be_notepads(tmp_path: Path) -> None:
+    table = tmp_path / "types.toml"
+    table.write_text('[[scanner]]\ncontains = "barracuda"\nreason = "our own gateway"\n', "utf-8-sig")
+    clicked = {"user_agent": "Barracuda Sentinel (EE)"}
+
+    assert packaged_types().bot(11, clicked) == "likely a mail scanner (Barracuda)"
+    assert operator_types(table).bot(11, clicked) == "our own gateway"
 
 
 @pytest.mark.parametrize(

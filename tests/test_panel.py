@@ -217,6 +217,19 @@ async def test_repeats_fold_and_unfold_in_place_and_keep_their_read_state(
     await panel.shows("another type", "page 3", "in between", "hours before")
 
 
+async def test_repeats_fold_within_an_hour_of_the_newest_however_close_they_follow_each_other(
+    world: World, context: BrowserContext
+) -> None:
+    await world.people("ana", leads={"mia": "ana"})
+    for minutes in (75, 45, 20, 0):
+        at = (MONDAY - timedelta(minutes=minutes)).isoformat()
+        await world.report(world.moment("mia", description=f"{minutes} minutes before", occurred_at=at))
+    panel = await Panel.open(context, panel_url(world, "ana"))
+
+    await panel.shows("0 minutes before", "75 minutes before")
+    await expect(panel.row("0 minutes before").locator(".fold")).to_have_text("+2 more")
+
+
 async def test_older_pages_come_while_one_scrolls_to_the_very_end(world: World, context: BrowserContext) -> None:
     await world.people("ana", leads={f"lead-{n}": "ana" for n in range(230)})
     await world.report(*(world.moment(f"lead-{n}", description=f"number {n}.") for n in range(230)))

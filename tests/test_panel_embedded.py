@@ -478,8 +478,12 @@ async def test_the_title_counts_if_the_host_wants_it(settings: Settings, crm: Si
         url = crm.embed(world.service.base_url, world.token("ana"), attributes="title-count")
         panel = await (await Panel.open(context, url)).live()
         await expect(panel.page).to_have_title("(1) A CRM")
-        await panel.do("from afar", "Mark as read")
-        await expect(panel.page).to_have_title("A CRM")
+        await panel.page.evaluate("document.title = 'Another page'")
+        await world.report(world.moment("leo", description="and then"))
+        await expect(panel.page).to_have_title("(2) Another page")
+        for description in ("from afar", "and then"):
+            await panel.do(description, "Mark as read")
+        await expect(panel.page).to_have_title("Another page")
 
 
 @pytest.mark.parametrize("width", [240, 290, 400, 700])

@@ -481,6 +481,62 @@ async def test_eight_tabs_are_all_live_on_one_stream_which_outlives_the_tab_that
         assert [complaint for tab in tabs for complaint in tab.complaints] == []
 
 
+DEAF = """
+  const { set } = Object.getOwnPropertyDescriptor(BroadcastChannel.prototype, "onmessage");
+  Object.defineProperty(BroadcastChannel.prototype, "onmessage", {
+    set(hear) { set.call(this, (event) => globalThis.deaf || hear(event)); },
+  });
+"""
+
+
+async def miss(tab: Panel, world: World, description: str, others: list[Panel]) -> None:
+    """Has something happen that reaches every tab but this one, as if it had been frozen."""
+    await tab.page.evaluate("globalThis.deaf = true")
+    await world.report(world.moment("l0", description=description))
+    for other in others:
+        await expect(other.row(description)).to_be_visible()
+    await tab.page.evaluate("globalThis.deaf = false")
+    await expect(tab.rows).to_have_count(1)
+
+
+SIGNS = ["the next event", "another leader", "pageshow", "resume", "visibilitychange", "online"]
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+async def test_a_tab_that_missed_something_finds_it_at_the_next_sign(
+    settings: Settings, context: BrowserContext, sign: str
+) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await context.add_init_script(DEAF)
+        await world.people("ana", leads={"l0": "ana", "l1": "ana"})
+        await world.report(world.moment("l0", description="before", type="milestone"))
+        leader, heir, frozen = [
+            await (await Panel.open(context, through(proxy, world, "ana"))).live() for _ in range(3)
+        ]
+        await miss(frozen, world, "missed", [leader, heir])
+
+        if sign == "the next event":
+            await world.report(world.moment("l1", description="next"))
+            await frozen.shows("next", "missed", "before")
+            return
+        if sign == "another leader":
+            await leader.page.close()
+        else:
+            await frozen.page.evaluate("(sign) => document.dispatchEvent(new Event(sign, { bubbles: true }))", sign)
+        await frozen.shows("missed", "before")
+
+
+async def test_a_tab_that_follows_another_stays_live(settings: Settings, context: BrowserContext) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana"})
+        await context.clock.install()
+        await (await Panel.open(context, through(proxy, world, "ana"))).live()
+        follower = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+        states = "document.querySelector('lead-feed').shadowRoot.querySelector('[data-state]').dataset.state"
+        await context.clock.run_for(5_000)  # the leader has had time to answer
+        assert await follower.page.evaluate(states) == "live"
+
+
 async def test_what_is_read_in_one_tab_is_read_in_the_others(settings: Settings, context: BrowserContext) -> None:
     async with behind_a_proxy(settings) as (world, proxy):
         await world.people("ana", leads={"l0": "ana", "l1": "ana"})

@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from playwright.async_api import BrowserContext, Route, expect
 
-from browser import Panel, panel_url
+from browser import Desk, Panel, panel_url
 from world import Service, World, ok
 
 pytest_plugins = ["windows"]
@@ -74,6 +75,16 @@ async def test_search_scope_and_period_narrow_the_list(world: World, panel: Pane
     await panel.shows()
 
 
+async def test_today_begins_with_the_readers_day(world: World, desk: Desk) -> None:
+    async with desk(timezone_id="Asia/Kolkata") as context:
+        panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+        await panel.button("Search and filter").click()
+        async with panel.page.expect_request(lambda request: "since=" in request.url) as asked:
+            await panel.element.get_by_label("Period").select_option("today")
+        (since,) = parse_qs(urlsplit((await asked.value).url).query)["since"]
+    assert since.endswith("T18:30:00.000Z")
+
+
 async def test_what_one_types_is_searched_for_though_one_chooses_something_else_before_it_is(panel: Panel) -> None:
     await panel.button("Search and filter").click()
     await panel.element.evaluate(
@@ -107,6 +118,32 @@ async def test_a_filtered_list_stays_live_and_lets_in_only_what_it_shows(world: 
         world.moment("leo", type="email", description="clicked again"), world.moment("leo", type="email")
     )
     await panel.shows("clicked again", "clicked a mail")
+
+
+NARROWED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "scope=owned": ({"lead_id": "leo"}, {"lead_id": "zoe"}),
+    "scope=watched": ({"lead_id": "zoe"}, {"lead_id": "leo"}),
+    "starred=1": ({"lead_id": "star"}, {"lead_id": "leo"}),
+    "lead=leo": ({"lead_id": "leo"}, {"lead_id": "mia"}),
+    "account=acme": ({"lead_id": "leo"}, {"lead_id": "star"}),
+    "period=7": ({"days": 6}, {"days": 8}),
+}
+
+
+@pytest.mark.parametrize("view", NARROWED)
+async def test_what_arrives_is_let_in_as_the_service_would(world: World, context: BrowserContext, view: str) -> None:
+    await world.sync(leads=[{"id": "star", "name": "Star", "owner_id": "ana", "starred": True}])
+    panel = await (await Panel.open(context, panel_url(world, "ana", view=quote(view, safe="")))).live()
+
+    def moment(description: str, lead_id: str = "leo", days: int = 0) -> dict[str, Any]:
+        at = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+        return world.moment(lead_id, description=description, occurred_at=at)
+
+    let_in, kept_out = NARROWED[view]
+    await world.report(moment("kept out", **kept_out), moment("let in", **let_in))
+
+    await expect(panel.row("let in")).to_be_visible()
+    await expect(panel.row("kept out")).to_have_count(0)
 
 
 async def test_the_list_narrows_to_one_person_or_company_from_a_row(panel: Panel) -> None:
@@ -240,6 +277,17 @@ async def test_marking_all_reaches_what_is_not_loaded(world: World, panel: Panel
     await expect(panel.count).to_have_text("84 unread")
 
 
+async def test_marking_more_than_can_be_undone_shows_on_the_screen_too(world: World, panel: Panel) -> None:
+    await world.report(*(world.moment("leo", type="milestone", description=f"more {n}.") for n in range(1_000)))
+    await panel.page.reload()
+    await expect(panel.row("more 999.")).to_have_class("unread")
+
+    await panel.menu("Mark all as read")
+
+    await expect(panel.row("more 999.")).to_have_class("read")
+    await expect(panel.count).to_have_text("0 unread")
+
+
 async def test_a_refused_mark_is_taken_back_and_said(world: World, panel: Panel) -> None:
     await panel.page.route("**/v1/feed/read*", lambda route: route.fulfill(status=503))
     await panel.do("saw prices", "Mark as read")
@@ -303,6 +351,14 @@ async def test_a_person_is_muted_until_the_date_one_picks(world: World, panel: P
     await panel.shows("asked for a demo", "clicked a mail")
     (mute,) = ok(await world.client.get("/v1/mutes", headers=world.rep("ana")))["leads"]
     assert datetime.fromisoformat(mute["until"]) == datetime.fromisoformat(f"{tomorrow}T00:00Z")
+
+
+async def test_a_mute_ends_by_itself_on_the_screen_too(world: World, context: BrowserContext) -> None:
+    until = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    await world.client.put("/v1/mutes/leads/mia", headers=world.rep("ana"), json={"until": until})
+    panel = await Panel.open(context, panel_url(world, "ana"))
+    await panel.shows("asked for a demo", "clicked a mail")
+    await panel.shows("came to the webinar", "asked for a demo", "clicked a mail", "saw prices")
 
 
 async def test_a_muted_type_is_undone_from_the_toast(panel: Panel) -> None:
@@ -398,3 +454,17 @@ async def test_keys_with_ctrl_leave_the_feed_in_either_direction(panel: Panel) -
     await panel.rows.nth(1).focus()
     await panel.page.keyboard.press("Control+End")
     await expect(panel.element.locator("footer button").first).to_be_focused()
+
+
+@pytest.mark.parametrize("modifier", ["Meta", "Alt", "Control"])
+async def test_letters_with_another_key_are_the_browsers(panel: Panel, modifier: str) -> None:
+    row = panel.row("clicked a mail")
+    await row.focus()
+    default = await panel.element.evaluate(
+        """({shadowRoot: root}, modifier) => root.activeElement.dispatchEvent(
+             new KeyboardEvent("keydown",
+               {key: "e", code: "KeyE", [`${modifier}Key`]: true, bubbles: true, composed: true, cancelable: true}))""",
+        {"Meta": "meta", "Alt": "alt", "Control": "ctrl"}[modifier],
+    )
+    assert default, "the browser was kept from it"
+    await expect(row).to_have_class("unread")

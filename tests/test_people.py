@@ -130,6 +130,44 @@ async def test_a_field_left_out_keeps_its_value_and_null_clears_it(world: World)
     assert await world.feed("u1") == []
 
 
+OTHERWISE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("users", {"name": "Nora"}, {"name": "Nora Lind"}),
+    ("users", {"email": "nora@crm.example"}, {"email": "lind@crm.example"}),
+    ("users", {"language": "fr"}, {"language": "en"}),
+    ("users", {"time_zone": "Europe/Paris"}, {"time_zone": "Asia/Tokyo"}),
+    ("users", {"active": True}, {"active": False}),
+    ("accounts", {"name": "Initech"}, {"name": "Initech Ltd."}),
+    ("accounts", {"url": "https://initech.example"}, {"url": "https://initech.test"}),
+    ("accounts", {"address": "1 Main St"}, {"address": "2 Main St"}),
+    ("leads", {"title": "CTO"}, {"title": "CEO"}),
+    ("leads", {"account_id": "a1"}, {"account_id": "a2"}),
+    ("leads", {"owner_id": "u1"}, {"owner_id": "u2"}),
+    ("leads", {"email": "ana@initech.example"}, {"email": "ruiz@initech.example"}),
+    ("leads", {"phone": "+1 512 555 0101"}, {"phone": "+1 512 555 0201"}),
+    ("leads", {"mobile": "+1 512 555 0102"}, {"mobile": "+1 512 555 0202"}),
+    ("leads", {"fax": "+1 512 555 0103"}, {"fax": "+1 512 555 0203"}),
+    ("leads", {"score": 1}, {"score": 2}),
+    ("leads", {"stars": 1}, {"stars": 2}),
+    ("leads", {"flames": 1}, {"flames": 2}),
+    ("leads", {"starred": True}, {"starred": False}),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "then"), OTHERWISE, ids=[f"{kind}: {next(iter(then))}" for kind, _, then in OTHERWISE]
+)
+async def test_what_was_stored_once_is_stored_otherwise(
+    world: World, kind: str, first: dict[str, Any], then: dict[str, Any]
+) -> None:
+    await sync(world, users=[{"id": one, "name": one} for one in ("u1", "u2")])
+    await sync(world, accounts=[{"id": one, "name": one} for one in ("a1", "a2")])
+    done = [
+        (await sync(world, **{kind: [{"id": "x", "name": "X", **fields}]}))[0]["change"]
+        for fields in (first, then, then, first)
+    ]
+    assert done == ["created", "updated", "unchanged", "updated"]
+
+
 async def test_of_two_records_with_one_id_the_later_overlays_the_earlier(world: World) -> None:
     results = await sync(
         world,

@@ -69,6 +69,23 @@ async def test_whoever_gives_up_waiting_takes_nothing_along(pool: Pool) -> None:
         pool.give_back(connection, sound=True)
 
 
+async def test_whoever_gives_up_waiting_passes_on_that_there_is_room(pool: Pool) -> None:
+    held = [await pool.take() for _ in range(SIZE)]
+    impatient, patient = [asyncio.create_task(pool.take()) for _ in range(2)]
+    await asyncio.sleep(0)
+    held[0].terminate()
+    pool.give_back(held[0], sound=False)
+    impatient.cancel()  # after it was told that it may open one, before it ran
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+
+    try:
+        async with asyncio.timeout(5):
+            pool.give_back(await patient, sound=True)
+    finally:
+        pool.give_back(held[1], sound=True)
+
+
 async def test_a_connection_broken_off_in_the_middle_is_ended_and_makes_room(pool: Pool) -> None:
     pids: asyncio.Queue[int] = asyncio.Queue()
 
@@ -161,6 +178,17 @@ async def test_what_was_not_needed_for_long_is_closed_but_one(pool: Pool) -> Non
     async with Loan(pool) as one, Loan(pool) as other:
         assert one.get_server_pid() == kept
         assert other.get_server_pid() != kept
+
+
+async def test_what_was_needed_meanwhile_is_kept(pool: Pool) -> None:
+    async with Loan(pool) as one, Loan(pool) as other:
+        pids = {one.get_server_pid(), other.get_server_pid()}
+    pool._thin_out()  # begins to look
+    async with Loan(pool), Loan(pool):
+        pass
+    pool._thin_out()
+    async with Loan(pool) as one, Loan(pool) as other:
+        assert {one.get_server_pid(), other.get_server_pid()} == pids
 
 
 async def test_waiting_for_a_connection_has_an_end_and_says_so(

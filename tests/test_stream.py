@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from leadfeed_api.errors import Unavailable
-from leadfeed_api.stream import conversation, news
+from leadfeed_api.stream import conversation, delivery, news
 from leadfeed_api.stream.events import farewell
 from leadfeed_api.stream.replay import History, Piece
 from stream_client import Event, following, until
@@ -266,6 +266,19 @@ async def test_many_followers_get_what_few_get(live: World, monkeypatch: pytest.
     assert watching == [seen] * len(watchers)
     assert pages["rep0"]["because"] == ["owned"]
     assert pages["rep1"]["because"] == ["watched"]
+
+
+async def test_each_of_very_many_followers_is_told_once(live: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are told volley by volley; who was told by the first is not told again by the next."""
+    monkeypatch.setattr(delivery, "VOLLEY", 2)
+    async with AsyncExitStack() as opened:
+        streams = [await opened.enter_async_context(following(live, "ana")) for _ in range(5)]
+        for stream in streams:
+            await stream.ready()
+        told = []
+        for _ in range(3):
+            told += await live.report(live.moment("l1"))
+        assert [[one.data["id"] for one in await stream.take(3)] for stream in streams] == [told] * 5
 
 
 async def test_a_muted_persons_moments_come_on_the_stream_and_to_readers_though_no_page_shows_them(

@@ -5,9 +5,10 @@ import re
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,11 +17,15 @@ from hypothesis import strategies as st
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from clients import figure
+from leadfeed_api.errors import Unavailable
+from leadfeed_api.organizations import revocation
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.settings import Settings
-from leadfeed_api.stream import protocol, rounds
+from leadfeed_api.stream import conversation, live, protocol, rounds
 from leadfeed_api.stream.connection import BUFFER_BYTES, WRITE_BYTES, Stream
+from leadfeed_api.stream.events import farewell
 from leadfeed_api.stream.protocol import HandingOver, StreamProtocol
+from leadfeed_api.stream.replay import History, Piece
 from leadfeed_api.stream.rounds import Rounds
 from stream_client import following, until
 from world import Service, World, ok, problem, served
@@ -39,6 +44,18 @@ async def world_on(settings: Settings, **changes: object) -> AsyncIterator[World
 
 def open_streams(service: Service) -> int:
     return len(service.app.state.live.connections)
+
+
+def unreadable(error: type[Exception]) -> Callable[..., AsyncIterator[Piece]]:
+    """In place of ``History.since``."""
+
+    async def since(*_: object) -> AsyncIterator[Piece]:
+        nothing: list[Piece] = []
+        for piece in nothing:
+            yield piece
+        raise error
+
+    return since
 
 
 @asynccontextmanager
@@ -150,6 +167,56 @@ async def test_a_disabled_user_is_out_within_five_seconds(settings: Settings) ->
     assert [(one.name, one.data) for one in events] == [("expired", {"reason": "revoked"})]
 
 
+async def test_who_is_disabled_is_out_though_another_organisation_came_first(settings: Settings) -> None:
+    async with world_on(settings) as first:
+        world = await first.service.new_world()
+        await world.people("ana", leads={})
+        async with following(first, "ana") as one, following(world, "ana") as other:
+            await one.ready()
+            await other.ready()
+            await world.sync(users=[{"id": "ana", "name": "Ana", "active": False}])
+            async with asyncio.timeout(8):
+                assert [event.name for event in await other.rest()] == ["expired"]
+            assert open_streams(first.service) == 1
+
+
+async def test_a_stream_that_fails_for_whatever_reason_is_cut_so_that_its_client_comes_back(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world_on(settings) as world:
+        at = (await world.page("ana"))["live_cursor"]
+        (missed,) = await world.report(world.moment("l1"))
+        with monkeypatch.context() as broken:
+            broken.setattr(History, "since", unreadable(RuntimeError))
+            async with following(world, "ana", at=at):
+                await until(lambda: open_streams(world.service) == 0)
+        async with following(world, "ana", at=at) as again:
+            assert (await again.next()).data["id"] == missed
+
+
+async def test_a_disabled_user_is_out_though_the_database_was_away_when_it_was_asked(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "CREDENTIALS_S", 0.02)
+    ask, failures = revocation.barred_users, 0
+
+    async def fail_at_first(*asked: Any) -> set[str]:
+        nonlocal failures
+        failures += 1
+        if failures < 4:
+            raise Unavailable if failures % 2 else RuntimeError
+        return await ask(*asked)
+
+    async with world_on(settings) as world, following(world, "ana") as stream:
+        await stream.ready()
+        monkeypatch.setattr(revocation, "barred_users", fail_at_first)
+        await world.sync(users=[{"id": "ana", "name": "Ana", "active": False}])
+        async with asyncio.timeout(5):
+            events = await stream.rest()
+
+    assert [(one.name, one.data) for one in events] == [("expired", {"reason": "revoked"})]
+
+
 async def test_an_old_stream_is_closed_with_a_time_to_come_back_and_resumes(settings: Settings) -> None:
     async with world_on(settings, stream_lifetime=1) as world:
         async with world.client.stream("GET", "/v1/feed/stream", headers=world.rep("ana")) as response:
@@ -160,8 +227,28 @@ async def test_an_old_stream_is_closed_with_a_time_to_come_back_and_resumes(sett
             assert (await stream.next()).data["id"] == missed
 
     assert body.count(b"retry: ") == 2
-    farewell = int(body.rsplit(b"retry: ", 1)[1])
-    assert rounds.OLD_AGE_WAIT_MS[0] <= farewell <= rounds.OLD_AGE_WAIT_MS[1]
+    told_to_wait = int(body.rsplit(b"retry: ", 1)[1])
+    assert rounds.OLD_AGE_WAIT_MS[0] <= told_to_wait <= rounds.OLD_AGE_WAIT_MS[1]
+
+
+async def test_streams_neither_end_nor_come_back_all_at_once(settings: Settings) -> None:
+    async with world_on(settings) as world:
+        who = Caller(world.org_id, world.org, "ana", frozenset())
+        ends = [world.service.app.state.live.connect(who).ends_at - time.time() for _ in range(50)]
+    assert max(ends) - min(ends) > settings.stream_lifetime / 50
+    assert all(0.89 < end / settings.stream_lifetime < 1.11 for end in ends)
+    assert len({farewell((0, 1_000_000)) for _ in range(5)}) > 1
+
+
+def test_whose_credential_ends_as_the_stream_grows_old_is_told_to_get_a_new_one() -> None:
+    now = 0.0
+    stream = Stream.of(Caller(1, "o", "ana", frozenset(), None, expires_at=3), b"k" * 32)
+    stream.ends_at = 2.5
+    looking_after = Rounds(None, None, clock=lambda: now, ticks=lambda: now)  # type: ignore[arg-type]
+    looking_after.attend(stream)
+    now = 10.0
+    looking_after.visit()
+    assert stream.last_words.startswith(b"event: expired")
 
 
 async def test_who_comes_while_the_process_is_leaving_is_told_when_to_come_back(settings: Settings) -> None:
@@ -170,6 +257,19 @@ async def test_who_comes_while_the_process_is_leaving_is_told_when_to_come_back(
         async with world.client.stream("GET", "/v1/feed/stream", headers=world.rep("ana")) as response:
             body = await response.aread()
     assert (response.status_code, body.count(b": goodbye"), body.count(b"retry: ")) == (200, 1, 2)
+
+
+async def test_a_process_that_is_leaving_waits_for_no_client_that_does_not_read(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "GRACE_S", 0.2)
+    async with world_on(settings, stream_send_timeout=60) as world, stalled(world, "ana"):
+        (stream,) = world.service.app.state.live.connections
+        async with asyncio.timeout(20):
+            while stream.direct is not None:
+                await world.report(*(world.moment("l1", description="x" * 900) for _ in range(20)))
+        await world.service.app.state.live.leave()
+        await until(lambda: open_streams(world.service) == 0, within=1)
 
 
 async def test_a_silent_stream_shows_a_sign_of_life_every_so_often(
@@ -212,6 +312,29 @@ async def test_a_stream_that_waits_for_the_log_shows_signs_of_life(
                     await held.aclose()
                 if b"event: moment" in body:
                     break
+    assert re.search(rb"retry: \d+\r\n(:\r\n){3,}id: \S+\r\nevent: moment\r\n", body)
+
+
+async def test_a_stream_that_waits_for_a_database_that_is_away_shows_signs_of_life(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "VISIT_S", 0.0)
+    monkeypatch.setattr(rounds, "ROUND_S", 0.02)
+    monkeypatch.setattr(conversation, "DATABASE_PAUSE_S", (0.05, 0.05))
+
+    async with world_on(settings) as world:
+        at = {"Last-Event-ID": (await world.page("ana"))["live_cursor"]}
+        await world.report(world.moment("l1"))
+        body = b""
+        with monkeypatch.context() as away:
+            away.setattr(History, "since", unreadable(Unavailable))
+            async with world.client.stream("GET", "/v1/feed/stream", headers=world.rep("ana") | at) as response:
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if body.count(b":\r\n") >= 3:
+                        away.undo()
+                    if b"event: moment" in body:
+                        break
     assert re.search(rb"retry: \d+\r\n(:\r\n){3,}id: \S+\r\nevent: moment\r\n", body)
 
 

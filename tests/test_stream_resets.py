@@ -92,6 +92,15 @@ async def test_a_position_older_than_the_kept_history_is_reset(live: World) -> N
     await assert_reset(live, old, "old-position")
 
 
+async def test_a_position_before_the_last_moment_that_is_too_old_is_reset(live: World) -> None:
+    """A stream does not bring up those of a month ago as news, though they are kept."""
+    old = (await live.page("ana"))["live_cursor"]
+    await live.report(live.moment("l1"), live.moment("l1"))
+    await trim(live.service.app.state.database, live.org_id, datetime.now(UTC) + timedelta(seconds=1))
+
+    await assert_reset(live, old, "old-position")
+
+
 async def test_the_newest_position_is_served_though_everything_before_it_was_trimmed(live: World) -> None:
     await trim(live.service.app.state.database, live.org_id, datetime.now(UTC) + timedelta(seconds=1))
     newest = (await live.page("ana"))["live_cursor"]

@@ -8,7 +8,7 @@ import pytest
 
 from leadfeed_api.db.session import Connection, Database, HandOver
 from leadfeed_api.errors import Unavailable
-from leadfeed_api.feed import at_position
+from leadfeed_api.feed import at_position, queries
 from leadfeed_api.feed.at_position import OF_EVERYONE, OF_SOME
 from leadfeed_api.ingestion import record
 from leadfeed_api.stream import news, tail
@@ -126,6 +126,29 @@ async def test_a_foresight_that_fails_fails_no_report(
         await live.report(live.moment("l1", description="reported all the same"))
         assert failed.is_set()
         assert (await ana.next()).data["description"] == "reported all the same"
+
+
+@pytest.mark.parametrize(("module", "question"), [(queries, "positions"), (at_position, "moment_at")])
+async def test_what_could_not_be_read_once_for_whatever_reason_is_read_by_the_next_poll(
+    live: World, database: Database, monkeypatch: pytest.MonkeyPatch, module: object, question: str
+) -> None:
+    ask, failed = getattr(module, question), asyncio.Event()
+
+    async def fail_once(*asked: Any) -> Any:
+        if not failed.is_set():
+            failed.set()
+            raise RuntimeError
+        return await ask(*asked)
+
+    monkeypatch.setattr(tail, "POLL_S", 0.05)
+    async with following(live, "ana") as ana:
+        await ana.ready()
+        monkeypatch.setattr(database, "announce", lambda *_: None)  # nobody is woken
+        with Elsewhere(database):
+            monkeypatch.setattr(module, question, fail_once)
+            told = await live.report(live.moment("l1"))
+            await failed.wait()
+            assert [(await ana.next()).data["id"]] == told
 
 
 async def test_who_comes_and_looks_between_the_foresight_and_the_commit_misses_nothing(

@@ -369,6 +369,18 @@ async def test_erasing_a_lead_ends_the_subscriptions_to_it(world: World) -> None
     assert await listed(world, "ana") == [kept]
 
 
+async def test_erasing_a_lead_ends_no_subscription_to_what_has_the_same_name(world: World) -> None:
+    await world.people("ana", leads={"web": "ana"})
+    await world.sync(accounts=[{"id": "web", "name": "Web Inc."}])
+    await subscribe(world, "ana", "lead", "web")
+    kept = [await subscribe(world, "ana", kind, "web") for kind in ("account", "type", "description")]
+
+    assert (await world.client.delete("/v1/leads/web", headers=world.machine)).status_code == 204
+
+    assert sorted(one["match"]["kind"] for one in await listed(world, "ana")) == ["account", "description", "type"]
+    assert {one["id"] for one in await listed(world, "ana")} == {one["id"] for one in kept}
+
+
 async def test_a_user_whose_id_looks_like_an_address_takes_nobodys_place(world: World) -> None:
     await world.people("ana", leads={"mia": "ana"})
     await world.sync(users=[{"id": "ann@corp.example", "name": "Ann", "email": "ann.smith@corp.example"}])

@@ -373,6 +373,18 @@ async def test_switching_mail_off_ends_it_and_on_again_begins_anew(world: World,
     assert subjects(await post.instant()) == ["L1 (Acme): On again"]
 
 
+async def test_another_setting_changed_while_mail_is_on_keeps_nothing_from_being_mailed(
+    world: World, post: Post
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    await world.report(just_now(world, "l1", "Not noticed yet"))
+
+    await administer(world, rss_enabled=True, mail_enabled=True)
+
+    assert subjects(await post.instant()) == ["L1 (Acme): Not noticed yet"]
+
+
 async def test_an_address_outside_is_asked_once_and_mailed_only_after_it_agreed(world: World, post: Post) -> None:
     await world.people("ana", leads={"l1": "ana"})
     for _ in range(2):

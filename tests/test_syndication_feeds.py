@@ -211,6 +211,21 @@ async def test_formats_and_users_have_tags_of_their_own(world: World) -> None:
     assert len(set(tags)) == 6
 
 
+async def test_another_public_address_or_version_ends_every_tag(
+    world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = (await link_of(world))["json"]
+    before = await read(world, path)
+    moved = settings.model_copy(update={"public_url": "https://leads.example.com"})
+
+    async with running_app(moved) as elsewhere:
+        after = await elsewhere.client.get(path, headers={"If-None-Match": before.headers["etag"]})
+    assert valid_json_feed(after.content)["feed_url"] == f"https://leads.example.com{path}"
+
+    monkeypatch.setattr(routes, "__version__", "another")
+    assert (await read(world, path, If_None_Match=before.headers["etag"])).status_code == 200
+
+
 async def set_time(database: Database, world: World, statement: str, instant: str) -> None:
     """Dates something that this organisation stored, as if it had happened at another time."""
     async with database.write() as connection:

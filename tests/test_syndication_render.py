@@ -194,6 +194,14 @@ def test_contact_details_can_be_dialled_mailed_and_opened() -> None:
     ]
 
 
+def test_an_address_writes_to_itself_alone_and_says_nothing_more() -> None:
+    odd = moment(contact=Contact(email="ana?bcc=eve&subject=%41@initech.example"))
+
+    (link,) = etree.fromstring(f"<div>{content_html(odd)}</div>").xpath("//a/@href")
+
+    assert link == "mailto:ana%3Fbcc%3Deve%26subject%3D%2541@initech.example"
+
+
 @pytest.mark.parametrize("number", ["555 0101 ext. 9", "ask reception", "0", "+", "javascript:alert(1)"])
 def test_number_that_cannot_be_dialled_as_it_stands_gets_no_link(number: str) -> None:
     assert "<a" not in content_html(moment(contact=Contact(phone=number)))

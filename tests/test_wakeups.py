@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from clients import figure, plain_client
-from leadfeed_api.db import postgres_channel
+from leadfeed_api.db import postgres_channel, wakeups
 from leadfeed_api.db.channels import channel_for
 from leadfeed_api.db.session import Database
 from leadfeed_api.db.wakeups import Origin, Wakeups
@@ -49,9 +49,9 @@ async def process(settings: Settings, *, awaited: bool = True) -> AsyncIterator[
     """A process's database and its end of the channel; it listens when the block begins, if ``awaited``."""
     pooled_outside = settings.listen_url is not None
     async with Database(settings.database_url or "", pool_size=2, pooled_outside=pooled_outside) as database:
-        wakeups = Wakeups(database, channel_for(settings, database), Metrics())
-        listener = Listener(wakeups)
-        async with wakeups:
+        ours = Wakeups(database, channel_for(settings, database), Metrics())
+        listener = Listener(ours)
+        async with ours:
             await until(lambda: listener.begun == 1 or not awaited)
             yield database, listener
 
@@ -201,6 +201,21 @@ async def test_whatever_keeps_wake_ups_from_being_sent_the_next_are_sent(databas
         await until(lambda: channel.refused == ["7:41"])
         database.announce(7, 42)
         await until(lambda: channel.sent == ["7:42"])
+
+
+async def test_a_sending_that_hangs_keeps_no_later_wake_up_from_being_sent(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeups, "SEND_TIMEOUT_S", 0.05)
+    channel = Hanging()
+    async with Wakeups(database, channel, Metrics()):
+        try:
+            database.announce(7, 41)
+            await until(lambda: channel.refused == ["7:41"])
+            database.announce(7, 42)
+            await until(lambda: channel.sent == ["7:42"], within=5)
+        finally:
+            channel.end.set()
 
 
 async def test_what_somebody_else_shouts_on_the_channel_is_not_heard(settings: Settings) -> None:
@@ -455,3 +470,17 @@ async def persistently(world: World) -> list[str]:
         if answer.status_code == 200:
             return [result["id"] for result in answer.json()["results"]]
         assert answer.status_code == 503, answer.text
+
+
+class Hanging(Full):
+    """As :class:`Full`, but the first sending does not end by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.end = asyncio.Event()
+
+    async def send(self, payloads: Sequence[str]) -> None:
+        if not self.refused:
+            self.refused += payloads
+            await self.end.wait()
+        self.sent += payloads

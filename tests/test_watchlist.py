@@ -160,6 +160,7 @@ async def test_pages_of_the_list_follow_each_other_without_gap_or_repeat(world: 
         seen += page["items"]
     assert sizes == [3, 3, 1]
     assert [one["lead"]["id"] for one in seen] == [f"l{n}" for n in range(7)]
+    assert (await watched(world, "ana", limit=7))["next_after"] is None  # a page that is just full is the last
     for query in ({"limit": 0}, {"limit": 1_001}, {"after": ""}, {"after": "\x00"}, {"limit": "x"}):
         answer = await world.client.get("/v1/watchlist", headers=world.rep("ana"), params=query)
         problem(answer, 422, "invalid")
@@ -208,6 +209,12 @@ async def test_any_id_a_crm_may_choose_works_in_an_address(world: World, subtest
             assert await watched_ids(world, "ana") == []
             assert (await world.client.delete(path, headers=world.machine)).status_code == 204
             problem(await watch(world, "ana", lead_id), 404, "unknown-lead")
+
+
+async def test_an_address_may_be_encoded_in_small_letters(world: World) -> None:
+    await world.people("ana", leads={"a/é": None})
+    assert (await world.client.put("/v1/watchlist/a%2f%c3%a9", headers=world.rep("ana"))).status_code == 204
+    assert await watched_ids(world, "ana") == ["a/é"]
 
 
 async def test_what_was_read_of_a_lead_that_left_the_feed_is_read_when_it_comes_back(world: World) -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from instances import instance
+from leadfeed_api.cli import serve
+from leadfeed_api.cli.context import load_settings
 from leadfeed_api.settings import Settings
+from neighbours import free_port
 from stream_client import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")]
@@ -52,3 +55,16 @@ async def test_a_worker_that_was_killed_is_replaced_and_the_log_says_so(settings
             assert other in workers(running.process.pid)
     (line,) = [json.loads(one) for one in log.read_text().splitlines() if "worker-replaced" in one]
     assert (line["level"], line["process"], line["exit_code"], line["by"]) == ("warning", killed, -9, new)
+
+
+def test_workers_serve_what_the_command_line_says(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment that they read says something else."""
+    for name in ("DATABASE_URL", "HOST", "PORT", "WITH_DELIVERY"):
+        monkeypatch.setenv(f"LEADFEED_{name}", "")
+    monkeypatch.setattr(serve.Workers, "run", lambda _: None)
+    asked = settings.model_copy(update={"host": "localhost", "port": free_port(), "with_delivery": True})
+
+    serve._run_several(asked, 2)
+
+    found = load_settings()
+    assert (found.database_url, found.base_url, found.with_delivery) == (asked.database_url, asked.base_url, True)
