@@ -17,7 +17,16 @@ from sqlalchemy.engine import Engine
 from leadfeed_api.db.session import ANY_PLANS
 from leadfeed_api.db.tables import Table
 from leadfeed_api.feed import queries
-from leadfeed_api.feed.entries import ADMIT, DELETE_OF_LEAD, DELETE_OF_MOMENTS, FAN_OUT, WITHDRAW
+from leadfeed_api.feed.entries import (
+    ADMIT,
+    DELETE_OF_LEAD,
+    DELETE_OF_MOMENTS,
+    FAN_OUT,
+    FORGET_KEPT,
+    FORGET_MARKS_OF_LEAD,
+    MARK_AGAIN,
+    WITHDRAW,
+)
 from leadfeed_api.feed.filters import Filters, narrow
 from leadfeed_api.feed.order import last_change
 from leadfeed_api.feed.paging import NEWEST, page_statement
@@ -138,15 +147,21 @@ async def explain(dsn: str, mode: str, statement: str, *parameters: object) -> d
 
 
 async def explain_on(
-    connection: "asyncpg.Connection[asyncpg.Record]", statement: str, *parameters: object
+    connection: "asyncpg.Connection[asyncpg.Record]", statement: str, *parameters: object, meanwhile: str = ""
 ) -> dict[str, Any]:
-    """Prepared and executed, because a statement that is explained as it is has a plan for these very parameters."""
+    """Prepared and executed, because a statement that is explained as it is has a plan for these very parameters.
+
+    Where something happens ``meanwhile``, a plan that is kept is from before it.
+    """
     types = [one.name for one in (await connection.prepare(f"{BY_A_TEST} {statement}")).get_parameters()]
     values = [
         await connection.fetchval(f"{BY_A_TEST} SELECT quote_nullable($1::{of})", value)
         for of, value in zip(types, parameters, strict=True)
     ]
     await connection.execute(f"{BY_A_TEST} PREPARE explained ({', '.join(types)}) AS {statement}")
+    if meanwhile:
+        await connection.execute(f"{BY_A_TEST} EXECUTE explained ({', '.join(values)})")
+        await connection.execute(f"{BY_A_TEST} {meanwhile}")
     explaining = f"{BY_A_TEST} EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE explained ({', '.join(values)})"
     shown = await connection.fetchval(explaining)
     await connection.execute(f"{BY_A_TEST} DEALLOCATE explained")
@@ -317,6 +332,55 @@ async def test_a_change_in_an_organisation_that_nobody_counted_reads_no_more_tha
     read = sum(rows_of(node) for node in nodes(plan) if node.get("Relation Name") in {"moment", "feed_entry"})
     # What I have seen is of all moments: the tables are read once, perhaps, but not once for each.
     assert read <= (4 * ENTRIES if what == "seen" else 3 * 21)
+
+
+OF_ONE_LEAD = f"""
+UPDATE moment SET lead_id = 'l0' WHERE org_id = {ORG_ID} AND position % 2 = 0;
+UPDATE feed_entry SET lead_id = 'l0' WHERE org_id = {ORG_ID} AND position % 2 = 0;
+ANALYZE read_mark;
+"""
+MARKED = f"""
+INSERT INTO read_mark (org_id, user_id, moment_id)
+  SELECT {ORG_ID}, u, lpad(to_hex(2 * n), 32, '0')::uuid
+  FROM generate_series(1, 200) n, unnest(ARRAY['ana', 'bob']) u;
+"""
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize(
+    "what", ["mark again", "forget", "erase", "seen", "seen of those I own", "seen of these words"]
+)
+async def test_a_lead_that_has_half_of_all_moments_is_not_read_again_for_each_of_them(
+    filled: str, mode: str, what: str
+) -> None:
+    """That took a minute, in which nobody's moments came in. PostgreSQL mostly knows of marks that there are none."""
+    coming = (["ana"], ["l0"])
+    marks: dict[str, tuple[str, tuple[object, ...]]] = {
+        "mark again": (MARK_AGAIN, coming),
+        "forget": (FORGET_KEPT, coming),
+        "erase": (FORGET_MARKS_OF_LEAD, ("l0",)),
+    }
+    if what in marks:
+        statement, about = marks[what]
+    else:
+        owned, words = ("owned" if "own" in what else "all"), ("visited" if "words" in what else None)
+        conditions, parameters = narrow(Filters(scope=owned, words=words), NOW)  # type: ignore[arg-type]
+        statement, about = seen_statement(conditions), ("ana", 400, *parameters)
+    connection = await asyncpg.connect(filled, server_settings={"plan_cache_mode": mode, "jit": "off"})
+    tried = connection.transaction()
+    await tried.start()
+    try:
+        await connection.execute(f"{BY_A_TEST} {OF_ONE_LEAD}")
+        plan = await explain_on(connection, statement, ORG_ID, *about, meanwhile=MARKED if what in marks else "")
+    finally:
+        await tried.rollback()
+        await connection.close()
+    read: Counter[str] = Counter()
+    for node in nodes(plan):
+        read[node.get("Relation Name", "")] += int(rows_of(node))
+    assert read["moment"] <= 400
+    assert read["read_mark"] <= 800
+    assert read["feed_entry"] <= (2 * ENTRIES if "seen" in what else 400)
 
 
 @pytest.mark.parametrize("what", ["mark", "purge", "purged"])

@@ -78,25 +78,29 @@ WHERE e.org_id = $1 AND e.read
 ON CONFLICT DO NOTHING
 """
 WITHDRAW = f"DELETE FROM feed_entry e USING {_LEAVING} WHERE {_OF_LEAVING}"
-# From the marks of those users, of which there are few, and not from the moments of those leads.
-_KEPT = """
-FROM read_mark r
-JOIN moment m ON m.org_id = $1 AND m.moment_id = r.moment_id
-JOIN unnest($2::text[], $3::text[]) AS x (user_id, lead_id) ON x.user_id = r.user_id AND x.lead_id = m.lead_id
-WHERE r.org_id = $1 AND r.user_id = ANY($2)
-"""
+# From the marks of those users, and not from the moments of those leads: each mark's moment is looked up by its key.
+# PostgreSQL mostly knows the table of marks as an empty one; joined freely, all of a lead's moments were read for each
+# mark, and the organisation stood still for a minute.
+_COMING = "(SELECT x.user_id, x.lead_id FROM unnest($2::text[], $3::text[]) AS x (user_id, lead_id))"
 MARK_AGAIN = f"""
 UPDATE feed_entry e SET read = true
-FROM (SELECT r.user_id, m.occurred_at, m.moment_id {_KEPT} OFFSET 0) k
+FROM (
+  SELECT r.user_id, m.occurred_at, m.moment_id FROM read_mark r
+  CROSS JOIN LATERAL (
+    SELECT m.moment_id, m.occurred_at, m.lead_id FROM moment m
+    WHERE m.org_id = $1 AND m.moment_id = r.moment_id OFFSET 0
+  ) m
+  WHERE r.org_id = $1 AND r.user_id = ANY($2) AND (r.user_id, m.lead_id) IN {_COMING} OFFSET 0
+) k
 WHERE e.org_id = $1 AND e.user_id = k.user_id AND e.occurred_at = k.occurred_at AND e.moment_id = k.moment_id
 """
 FORGET_KEPT = f"""
-DELETE FROM read_mark e USING (SELECT r.user_id, r.moment_id {_KEPT} OFFSET 0) k
-WHERE e.org_id = $1 AND e.user_id = k.user_id AND e.moment_id = k.moment_id
+DELETE FROM read_mark r WHERE r.org_id = $1 AND r.user_id = ANY($2)
+AND (r.user_id, (SELECT m.lead_id FROM moment m WHERE m.org_id = $1 AND m.moment_id = r.moment_id)) IN {_COMING}
 """
 FORGET_MARKS_OF_LEAD = """
-DELETE FROM read_mark r USING moment m
-WHERE r.org_id = $1 AND m.org_id = $1 AND m.lead_id = $2 AND r.moment_id = m.moment_id
+DELETE FROM read_mark r WHERE r.org_id = $1
+AND (SELECT m.lead_id FROM moment m WHERE m.org_id = $1 AND m.moment_id = r.moment_id) = $2
 """
 FORGET_MARKS = "DELETE FROM read_mark WHERE org_id = $1 AND moment_id = ANY($2::uuid[])"
 ENTITLED = """
