@@ -30,6 +30,7 @@ from leadfeed_api.feed import queries
 from leadfeed_api.settings import DEVELOPMENT_SECRET, Settings
 from neighbours import free_port, pgbouncer, wire
 from postgres import clone_database, drop_database
+from server_owner import values
 from world import Service, World, ok
 
 pytestmark = pytest.mark.anyio
@@ -398,6 +399,10 @@ async def test_a_command_attaches_to_the_running_server_of_its_folder_or_starts_
         await asyncio.to_thread(migrate, server.dsn)
         assert (await leadfeed("key", "create", "alone", "--scope", "read")).exit_code == 0
         assert "is already running" in await said("serve")
+
+        await asyncio.to_thread(values, server.dsn, "UPDATE alembic_version SET version_num = '9999'")
+        assert (await leadfeed("key", "create", "alone", "--scope", "read")).exit_code == 0, "gone back by one version"
+        assert "A newer version of leadfeed has migrated this database" in await said("migrate")
 
 
 def test_a_command_that_serves_nothing_loads_nothing_to_serve_with() -> None:

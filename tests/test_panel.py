@@ -213,6 +213,10 @@ async def test_repeats_fold_and_unfold_in_place_and_keep_their_read_state(
     await panel.shows("another type", "page 3", "page 2", "page 1", "page 0", "in between", "hours before")
     await expect(panel.row("page 0")).to_have_class("read member")
     await expect(panel.row("page 1")).to_have_class("unread member")
+    await expect(panel.row("page 1")).to_have_accessible_name(re.compile(r"^Mia Acme Web, unread "))
+    await panel.row("page 1").focus()
+    await panel.page.keyboard.press("Tab")
+    await expect(panel.row("page 1").locator(".tools button").first).to_be_focused()  # and on nothing that is not seen
     await panel.row("page 3").locator(".fold").click()
     await panel.shows("another type", "page 3", "in between", "hours before")
 

@@ -61,6 +61,7 @@ async def test_actions_that_did_not_come_are_fetched_when_they_are_wanted_again(
     await asked.get()  # by itself, soon after the start
     await panel.button("Menu").click()
     await expect(panel.toast).to_have_text("The lead feed cannot be reached")
+    await expect(panel.element.get_by_role("status")).to_have_text("The lead feed cannot be reached")
     await context.unroute("**/lead-feed.actions.js*")
     await panel.button("Menu").click()
     await expect(panel.element.get_by_role("menu")).to_be_visible()

@@ -83,15 +83,15 @@ def having_database(settings: Settings) -> Iterator[Settings]:
         yield settings
         return
     with attach_or_start(settings.data_dir, pg_bin=settings.pg_bin) as url:
-        bring_up_to_date(url)
+        bring_up_to_date(url, newer_will_do=True)
         yield settings.model_copy(update={"database_url": url})
 
 
-def bring_up_to_date(url: str) -> None:
-    """Migrates a database."""
+def bring_up_to_date(url: str, *, newer_will_do: bool = False) -> None:
+    """Migrates a database; ``newer_will_do`` where somebody may have gone back by a version, as ``/readyz`` has it."""
     from leadfeed_api.db.migrate import migrate  # noqa: PLC0415  half a second that most commands have no use for
 
-    migrate(url)
+    migrate(url, newer_will_do=newer_will_do)
 
 
 def the_service(settings: Settings) -> "FastAPI":

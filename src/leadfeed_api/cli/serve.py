@@ -103,7 +103,7 @@ def own_database(settings: Settings, workers: int = 1) -> Iterator[str]:
         return
     options = {"max_connections": str(max(int(SETTINGS["max_connections"]), _connections(settings, workers)))}
     with EmbeddedPostgres(settings.data_dir, pg_bin=settings.pg_bin, options=options) as postgres:
-        bring_up_to_date(postgres.dsn)
+        bring_up_to_date(postgres.dsn, newer_will_do=True)
         yield postgres.dsn
 
 

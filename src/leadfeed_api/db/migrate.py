@@ -30,13 +30,13 @@ def alembic_config(url: str) -> Config:
     return config
 
 
-def migrate(url: str, *, patience_ms: int = LOCK_TIMEOUT_MS) -> None:
+def migrate(url: str, *, patience_ms: int = LOCK_TIMEOUT_MS, newer_will_do: bool = False) -> None:
     """Brings the database at ``url`` to the newest revision. Several processes may call it at once.
 
     Waits ``patience_ms`` for a table that is in use, rather than have everybody queue behind it; then raises
     ``Unavailable``: what was changed before that suits both versions, and is passed over the next time. Likewise where
-    a newer version has migrated the database. What makes a database unusable is raised as elsewhere, without
-    SQLAlchemy's wrapping.
+    a newer version has migrated the database, unless ``newer_will_do``: then nothing is to be done. What makes a
+    database unusable is raised as elsewhere, without SQLAlchemy's wrapping.
     """
     config = alembic_config(url)
     config.attributes["lock_timeout_ms"] = patience_ms
@@ -44,6 +44,8 @@ def migrate(url: str, *, patience_ms: int = LOCK_TIMEOUT_MS) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         if isinstance(error.__cause__, ResolutionError):
+            if newer_will_do:
+                return
             raise Unavailable("A newer version of leadfeed has migrated this database; this one cannot.") from error
         raise
     except DBAPIError as error:

@@ -16,7 +16,7 @@ legend { padding: 0; margin-block-end: 4px; color: var(--faint); font-size: .89e
 .choice { display: flex; gap: 9px; align-items: baseline; padding: 5px 0; cursor: pointer; min-inline-size: 0; }
 .choice span { min-inline-size: 0; overflow-wrap: anywhere; }
 .choice input { flex: none; margin: 0; inline-size: 15px; block-size: 15px; accent-color: var(--accent); translate: 0 2px; }
-.choice small, .field small, .things small { display: block; color: var(--faint); font-size: .89em; }
+.choice small, .field small, .things small { display: block; unicode-bidi: plaintext; color: var(--faint); font-size: .89em; }
 .field { display: grid; gap: 4px; color: var(--faint); font-size: .96em; }
 .field input, .field select { font-size: 1.04em; }
 .body input[type=date] { inline-size: 100%; padding: 4px 9px; border: 1px solid color-mix(in srgb, var(--faint) 70%, transparent); border-radius: 8px; background: var(--paper); color: var(--ink); }
@@ -29,7 +29,7 @@ legend { padding: 0; margin-block-end: 4px; color: var(--faint); font-size: .89e
 :disabled { opacity: .55; cursor: default; }
 .problem { color: var(--red); }
 .problem:empty { display: none; }
-.quiet { color: var(--faint); font-size: .93em; }
+.quiet { unicode-bidi: plaintext; color: var(--faint); font-size: .93em; }
 .letter { padding: 10px 12px; border-radius: 8px; background: var(--hover); overflow-wrap: anywhere; }
 .address { display: grid; grid-template-columns: 3.2em minmax(0, 1fr) auto; align-items: center; gap: 6px; }
 .address span { color: var(--faint); }

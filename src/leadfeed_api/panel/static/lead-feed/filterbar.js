@@ -68,7 +68,7 @@ export class FilterBar {
         "p",
         { class: "hidden-note" },
         icon("mute"),
-        h("span", null, words(shows ? "muted.shown" : "muted.hidden", { n: hidden })),
+        h("span", { dir: "auto" }, words(shows ? "muted.shown" : "muted.hidden", { n: hidden })),
         h("button", { type: "button", class: "link", onclick: () => this.#change({ muted: shows ? undefined : "show" }) }, words(shows ? "muted.hide" : "muted.show")),
       );
     return [only("lead", "leadName"), only("account", "accountName"), muted].filter(Boolean);

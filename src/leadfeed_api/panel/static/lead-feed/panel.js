@@ -164,7 +164,7 @@ export class Panel {
     try {
       return (await this.#fetchActions())[what](this, ...about);
     } catch (error) {
-      this.toast.textContent = this.words("failed.unreachable");
+      this.announce((this.toast.textContent = this.words("failed.unreachable")));
       this.toast.hidden = false;
       throw error;
     }

@@ -113,9 +113,8 @@ article:hover .tools, article:focus .tools, article:focus-within .tools { opacit
 article:focus, article:focus-within { background: var(--hover); }
 .member { padding-block: 4px; border-block-end-style: dashed; }
 .member .kind { visibility: hidden; block-size: 0; }
-.member .why { display: none; }
+.member .why, .member .name, .member .account { display: none; }
 .member .who { grid-row: 1; grid-column: 2; justify-self: end; }
-.member .name, .member .account { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); }
 .member .what { grid-row: 1; grid-column: 2; padding-inline-end: 4.5em; }
 .member .foot { min-block-size: 0; }
 .member > .dot { inset-block-start: 11px; }
@@ -172,7 +171,7 @@ footer { display: flex; align-items: center; justify-content: flex-end; gap: 10p
 }
 @media (forced-colors: active) {
   .dot, .live::before, .fold.some::after { forced-color-adjust: none; background: CanvasText; }
-  .kind, .chip, .bet, .pill, .toast, .plain, .primary { border: 1px solid; }
+  .kind, .chip, .bet, .pill, .toast { border: 1px solid; }
   .chip[aria-pressed=true] { outline: 2px solid Highlight; outline-offset: -2px; }
   article .tools { background: Canvas; }
 }
