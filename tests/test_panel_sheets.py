@@ -156,6 +156,42 @@ async def test_my_subscriptions_are_paused_changed_and_ended_in_place(world: Wor
     assert await subscriptions(world) == []
 
 
+async def test_of_several_subscriptions_each_control_says_whose_it_is_and_the_focus_stays_among_them(
+    world: World, panel: Panel
+) -> None:
+    for match in ({"kind": "lead", "value": "mia"}, {"kind": "type", "value": "web"}):
+        ok(await world.client.post("/v1/subscriptions", headers=world.rep("ana"), json={"match": match}), 201)
+    await panel.menu("My subscriptions")
+    lines = panel.sheet.get_by_role("listitem")
+    ends = lines.get_by_role("button", name="Delete")
+    names = [await lines.nth(n).locator("strong").text_content() or "" for n in range(2)]
+    assert sorted(names) == ["Every moment of type Web", "Everything about Mia"]
+    for n, name in enumerate(names):
+        await expect(ends.nth(n)).to_have_accessible_description(name)
+
+    await ends.first.press("Enter")
+    await expect(lines).to_have_count(1)
+    await expect(ends.first).to_be_focused()
+    await expect(ends.first).to_have_accessible_description(names[1])
+    await expect(panel.sheet.get_by_role("status")).to_have_text("Subscription deleted")
+    await ends.first.press("Enter")
+    await expect(lines).to_have_count(0)
+    await expect(panel.sheet.locator(".state")).to_be_focused()
+
+
+async def test_where_there_is_little_room_a_menu_can_be_scrolled(panel: Panel) -> None:
+    await panel.page.set_viewport_size({"width": 320, "height": 256})
+    await panel.row("of Mia").focus()
+    await panel.row("of Mia").get_by_role("button", name="More").click()
+    menu = panel.element.get_by_role("menu")
+    await menu.evaluate("menu => { menu.style.fontSize = '27px'; }")
+    box = await menu.bounding_box()
+    assert box is not None
+    assert box["y"] >= 0
+    assert await menu.evaluate("menu => menu.offsetHeight <= innerHeight && menu.scrollHeight > menu.clientHeight")
+    assert await menu.evaluate("menu => getComputedStyle(menu).overflowY") == "auto"
+
+
 async def test_without_mail_on_the_service_nothing_is_offered(world: World, context: BrowserContext) -> None:
     await context.route("**/v1/subscriptions", lambda route: route.fulfill(status=404))
     panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
@@ -207,6 +243,7 @@ async def test_the_feeds_address_is_copied_stripped_of_contacts_and_replaced(wor
 
     await panel.sheet.get_by_label("Include contact details").uncheck()
     await expect(panel.sheet.get_by_label("Include contact details")).to_be_enabled()
+    await expect(panel.sheet.get_by_label("Include contact details")).to_be_focused()
     assert (await link())["contact_details"] is False
 
     await panel.sheet.get_by_role("button", name="Replace the address").click()
@@ -214,6 +251,7 @@ async def test_the_feeds_address_is_copied_stripped_of_contacts_and_replaced(wor
     await panel.sheet.get_by_role("button", name="Replace it?").click()
     await expect(field).not_to_have_value(before["rss"])
     await expect(field).to_have_value((await link())["rss"])
+    await expect(panel.sheet.get_by_role("button", name="Replace the address")).to_be_focused()
 
 
 @pytest.mark.parametrize("direction", ["ltr", "rtl"])

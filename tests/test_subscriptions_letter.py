@@ -9,6 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from playwright.async_api import BrowserContext
 
 from leadfeed_api.subscriptions.letters import letter, render
 from leadfeed_api.subscriptions.letters.letter import Addressee, Letter, Person, Subscriber, Telling, Told, record_url
@@ -16,6 +17,7 @@ from leadfeed_api.subscriptions.letters.render import Links, Rendered
 from leadfeed_api.subscriptions.letters.wording import LANGUAGES
 from leadfeed_api.subscriptions.match import Rule
 
+pytest_plugins = ["windows"]
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 LINKS = Links("https://leads.example.com/panel", "https://leads.example.com/mail/t/unsubscribe")
 MINE = Subscriber(Rule("type", "web"), None, "nora", "Nora Lind")
@@ -84,6 +86,20 @@ def test_long_names_and_descriptions_leave_a_subject_readable() -> None:
     written = letter.write([Telling(person, Told(UUID(int=1), "web", "D" * 1_000, NOW), MINE)])
     assert len(rendered(written).subject) < 200
     assert "…" in rendered(written).subject
+
+
+@pytest.mark.anyio
+async def test_a_mail_is_no_wider_than_a_phone_however_long_a_word_is(context: BrowserContext) -> None:
+    page = await context.new_page()
+    await page.set_viewport_size({"width": 320, "height": 640})
+    long = "W" * 128
+    people = [Person(f"{n}{long}", long, long, long, starred=True, url="https://crm.example/1") for n in range(2)]
+    tellings = [Telling(one, Told(UUID(int=n), "web", long, NOW), MINE) for n, one in enumerate(people)]
+    for language in LANGUAGES:
+        reader = replace(READER, language=language, address=f"{'a' * 60}@crm.example", organization=long)
+        mail = render.moments(reader, letter.write(tellings), "instant", LINKS, NOW)
+        await page.set_content(mail.html)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 320, language
 
 
 def test_a_mail_loads_nothing_and_fits_a_terminal() -> None:

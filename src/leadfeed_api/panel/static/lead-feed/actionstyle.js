@@ -3,12 +3,14 @@
 export const ACTION_CSS = `
 .toast { position: absolute; inset-block: auto 10px; font-weight: inherit; inset-inline: 0; inline-size: fit-content; max-inline-size: calc(100% - 24px); margin-inline: auto; z-index: 3; display: flex; align-items: center; gap: 12px; padding: 7px 14px; border-radius: 10px; background: light-dark(#1d212b, #e9ecf2); color: light-dark(#f2f4f8, #14171f); font-size: .93em; box-shadow: 0 6px 20px rgb(0 0 0 / .25); animation: rise .2s ease-out; }
 .toast .link { display: inline-flex; align-items: center; gap: 6px; color: light-dark(#aebcff, #2a44b8); white-space: nowrap; }
+.toast span { min-inline-size: 0; overflow-wrap: anywhere; }
 .toast kbd { color: inherit; border-color: currentColor; opacity: .75; }
 .sheet { position: fixed; margin: 0; padding: 0; inset: auto; max-inline-size: none; overflow: auto; overscroll-behavior: contain; color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: var(--radius); box-shadow: 0 18px 50px rgb(0 0 0 / .28); }
 .sheet[open] { animation: rise .18s ease-out; }
 .sheet::backdrop { background: rgb(10 12 18 / .28); }
 .sheet header { position: sticky; inset-block-start: 0; z-index: 1; justify-content: space-between; padding-block: 12px 8px; background: var(--paper); }
 .sheet h2 { white-space: normal; }
+.sheet .tool { flex: none; }
 .body { display: grid; gap: 14px; padding: 2px 16px 16px; }
 .body form { display: grid; gap: 14px; }
 fieldset { display: grid; gap: 2px; min-inline-size: 0; }
@@ -47,7 +49,7 @@ legend { padding: 0; margin-block-end: 4px; color: var(--faint); font-size: .89e
 .things:empty { display: none; }
 .keys { display: grid; grid-template-columns: auto 1fr; gap: 7px 16px; align-items: baseline; }
 
-.menu { position: fixed; inset: auto; margin: 0; padding: 5px; min-inline-size: 200px; max-inline-size: min(320px, calc(100vw - 16px)); color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: 10px; box-shadow: 0 10px 34px rgb(0 0 0 / .2); font: inherit; }
+.menu { position: fixed; inset: auto; max-block-size: calc(100dvh - 16px); overflow: auto; margin: 0; padding: 5px; min-inline-size: 200px; max-inline-size: min(320px, calc(100vw - 16px)); color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: 10px; box-shadow: 0 10px 34px rgb(0 0 0 / .2); font: inherit; }
 .menu button { display: flex; align-items: center; gap: 10px; inline-size: 100%; padding: 6px 9px; border-radius: 6px; }
 .menu button span { flex: 1; overflow-wrap: anywhere; }
 .menu button .icon { color: var(--faint); }

@@ -2,10 +2,10 @@
 
 import { muted, unmuted } from "./deeds.js";
 import { h, icon, iconButton, select } from "./dom.js";
-import { busy, openSheet } from "./sheet.js";
-import { said } from "./toast.js";
+import { busy, openSheet, tell } from "./sheet.js";
 
 const WATCHED_AT_ONCE = 100;
+let things = 0;
 
 /** A sheet with a list that is read page by page. `read(after)` gives `{items, next}`, `row(item)` its element. */
 function openList(panel, { title, empty, glyph, read, row }) {
@@ -15,32 +15,43 @@ function openList(panel, { title, empty, glyph, read, row }) {
     const list = h("ul", { class: "things" });
     const more = h("button", { type: "button", class: "plain", onclick: () => load() }, words("more"));
     const waiting = h("p", { class: "quiet" }, words("loading"));
+    const told = h("p", { class: "unseen", role: "status" }); // in the sheet: what is behind it nobody hears
     const nothing = h("div", { class: "state", hidden: true, tabindex: "-1" }, icon(glyph), h("p", null, empty));
     let after = null;
-    body.append(waiting, list, nothing, problem, more);
+    body.append(waiting, list, nothing, problem, told, more);
     await load();
 
     async function load() {
       await busy(panel, body, problem, async () => {
         const { items, next } = await read(after);
         if (!sheet.open()) return;
-        after = next;
-        list.append(...items.map((item) => row(item, problem, shrunk)));
+        const rows = items.map((item) => row(item, problem, gone));
+        list.append(...rows);
         more.hidden = !next;
-        shrunk();
+        nothing.hidden = list.childElementCount > 0;
+        const lost = !panel.root.activeElement && (after ? more.hidden && rows[0]?.querySelector("button") : nothing);
+        if (lost) lost.focus();
+        after = next;
       });
       waiting.remove();
     }
 
-    function shrunk() {
+    /** A line is ended: its neighbour has the focus, or what is there when none is left. */
+    function gone(line, text) {
+      const heir = line.nextElementSibling ?? line.previousElementSibling;
+      line.remove();
       nothing.hidden = list.childElementCount > 0;
-      if (!nothing.hidden && !panel.root.activeElement) nothing.focus();
+      (heir?.querySelector("button:last-of-type") ?? nothing).focus();
+      tell(told, text);
     }
   });
 }
 
+/** A line, whose controls say which one they are of. */
 function thing(name, about, ...controls) {
-  return h("li", null, h("div", null, h("strong", { dir: "auto" }, name), h("small", { dir: "auto" }, about)), controls);
+  const id = `thing-${++things}`;
+  for (const control of controls) control.setAttribute("aria-describedby", id);
+  return h("li", null, h("div", null, h("strong", { dir: "auto", id }, name), h("small", { dir: "auto" }, about)), controls);
 }
 
 /** A button that does something once and then stands for the opposite, so that a slip is mended where it happened. */
@@ -111,7 +122,7 @@ export function openSubscriptions(panel) {
       const answer = await feed.client.get("/v1/subscriptions");
       return { items: answer.items ?? answer, next: null };
     },
-    row: (one, problem, shrunk) => {
+    row: (one, problem, gone) => {
       const change = (fields) => busy(panel, line, problem, () => feed.client.send("PATCH", address(one), fields));
       const often = select("often", ["instant", "hourly", "daily"].map((each) => [each, words(`often.${each}`)]), one.frequency, {
         "aria-label": words("subscribe.often"),
@@ -123,9 +134,7 @@ export function openSubscriptions(panel) {
         onclick: () =>
           busy(panel, line, problem, async () => {
             await feed.client.send("DELETE", address(one));
-            line.remove();
-            shrunk();
-            said(panel, "done.unsubscribed", {});
+            gone(line, words("done.unsubscribed"));
             feed.recheck(null);
           }),
       });

@@ -48,7 +48,8 @@ export function markAll(panel) {
     const { ids, changed } = await feed.client.send("POST", "/v1/feed/read", { up_to: feed.stream.position }, feed.query());
     const loaded = feed.items.list.filter((item) => !item.read).map((item) => item.id);
     feed.spread({ kind: "marked", data: { ids: ids ?? loaded, read: true } });
-    did(panel, "done.read", { n: changed }, ids?.length && (() => unmark(panel, ids)));
+    if (changed) did(panel, "done.read", { n: changed }, ids?.length && (() => unmark(panel, ids)));
+    else said(panel, "unread", { n: 0 });
     await feed.count();
   });
 }
@@ -57,6 +58,7 @@ function unmark(panel, ids) {
   return attempt(panel, async () => {
     await panel.feed.client.send("POST", "/v1/feed/unread", { ids });
     panel.feed.spread({ kind: "marked", data: { ids, read: false } });
+    did(panel, "done.undone", { n: ids.length }, null);
     await panel.feed.count();
   });
 }

@@ -2,7 +2,7 @@
 
 import { Refusal } from "./client.js";
 import { h, icon, iconButton } from "./dom.js";
-import { busy, complaint, openSheet } from "./sheet.js";
+import { busy, complaint, openSheet, tell } from "./sheet.js";
 
 const COPIED_MS = 2_000;
 
@@ -22,12 +22,17 @@ export function openFeedLink(panel) {
 
     function show(link) {
       const problem = h("p", { class: "problem", role: "alert" });
-      const change = (method, path, sent, said) =>
+      // What is pressed is made anew with the rest, and keeps the focus.
+      const change = (pressed, method, path, sent) =>
         busy(panel, body, problem, async () => {
           show(await feed.client.send(method, path, sent));
-          if (said) tell(words(said));
+          body.querySelector(pressed).focus();
         });
-      const details = h("input", { type: "checkbox", checked: link.contact_details, onchange: () => change("PATCH", "/v1/feed-link", { contact_details: details.checked }) });
+      const details = h("input", { type: "checkbox", checked: link.contact_details, onchange: () => change("[type=checkbox]", "PATCH", "/v1/feed-link", { contact_details: details.checked }) });
+      const rotate = async () => {
+        await change(".danger", "POST", "/v1/feed-link/rotate");
+        if (!problem.textContent) tell(told, words("rss.rotated"));
+      };
       body.replaceChildren(
         h("p", null, words("rss.hint")),
         ...["rss", "atom", "json"].map((format) => address(format, link[format])),
@@ -35,7 +40,7 @@ export function openFeedLink(panel) {
         h("p", { class: "quiet" }, words("rss.secret")),
         problem,
         told,
-        h("div", { class: "actions" }, confirmed(words("rss.rotate"), words("rss.rotate.sure"), () => change("POST", "/v1/feed-link/rotate", undefined, "rss.rotated"))),
+        h("div", { class: "actions" }, confirmed(words("rss.rotate"), words("rss.rotate.sure"), rotate)),
       );
     }
 
@@ -65,16 +70,10 @@ export function openFeedLink(panel) {
       await navigator.clipboard.writeText(text);
       button.firstElementChild.replaceWith(icon("check"));
       setTimeout(() => button.firstElementChild.replaceWith(icon("copy")), COPIED_MS);
-      tell(words("copied"));
+      tell(told, words("copied"));
     } catch {
-      tell(words("copy.failed"));
+      tell(told, words("copy.failed"));
     }
-  }
-
-  /** Soon, and not at once: what comes into the sheet together with its words is not heard. */
-  function tell(text) {
-    told.textContent = "";
-    setTimeout(() => (told.textContent = text), 50);
   }
 
   /** A button that asks once more before it acts. */
@@ -84,7 +83,7 @@ export function openFeedLink(panel) {
       if (button.dataset.sure) return act();
       button.dataset.sure = "yes";
       button.textContent = sure;
-      tell(sure);
+      tell(told, sure);
       return undefined;
     });
     return button;

@@ -99,6 +99,12 @@ export async function busy(panel, area, problem, action) {
   }
 }
 
+/** Says something in a sheet's own status. Soon, and not at once: what comes together with its words is not heard. */
+export function tell(told, text) {
+  told.textContent = "";
+  setTimeout(() => (told.textContent = text), 50);
+}
+
 /** What went wrong, in words. */
 export function complaint(panel, error) {
   const { words } = panel;

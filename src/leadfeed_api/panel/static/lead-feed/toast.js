@@ -9,9 +9,11 @@ const timers = new WeakMap();
 export function said(panel, key, values, undo = null) {
   const { words, toast } = panel;
   const text = words(key, { ...values, type: values.type && words(`type.${values.type}`) });
+  const held = toast.contains(panel.root.activeElement); // its button, which goes
   const back = undo && h("button", { type: "button", class: "link", onclick: undo }, words("undo"), h("kbd", { "aria-hidden": "true" }, "u"));
   toast.replaceChildren(h("span", { dir: "auto" }, text), ...(back ? [back] : []));
   toast.hidden = false;
+  if (held) panel.list.takeFocus();
   panel.announce(text);
   leave(toast);
 }
