@@ -41,7 +41,7 @@ class PostgresChannel:
     async def send(self, payloads: Sequence[str]) -> None:
         """One statement for all of them."""
         line = self._line
-        if line is not None:
+        if line is not None and not line.connection.is_closed():
             await line.ask(lambda: line.connection.execute(NOTIFY, list(payloads)))
             return
         async with self._database.read() as connection:

@@ -35,7 +35,7 @@ _SEEN = "e.org_id = $1 AND e.user_id = $2 AND NOT e.read AND e.position <= $3{na
 _MARK_SEEN = f"UPDATE feed_entry e SET read = true WHERE {_SEEN} RETURNING e.moment_id"
 # Where the moment or the lead has to be asked. By their keys alone: joined freely, all moments of a lead that has many
 # were read again for each unread entry, which took a minute at 100,000.
-_MARK_SEEN_OF_ITS_KIND = f"""
+_MARK_SEEN_NARROWED = f"""
 UPDATE feed_entry e SET read = true
 FROM (SELECT e.occurred_at, e.moment_id FROM feed_entry e {LOOK_UPS} WHERE {_SEEN} OFFSET 0) s
 WHERE e.org_id = $1 AND e.user_id = $2 AND e.occurred_at = s.occurred_at AND e.moment_id = s.moment_id
@@ -77,7 +77,7 @@ async def mark_seen(data: Database, org_id: int, user_id: str, seen: Seen, now: 
 @lru_cache(maxsize=256)
 def seen_statement(conditions: Conditions) -> str:
     """The statement that marks everything under these conditions up to a position."""
-    statement = _MARK_SEEN if all(name in OF_AN_ENTRY for name, _ in conditions) else _MARK_SEEN_OF_ITS_KIND
+    statement = _MARK_SEEN if all(name in OF_AN_ENTRY for name, _ in conditions) else _MARK_SEEN_NARROWED
     return statement.replace("{narrowed}", clauses(conditions, 4))
 
 
