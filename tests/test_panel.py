@@ -234,6 +234,26 @@ async def test_repeats_fold_within_an_hour_of_the_newest_however_close_they_foll
     await expect(panel.row("0 minutes before").locator(".fold")).to_have_text("+2 more")
 
 
+async def test_a_panel_that_is_shown_late_fills_itself(world: World, context: BrowserContext) -> None:
+    """Its first page folds into one row, and where nothing is shown there is nothing to scroll."""
+    await world.people("ana", leads={"mia": "ana"})
+    await world.report(*(world.moment("mia", description=f"number {n}.") for n in range(120)))
+    hide = (
+        "document.addEventListener('DOMContentLoaded', () => { document.querySelector('lead-feed').hidden = true; });"
+    )
+    await context.add_init_script(hide)
+    panel = await Panel.open(context, panel_url(world, "ana"))
+    await expect(panel.element.locator("article")).to_have_count(1)
+    await panel.live()
+    await panel.until("document.querySelector('lead-feed').shadowRoot.adoptedStyleSheets.length", 2)  # all has come
+    for _ in range(3):
+        await panel.page.evaluate("new Promise(requestAnimationFrame)")  # and is drawn
+
+    await panel.page.evaluate("document.querySelector('lead-feed').hidden = false")
+
+    await expect(panel.element.locator(".end")).to_contain_text("That is everything since")
+
+
 async def test_older_pages_come_while_one_scrolls_to_the_very_end(world: World, context: BrowserContext) -> None:
     await world.people("ana", leads={f"lead-{n}": "ana" for n in range(230)})
     await world.report(*(world.moment(f"lead-{n}", description=f"number {n}.") for n in range(230)))

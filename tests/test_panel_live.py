@@ -537,6 +537,35 @@ async def test_a_tab_that_follows_another_stays_live(settings: Settings, context
         assert await follower.page.evaluate(states) == "live"
 
 
+ELECTED_LATE = """
+  const asked = navigator.locks.request.bind(navigator.locks);
+  const elected = new Promise((elect) => (globalThis.elect = elect));
+  navigator.locks.request = (...how) => {
+    setTimeout(() => (globalThis.asks = true)); // who leads, right after it stands for it
+    return elected.then(() => asked(...how));
+  };
+"""
+
+
+async def test_a_tab_that_asked_before_anybody_led_is_live_as_soon_as_somebody_does_and_stays_so(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await context.add_init_script(ELECTED_LATE)
+        await world.people("ana", leads={"l0": "ana"})
+        await context.clock.install()
+        leader, follower = [await Panel.open(context, through(proxy, world, "ana")) for _ in range(2)]
+        for tab in (leader, follower):
+            await tab.until("globalThis.asks", True)
+        await leader.page.evaluate("elect()")
+        for tab in (leader, follower):
+            await tab.live()
+        await context.clock.run_for(5_000)  # the answer that never came is not waited for any more
+        await expect(follower.status).to_have_attribute("data-state", "live")
+        await context.clock.run_for(5_000)
+        await expect(follower.status).to_have_attribute("data-state", "live")
+
+
 async def test_what_is_read_in_one_tab_is_read_in_the_others(settings: Settings, context: BrowserContext) -> None:
     async with behind_a_proxy(settings) as (world, proxy):
         await world.people("ana", leads={"l0": "ana", "l1": "ana"})

@@ -32,7 +32,7 @@ def test_parts_come_after_what_they_need_once_and_without_imports_comments_or_ne
         "c.js": "export class c {\n  // inner\n  x = 1;\n}\n",
     }
     assert in_order(parts, "a.js") == ["c.js", "b.js", "a.js"]
-    assert assemble(parts, "a.js") == ('class c {x = 1;}\nconst b = "; // text", b2 = 2;\nexport function a() {}\n')
+    assert assemble(parts, "a.js") == ('class c {x = 1;}const b = "; // text", b2 = 2;\nexport function a() {}')
 
 
 def test_what_stands_on_another_module_takes_what_it_needs_of_it_and_imports_nothing() -> None:
@@ -66,7 +66,7 @@ def test_style_sheets_lose_spaces_that_mean_nothing_and_keep_those_that_do() -> 
         "const A_CSS = `\n.a .b:hover, p ::before { inset: 0 calc(1px + 2px); color: red; }\n`;\nconst b = { c: 1 };\n"
     )
     assert assemble({"a.js": sheet}, "a.js") == (
-        "const A_CSS = `\n.a .b:hover,p ::before{inset:0 calc(1px + 2px);color:red;}\n`;const b = { c: 1 };"
+        "const A_CSS = `\n.a .b:hover,p ::before{inset:0 calc(1px + 2px);color:red;}`;const b = { c: 1 };"
     )
 
 

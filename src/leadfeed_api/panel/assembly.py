@@ -17,7 +17,7 @@ _STYLE = re.compile(r"^(?:export )?const \w*CSS = `[^`]*`;", re.MULTILINE)
 _SPACE = re.compile(r"(?<=[;:{,]) | (?=[{}])")
 _REMARK = re.compile(r'(?<=[;,{]) // [^"`\n]*$', re.MULTILINE)
 _ASIDE = re.compile(r"^[ \t]*(?:(?://.*|/\*\*(?:.|\n)*?\*/[ \t]*)?\n|(?=\S))", re.MULTILINE)
-_LINE_END = re.compile(r"^((?!.*//).*[;{,])\n", re.MULTILINE)
+_LINE_END = re.compile(r"^((?!.*//).*[;{},])\n", re.MULTILINE)
 
 
 def in_order(parts: Mapping[str, str], entry: str, without: Collection[str] = ()) -> list[str]:

@@ -64,7 +64,7 @@ export class Client {
 
   /** Whether the service has an address; null while it does not say. */
   has(path) {
-    return this.get(path).then(() => true, (error) => (error instanceof Refusal && error.status < 500 ? false : null));
+    return this.get(path).then(() => true, (error) => (error.status === 404 ? false : null));
   }
 
   /** An address of the service with a query; a list becomes a repeated parameter, null and "" are left out. */

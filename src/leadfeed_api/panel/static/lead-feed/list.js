@@ -39,6 +39,7 @@ export class List {
       setTimeout(() => (this.#pressed = false));
     });
     this.feed.addEventListener("pointerover", (event) => this.rowAt(event.target)?.arm());
+    new ResizeObserver(() => this.look()).observe(this.element); // shown at last, or taller: there may be room for more
     for (const type of ["focusout", "pointerleave"]) this.feed.addEventListener(type, () => this.left());
   }
 

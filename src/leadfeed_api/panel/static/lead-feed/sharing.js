@@ -144,6 +144,7 @@ export class SharedStream {
   }
 
   #hearState({ state, since }) {
+    clearTimeout(this.#asked);
     this.on.state(state);
     if (since > numberOf(this.position)) this.#ask();
   }
