@@ -254,12 +254,23 @@ async def test_a_panel_that_is_shown_late_fills_itself(world: World, context: Br
     await expect(panel.element.locator(".end")).to_contain_text("That is everything since")
 
 
+BUSY = """() => {
+  globalThis.busy = [];
+  const feed = document.querySelector("lead-feed").shadowRoot.querySelector("[role=feed]");
+  new MutationObserver(() => busy.push(feed.ariaBusy)).observe(feed, {attributeFilter: ["aria-busy"]});
+}"""
+
+
 async def test_older_pages_come_while_one_scrolls_to_the_very_end(world: World, context: BrowserContext) -> None:
     await world.people("ana", leads={f"lead-{n}": "ana" for n in range(230)})
     await world.report(*(world.moment(f"lead-{n}", description=f"number {n}.") for n in range(230)))
     panel = await Panel.open(context, panel_url(world, "ana"))
+    await expect(panel.row("number 229.")).to_be_visible()
+    await panel.page.evaluate(BUSY)
 
     await panel.scrolls_to(230)
+    assert await panel.page.evaluate("busy.includes('true')"), "a screen reader is told while rows come"
+    assert await panel.page.evaluate("busy.at(-1)") == "false"
 
     await expect(panel.element.locator(".end")).to_contain_text("That is everything since")
     assert await panel.rows.locator(".what").all_text_contents() == [f"number {n}." for n in reversed(range(230))]

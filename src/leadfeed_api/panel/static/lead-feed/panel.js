@@ -210,7 +210,7 @@ export class Panel {
     const brief = loading && performance.now() < feed.since + BRIEF_MS;
     if (brief) setTimeout(() => this.draw(), BRIEF_MS);
     const all = !brief && this.#drawList(feed.items.shown());
-    set(this.list.feed, "aria-busy", String(loading));
+    set(this.list.feed, "aria-busy", String(loading || !all));
     set(this.list.feed, "role", feed.items.list.length || loading ? "feed" : "group"); // a feed has articles
     this.#drawLive();
     this.filters.show();
