@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -143,6 +144,44 @@ async def test_a_log_tells_of_start_and_end_and_every_request_and_of_no_secret_e
         assert all({"level", "timestamp"} <= one.keys() for one in every)
         told = [one["request_id"] for one in every if one["event"] == "request"]
         assert sorted(name for name in told if name in asked) == sorted(asked)
+
+
+LOGGING = """
+import logging, sys
+from leadfeed_api import telemetry
+telemetry.configure_logging(sys.argv[1])
+{meanwhile}
+telemetry.log.warning("ours", of="the service")
+telemetry.RequestLines.write("info", {{"path": "/"}})
+logging.getLogger("theirs").warning("of a library")
+{afterwards}
+"""
+WATCHED = """
+class Watched:
+    lines = []
+    write = lines.append
+    flush = staticmethod(lambda: None)
+sys.stderr = Watched()
+"""
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_log_that_cannot_be_written_ends_no_work(log_format: str) -> None:
+    program = LOGGING.format(meanwhile="", afterwards="print('alive')")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program, log_format], stdout=subprocess.PIPE, stderr=full, text=True, check=False
+        )
+    assert done.stdout == "alive\n"
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_line_is_written_at_once_so_that_those_of_several_processes_stay_apart(log_format: str) -> None:
+    program = LOGGING.format(meanwhile=WATCHED, afterwards="import json; print(json.dumps(Watched.lines))")
+    done = subprocess.run([sys.executable, "-c", program, log_format], capture_output=True, text=True, check=True)
+    lines = json.loads(done.stdout.strip())
+    assert len(lines) == 3
+    assert all(line.endswith("\n") for line in lines), lines
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,8 @@ def test_the_refusal_names_what_makes_the_service_reachable() -> None:
         ({"public_url": "https://leads.example/a b"}, "that links can begin with"),
         ({"public_url": "https://leads.example/?x=1"}, "that links can begin with"),
         ({"public_url": "https://leads.example/#top"}, "that links can begin with"),
+        ({"log_days": 3_651}, "less than or equal to 3650"),
+        ({"log_days": float("inf")}, "finite number"),
         ({"jwks_url": "file:///etc/keys.json"}, "expected an absolute URL"),
         ({"frame_ancestors": "* ; script-src *"}, "expected origins like"),
         ({"frame_ancestors": "https://crm.example/page"}, "expected origins like"),

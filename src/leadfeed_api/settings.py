@@ -210,7 +210,11 @@ class Settings(BaseSettings):
         10, gt=0, description="Seconds a client may go without reading before its stream is cut."
     )
     log_days: float = Field(
-        7, gt=0, description="How many days back a stream can resume; older positions are answered with a `reset`."
+        7,
+        gt=0,
+        le=3_650,
+        allow_inf_nan=False,
+        description="How many days back a stream can resume; older positions are answered with a `reset`.",
     )
     night_shift: bool = Field(
         True, description="Whether this process runs the nightly jobs: re-tiering leads, deleting expired moments."

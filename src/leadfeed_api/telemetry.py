@@ -4,6 +4,7 @@ Owns the access log and the Prometheus registry. Secrets never reach either: a f
 path, and query strings (stream tokens) are not logged at all.
 """
 
+import io
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
@@ -53,11 +55,11 @@ def configure_logging(log_format: Literal["console", "json"], *, quiet: bool = F
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, *marked, *written],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=_LINES),
         cache_logger_on_first_use=True,
     )
     RequestLines.write = staticmethod(_no_line if quiet else _json_line if log_format == "json" else _plain_line)
-    others = logging.StreamHandler(sys.stderr)
+    others = logging.StreamHandler(_LINES)
     others.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *marked],
@@ -68,6 +70,25 @@ def configure_logging(log_format: Literal["console", "json"], *, quiet: bool = F
     logging.getLogger("uvicorn.access").disabled = True
 
 
+class _Lines(io.TextIOBase):
+    """Standard error, which may be a full disk, or a pipe that nobody reads any more: that ends no work of ours.
+
+    Whoever polls or delivers says what went wrong where it did. Were that to fail, they would have ended for good.
+    """
+
+    def write(self, line: str, /) -> int:
+        """A line at once: several processes write to the same place."""
+        with suppress(OSError, ValueError):
+            sys.stderr.write(line)
+        return len(line)
+
+    def flush(self) -> None:
+        """Sends it on its way."""
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
+_LINES: Any = _Lines()
 Line = Callable[[str, Mapping[str, Any]], None]
 
 
@@ -76,13 +97,13 @@ def _structured_line(level: str, facts: Mapping[str, Any]) -> None:
 
 
 def _json_line(level: str, facts: Mapping[str, Any]) -> None:
-    sys.stderr.write(json.dumps({"event": "request", **facts, "level": level, "timestamp": _now()}) + "\n")
+    _LINES.write(json.dumps({"event": "request", **facts, "level": level, "timestamp": _now()}) + "\n")
 
 
 def _plain_line(level: str, facts: Mapping[str, Any]) -> None:
     # Intentional: a path may hold anything; what is not printable must not reach a terminal.
     line = f"{_now()} [{level}] request {' '.join([f'{name}={value}' for name, value in facts.items()])}"
-    sys.stderr.write((line if line.isprintable() else ascii(line)) + "\n")
+    _LINES.write((line if line.isprintable() else ascii(line)) + "\n")
 
 
 def _no_line(level: str, facts: Mapping[str, Any]) -> None:
@@ -165,6 +186,7 @@ class Metrics:
             "leadfeed_mails_failed_total", "Attempts at a mail that did not end in it being taken.", ("reason",),
             registry=make,
         )  # fmt: skip
+        self.retier_progress.set(1)  # between runs, and where nobody re-tiers
         self.pool_in_use = Gauge("leadfeed_database_connections_in_use", "Connections checked out.", registry=make)
         self.tasks = Gauge("leadfeed_tasks", "Tasks of the event loop; an idle stream has none.", registry=make)
 

@@ -34,7 +34,6 @@ class NightShift:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._metrics.retier_progress.set(1)
         self._task = asyncio.create_task(self._work(), name="night shift")
         return self
 

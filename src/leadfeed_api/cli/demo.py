@@ -66,8 +66,8 @@ def demo(
     port: Annotated[int | None, typer.Option(help="Port to listen on; overrides LEADFEED_PORT.")] = None,
 ) -> None:
     """Serves a sample organisation in which moments keep arriving. Prints where to look."""
-    # Its people are invented: whatever mail server is set, their mail goes into a folder.
-    settings = load_settings(port=port).model_copy(update={"with_delivery": True, "smtp_url": None})
+    # Its people are invented: whatever mail server is set, their mail goes into a folder, and we sign their tokens.
+    settings = load_settings(port=port).model_copy(update={"with_delivery": True, "smtp_url": None, "jwks_url": None})
     _demand_free_port(settings)
     configure_logging(settings.log_format, quiet=True)
     with own_database(settings) as url:
