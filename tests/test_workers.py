@@ -22,6 +22,7 @@ from stream_client import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")]
 WORKERS = ("--workers", "2")
+STARTS_S = 60.0  # for several starts, one after the other
 
 
 def workers(parent: int) -> set[int]:
@@ -77,14 +78,14 @@ async def test_a_worker_that_cannot_start_is_tried_again_while_another_serves(
             await let_in(False)
             try:
                 os.kill(killed, signal.SIGKILL)
-                await until(lambda: log.read_text().count('"exit_code": 3') >= 2)
+                await until(lambda: log.read_text().count('"exit_code": 3') >= 2, within=STARTS_S)
             finally:
                 await let_in(True)
             async with plain_client(base_url=running.base_url) as client:
                 assert (await client.get("/healthz")).status_code == 200
             assert other in workers(running.process.pid)
             before = log.read_text().count("worker-replaced")
-            await until(lambda: len(workers(running.process.pid)) == 2)
+            await until(lambda: len(workers(running.process.pid)) == 2, within=STARTS_S)
     assert before >= 2
 
 

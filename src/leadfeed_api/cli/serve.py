@@ -150,6 +150,7 @@ class Workers(Multiprocess):
             worker.kill()  # it may hang
             worker.join()
             if worker.exitcode == STARTUP_FAILURE and not self._some_serve():
+                log.error("workers-cannot-start", process=worker.pid)
                 self.should_exit.set()
                 return
             self.processes[place] = another = Process(self.config, self.sockets)
