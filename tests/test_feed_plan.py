@@ -87,6 +87,11 @@ INSERT INTO feed_entry (org_id, user_id, occurred_at, moment_id, lead_id, type, 
   FROM moment m WHERE m.org_id = {LATE};
 """
 
+OF_ONE_LEAD = f"""
+UPDATE moment SET lead_id = 'l0' WHERE org_id = {ORG_ID} AND position % 2 = 0;
+UPDATE feed_entry SET lead_id = 'l0' WHERE org_id = {ORG_ID} AND position % 2 = 0;
+ANALYZE read_mark;
+"""
 IN_ORDER = f"""
 UPDATE moment SET occurred_at = '{NOW}'::timestamptz + position * interval '1 s',
   watermark = '{NOW}'::timestamptz + position * interval '1 s' WHERE org_id = {ORG_ID};
@@ -127,6 +132,15 @@ def uncounted(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
     left_alone = [f"ALTER TABLE {table} SET (autovacuum_enabled = off)" for table in tables]
     name = f"{postgres[1]}_uncounted_{worker_id}"
     with clone_with(postgres, name, *left_alone, FILL.replace("ANALYZE;", "")) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def heavy(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
+    """The same, had half of all moments become one lead's since PostgreSQL counted them: it expects fifty."""
+    tables = ("moment", "feed_entry", "lead", "watch", "read_mark")
+    left_alone = [f"ALTER TABLE {table} SET (autovacuum_enabled = off)" for table in tables]
+    with clone_with(postgres, f"{postgres[1]}_heavy_{worker_id}", *left_alone, FILL, OF_ONE_LEAD) as dsn:
         yield dsn
 
 
@@ -334,11 +348,6 @@ async def test_a_change_in_an_organisation_that_nobody_counted_reads_no_more_tha
     assert read <= (4 * ENTRIES if what == "seen" else 3 * 21)
 
 
-OF_ONE_LEAD = f"""
-UPDATE moment SET lead_id = 'l0' WHERE org_id = {ORG_ID} AND position % 2 = 0;
-UPDATE feed_entry SET lead_id = 'l0' WHERE org_id = {ORG_ID} AND position % 2 = 0;
-ANALYZE read_mark;
-"""
 MARKED = f"""
 INSERT INTO read_mark (org_id, user_id, moment_id)
   SELECT {ORG_ID}, u, lpad(to_hex(2 * n), 32, '0')::uuid
@@ -351,7 +360,7 @@ INSERT INTO read_mark (org_id, user_id, moment_id)
     "what", ["mark again", "forget", "erase", "seen", "seen of those I own", "seen of these words"]
 )
 async def test_a_lead_that_has_half_of_all_moments_is_not_read_again_for_each_of_them(
-    filled: str, mode: str, what: str
+    heavy: str, mode: str, what: str
 ) -> None:
     """That took a minute, in which nobody's moments came in. PostgreSQL mostly knows of marks that there are none."""
     coming = (["ana"], ["l0"])
@@ -366,11 +375,10 @@ async def test_a_lead_that_has_half_of_all_moments_is_not_read_again_for_each_of
         owned, words = ("owned" if "own" in what else "all"), ("visited" if "words" in what else None)
         conditions, parameters = narrow(Filters(scope=owned, words=words), NOW)  # type: ignore[arg-type]
         statement, about = seen_statement(conditions), ("ana", 400, *parameters)
-    connection = await asyncpg.connect(filled, server_settings={"plan_cache_mode": mode, "jit": "off"})
+    connection = await asyncpg.connect(heavy, server_settings={"plan_cache_mode": mode, "jit": "off"})
     tried = connection.transaction()
     await tried.start()
     try:
-        await connection.execute(f"{BY_A_TEST} {OF_ONE_LEAD}")
         plan = await explain_on(connection, statement, ORG_ID, *about, meanwhile=MARKED if what in marks else "")
     finally:
         await tried.rollback()
