@@ -1,28 +1,23 @@
 """Several worker processes of one service: they end with their parent, and one that ends is missed and replaced."""
 
-import asyncio
 import json
 import os
 import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
-from clients import plain_client
 from instances import instance
 from leadfeed_api.cli import serve
 from leadfeed_api.cli.context import load_settings
 from leadfeed_api.settings import Settings
 from neighbours import free_port
-from server_owner import values
 from stream_client import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")]
 WORKERS = ("--workers", "2")
-STARTS_S = 60.0  # for several starts, one after the other
 
 
 def workers(parent: int) -> set[int]:
@@ -60,33 +55,6 @@ async def test_a_worker_that_was_killed_is_replaced_and_the_log_says_so(settings
             assert other in workers(running.process.pid)
     (line,) = [json.loads(one) for one in log.read_text().splitlines() if "worker-replaced" in one]
     assert (line["level"], line["process"], line["exit_code"], line["by"]) == ("warning", killed, -9, new)
-
-
-async def test_a_worker_that_cannot_start_is_tried_again_while_another_serves(
-    settings: Settings, postgres: tuple[str, str], tmp_path: Path
-) -> None:
-    """As where one dies while the database takes nobody in."""
-    log, name = tmp_path / "log", urlsplit(settings.database_url or "").path[1:]
-
-    async def let_in(whether: bool) -> None:
-        await asyncio.to_thread(values, postgres[0], f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {whether}')
-
-    as_json = settings.model_copy(update={"log_format": "json"})
-    with log.open("wb") as written:
-        async with instance(as_json, *WORKERS, log=written) as running:
-            killed, other = workers(running.process.pid)
-            await let_in(False)
-            try:
-                os.kill(killed, signal.SIGKILL)
-                await until(lambda: log.read_text().count('"exit_code": 3') >= 2, within=STARTS_S)
-            finally:
-                await let_in(True)
-            async with plain_client(base_url=running.base_url) as client:
-                assert (await client.get("/healthz")).status_code == 200
-            assert other in workers(running.process.pid)
-            before = log.read_text().count("worker-replaced")
-            await until(lambda: len(workers(running.process.pid)) == 2, within=STARTS_S)
-    assert before >= 2
 
 
 def test_workers_serve_what_the_command_line_says(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import typer
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors.multiprocess import Multiprocess, Process
+from uvicorn.supervisors import Multiprocess
 
 from leadfeed_api import __version__
 from leadfeed_api.cli.context import bring_up_to_date, fail, load_settings, plain_errors, reach, the_service
@@ -136,29 +136,15 @@ def app_from_environment() -> ASGIApp:
 
 
 class Workers(Multiprocess):
-    """uvicorn's supervisor, which replaces without a word a worker that ended, or that it kills.
-
-    And which ends them all when one cannot start: also one that takes another's place while the database is away. Here
-    it is tried again for as long as others serve.
-    """
+    """uvicorn's supervisor, which replaces without a word a worker that ended, or that it kills."""
 
     def keep_subprocess_alive(self) -> None:
         """Looks after each, and says which was replaced."""
-        for place, worker in enumerate(self.processes):
-            if self.should_exit.is_set() or worker.is_alive(SIGN_OF_LIFE_S):
-                continue
-            worker.kill()  # it may hang
-            worker.join()
-            if worker.exitcode == STARTUP_FAILURE and not self._some_serve():
-                log.error("workers-cannot-start", process=worker.pid)
-                self.should_exit.set()
-                return
-            self.processes[place] = another = Process(self.config, self.sockets)
-            another.start()
-            log.warning("worker-replaced", process=worker.pid, exit_code=worker.exitcode, by=another.pid)
-
-    def _some_serve(self) -> bool:
-        return any(one.exitcode is None and one.is_ready(SIGN_OF_LIFE_S) for one in self.processes)
+        before = list(self.processes)
+        super().keep_subprocess_alive()
+        for old, new in zip(before, self.processes, strict=True):
+            if new is not old:
+                log.warning("worker-replaced", process=old.pid, exit_code=old.exitcode, by=new.pid)
 
 
 def _run_several(settings: Settings, workers: int) -> None:
