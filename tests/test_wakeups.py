@@ -82,12 +82,12 @@ async def test_a_batchs_wake_up_is_not_forgotten_by_a_process_that_ends(settings
 async def test_a_moments_wake_up_takes_a_batchs_along_and_the_next_batch_has_its_own(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leadfeed_api.db.wakeups.AFTER_BATCH_S", 3_600)
+    monkeypatch.setattr(wakeups, "AFTER_BATCH_S", 3_600)
     async with process(settings) as (writing, _), process(settings) as (_, other):
         writing.announce(7, 500, 500)
         writing.announce(8, 1)
         await until(lambda: {(7, 500), (8, 1)} <= set(other.from_others))
-        monkeypatch.setattr("leadfeed_api.db.wakeups.AFTER_BATCH_S", 0)
+        monkeypatch.setattr(wakeups, "AFTER_BATCH_S", 0)
         writing.announce(7, 1_000, 500)
         await until(lambda: (7, 1_000) in other.from_others)
 

@@ -20,7 +20,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_SECRET = re.compile(r"(/(?:feeds|mail)/+(?=[^/])|\btoken=)[^/]+", re.IGNORECASE)
+_SECRET = re.compile(r"(/(?:feeds|mail)/+|\btoken=)[^/]+", re.IGNORECASE)
 LONGEST_PATH_SHOWN = 1_000
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -166,10 +166,9 @@ class Metrics:
             "leadfeed_retier_leads_total", "Leads that re-tiering looked at and changed.", ("outcome",), registry=make
         )
         self.retier_progress = Gauge(
-            "leadfeed_retier_progress_ratio",
-            "How far the re-tiering under way here has come; 1 between runs.",
-            registry=make,
+            "leadfeed_retier_progress_ratio", "How far a re-tiering here has come; 1 between runs.", registry=make
         )
+        self.retier_progress.set(1)  # also where nobody re-tiers
         self.retier_lock = Gauge(
             "leadfeed_retier_longest_lock_seconds", "The longest lock of the latest re-tiering here.", registry=make
         )
@@ -186,7 +185,6 @@ class Metrics:
             "leadfeed_mails_failed_total", "Attempts at a mail that did not end in it being taken.", ("reason",),
             registry=make,
         )  # fmt: skip
-        self.retier_progress.set(1)  # between runs, and where nobody re-tiers
         self.pool_in_use = Gauge("leadfeed_database_connections_in_use", "Connections checked out.", registry=make)
         self.tasks = Gauge("leadfeed_tasks", "Tasks of the event loop; an idle stream has none.", registry=make)
 
