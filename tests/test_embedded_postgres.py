@@ -142,19 +142,37 @@ def test_a_command_without_a_running_server_starts_one_for_its_duration(data_dir
 
 def test_commands_that_start_together_share_one_server(data_dir: Path) -> None:
     answers: list[int] = []
-    together = threading.Barrier(3)
 
     def command() -> None:
-        with attach_or_start(data_dir) as dsn:
-            answers.extend(values(dsn, "SELECT 1"))
-            together.wait(timeout=30)  # or the one that has started it would end it under the others
+        for _ in range(3):
+            with attach_or_start(data_dir) as dsn:
+                answers.extend(values(dsn, "SELECT 1"))
 
     threads = [threading.Thread(target=command) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers == [1, 1, 1]
+    assert answers == [1] * 9, "a server was ended under a command that had attached to it"
+    assert running_dsn(data_dir) is None
+
+
+def test_the_command_that_started_the_server_says_that_it_waits_for_the_others(data_dir: Path) -> None:
+    attached, waits = threading.Event(), threading.Event()
+
+    def starts_it() -> None:
+        with attach_or_start(data_dir, say_it_waits=waits.set):
+            assert attached.wait(timeout=30)
+
+    first = threading.Thread(target=starts_it)
+    first.start()
+    until(lambda: running_dsn(data_dir), "the server is ready")
+    with attach_or_start(data_dir) as dsn:
+        attached.set()
+        assert waits.wait(timeout=30)
+        assert values(dsn, "SELECT 1") == [1]
+    first.join()
+    assert running_dsn(data_dir) is None, "nobody uses it any more"
 
 
 @only_linux

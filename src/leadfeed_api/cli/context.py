@@ -1,7 +1,7 @@
 """What every command stands on: settings, the database they mean, the organisation, and errors said in one line.
 
 On the embedded PostgreSQL a command attaches to the running server of the same ``DATA_DIR``, or starts it for its
-duration.
+duration and that of others that attach to it.
 """
 
 import sys
@@ -82,9 +82,14 @@ def having_database(settings: Settings) -> Iterator[Settings]:
     if settings.database_url is not None:
         yield settings
         return
-    with attach_or_start(settings.data_dir, pg_bin=settings.pg_bin) as url:
+    with attach_or_start(settings.data_dir, pg_bin=settings.pg_bin, say_it_waits=_say_it_waits) as url:
         bring_up_to_date(url, newer_will_do=True)
         yield settings.model_copy(update={"database_url": url})
+
+
+def _say_it_waits() -> None:
+    what = "another command still uses the embedded PostgreSQL that this one has started"
+    print(f"leadfeed: {what}: waiting for that one. Ctrl-C cuts it off.", file=sys.stderr)
 
 
 def bring_up_to_date(url: str, *, newer_will_do: bool = False) -> None:

@@ -1,6 +1,6 @@
 """What the embedded server keeps on disk besides its data, and who may touch it when.
 
-Owns the folder's lock, the socket's folder, and the reading and clearing of ``postmaster.pid``. Starts no process.
+Owns the folder's locks, the socket's folder, and the reading and clearing of ``postmaster.pid``. Starts no process.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import socket
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -31,6 +31,11 @@ class AlreadyRunning(PostgresUnavailable):
 
 class DataFolderUnusable(PostgresUnavailable):
     """The data folder cannot be written, is root's, or holds the data of another major version."""
+
+    @classmethod
+    def for_the_system(cls, data_dir: Path, refusal: OSError) -> Self:
+        """In the operating system's words."""
+        return cls(f"cannot keep PostgreSQL's data in {data_dir}: {refusal}")
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,31 @@ def locked(data_dir: Path) -> Iterator[int]:
         yield lock
     finally:
         os.close(lock)
+
+
+@contextlib.contextmanager
+def counted_in(data_dir: Path) -> Iterator[int]:
+    """Counts this process among those that use the folder's server; yields the descriptor for ``wait_for_others``.
+
+    Waits where the server is being ended. Raises ``DataFolderUnusable``.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        users = os.open(data_dir / "embedded.users", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as refusal:
+        raise DataFolderUnusable.for_the_system(data_dir, refusal) from refusal
+    try:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        yield users
+    finally:
+        os.close(users)
+
+
+def wait_for_others(users: int, say: Callable[[], None]) -> None:
+    """Returns when nobody else is counted in, nor can be until this process is counted out; ``say`` before it waits."""
+    if not _try_lock(users):
+        say()
+        fcntl.flock(users, fcntl.LOCK_EX)
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -8,6 +8,7 @@ In ``DATA_DIR`` it keeps::
     postgres-18/       the data, mode 0700; another major version cannot read it, hence the number
     postgres-18.log    what the server says; the log of the run before is postgres-18.log.1
     embedded.lock      one owner at a time; inside, the owner's process id
+    embedded.users     shared by the commands that use it: the one that has started it ends it after the others
 
 How it ends with us: leaving the ``with`` block asks for a fast shutdown (clients are cut, what was committed stays).
 Without that (SIGKILL, or SIGTERM, which uvicorn raises again so that neither ``finally`` nor atexit runs) Linux sends
@@ -24,7 +25,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,12 +41,14 @@ from leadfeed_api.db.data_folder import (
     AlreadyRunning,
     DataFolderUnusable,
     PostmasterFile,
+    counted_in,
     discard_leftovers,
     locked,
     refuse_other_versions,
     refuse_what_is_roots,
     servers_on,
     socket_folder_for,
+    wait_for_others,
 )
 
 SETTINGS: Mapping[str, str] = {
@@ -98,6 +101,11 @@ class EmbeddedPostgres:
             raise RuntimeError("the server is not running")
         return self._dsn
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has been started, and not been stopped since."""
+        return self._process is not None
+
     def __enter__(self) -> Self:
         """As ``start``."""
         self.start()
@@ -120,7 +128,7 @@ class EmbeddedPostgres:
             self._dsn = self._start()
         except OSError as refusal:
             self.stop()
-            raise DataFolderUnusable(f"cannot keep PostgreSQL's data in {self._data_dir}: {refusal}") from refusal
+            raise DataFolderUnusable.for_the_system(self._data_dir, refusal) from refusal
         except BaseException:
             self.stop()
             raise
@@ -166,17 +174,25 @@ def running_dsn(data_dir: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def attach_or_start(data_dir: Path, *, pg_bin: Path | None = None) -> Iterator[str]:
+def attach_or_start(
+    data_dir: Path, *, pg_bin: Path | None = None, say_it_waits: Callable[[], None] = lambda: None
+) -> Iterator[str]:
     """The DSN of the server on this folder: the one that runs, else one of our own for the duration of the block.
 
     Waits up to ``LOCK_PATIENCE`` seconds for a server of another process that is not ready yet, or not gone yet; then
-    raises ``AlreadyRunning``, or what ``EmbeddedPostgres.start`` raises.
+    raises ``AlreadyRunning``, or what ``EmbeddedPostgres.start`` raises. A server of our own ends when others that have
+    attached to it in this way have left it, too; ``say_it_waits`` is called when that is not yet so.
     """
     server = EmbeddedPostgres(data_dir, pg_bin=pg_bin)
-    try:
-        yield running_dsn(data_dir) or _start_or_join(server, data_dir)
-    finally:
-        server.stop()
+    with counted_in(data_dir.resolve()) as users:
+        try:
+            yield running_dsn(data_dir) or _start_or_join(server, data_dir)
+        finally:
+            try:
+                if server.runs:
+                    wait_for_others(users, say_it_waits)
+            finally:
+                server.stop()
 
 
 def _start_or_join(server: EmbeddedPostgres, data_dir: Path) -> str:
