@@ -3,6 +3,8 @@
 import asyncio
 import os
 import re
+import signal
+import socket
 import sys
 from urllib.parse import urlsplit
 
@@ -35,3 +37,18 @@ async def test_the_probe_that_the_image_suggests_asks_the_service_itself(server:
 
     assert await probed(urlsplit(server.base_url).port) == 0
     assert await probed(free_port()) == 1
+
+
+async def test_the_first_process_of_a_container_ends_when_it_is_told_to_before_it_serves() -> None:
+    as_first = "import os; os.getpid = lambda: 1; from leadfeed_api.cli import main; main()"
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", as_first, "serve"),
+            env=os.environ | {"LEADFEED_DATABASE_URL": f"postgresql://u@127.0.0.1:{mute.getsockname()[1]}/x"},
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        mute.setblocking(False)
+        waits_for_database, _ = await asyncio.get_running_loop().sock_accept(mute)
+        with waits_for_database:
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 128 + signal.SIGTERM, "and not as by a signal that it does not handle"

@@ -1,5 +1,8 @@
 """The ``leadfeed`` command: serving, administration, imports, the demo. One module a family of commands."""
 
+import os
+import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -54,4 +57,7 @@ def _root(
 
 def main() -> None:
     """What the installed ``leadfeed`` script runs."""
+    if os.getpid() == 1:
+        # In a container: Linux keeps from its first process each signal for which that has no handler of its own.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     app()
