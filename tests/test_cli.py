@@ -125,6 +125,17 @@ async def test_without_json_the_secret_alone_is_on_stdout() -> None:
     assert _claims(token.strip())["sub"] == "ana"
 
 
+async def test_a_misspelled_setting_is_told_and_another_systems_name_is_not(environment: pytest.MonkeyPatch) -> None:
+    for name in ("LEADFEED_JWTSECRET", "leadfeed_cors_origin", "LEADFEED_SERVICE_HOST", "LEADFEED_PORT_8000_TCP"):
+        environment.setenv(name, "whatever")
+    done = await leadfeed("org", "create", new_org())
+    assert done.exit_code == 0
+    assert done.stderr.splitlines() == [
+        "leadfeed: LEADFEED_CORS_ORIGIN is not a setting and does nothing. LEADFEED_CORS_ORIGINS is one.",
+        "leadfeed: LEADFEED_JWTSECRET is not a setting and does nothing. LEADFEED_JWT_SECRET is one.",
+    ]
+
+
 @pytest.mark.parametrize(("ttl", "seconds"), [("90s", 90), ("30m", 1_800), ("1h", 3_600), ("7d", 604_800)])
 async def test_a_token_lives_as_long_as_it_is_told(ttl: str, seconds: int) -> None:
     claims = _claims((await leadfeed("token", "acme", "ana", "--role", "admin", "--ttl", ttl)).stdout.strip())

@@ -9,6 +9,7 @@ import typer
 
 from leadfeed_api import __version__
 from leadfeed_api.cli import administration, deliver, demo, marketo, retier, serve
+from leadfeed_api.cli.context import warn_of_misspelled_settings
 from leadfeed_api.db.revision import NEWEST
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ def _root(
     ] = False,
 ) -> None:
     """The lead feed for any CRM."""
+    warn_of_misspelled_settings()
 
 
 def main() -> None:

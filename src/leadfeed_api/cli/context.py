@@ -4,9 +4,11 @@ On the embedded PostgreSQL a command attaches to the running server of the same 
 duration and that of others that attach to it.
 """
 
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from difflib import get_close_matches
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
 
@@ -74,6 +76,17 @@ def load_settings(**overrides: Any) -> Settings:
             name = "".join(f"LEADFEED_{part}".upper() for part in one["loc"][:1])
             print(f"leadfeed: {name + ': ' if name else ''}{why(one)}", file=sys.stderr)
         raise typer.Exit(2) from None
+
+
+def warn_of_misspelled_settings() -> None:
+    """A name that is nearly a setting's does nothing, and what it was to set stays at its default: says so.
+
+    Only nearly: an environment may hold other names that begin like ours, as Kubernetes gives one for each service.
+    """
+    known = [f"LEADFEED_{name}".upper() for name in Settings.model_fields]
+    for name in sorted({name.upper() for name in os.environ} - {*known}):
+        if name.startswith("LEADFEED_") and (meant := get_close_matches(name, known, 1, cutoff=0.9)):
+            print(f"leadfeed: {name} is not a setting and does nothing. {meant[0]} is one.", file=sys.stderr)
 
 
 @contextmanager
