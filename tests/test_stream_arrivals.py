@@ -106,7 +106,21 @@ async def test_who_comes_back_to_where_the_log_stands_has_it_not_read(
         assert read == [1]
 
 
-async def test_who_is_refused_is_not_among_the_streams(live: World, process: Live) -> None:
+@pytest.fixture
+def attended(process: Live, monkeypatch: pytest.MonkeyPatch) -> list[Stream]:
+    """Those for whom the rounds were told to look, from now on."""
+    noted: list[Stream] = []
+    attend = process.rounds.attend
+
+    def note(stream: Stream) -> None:
+        noted.append(stream)
+        attend(stream)
+
+    monkeypatch.setattr(process.rounds, "attend", note)
+    return noted
+
+
+async def test_who_is_refused_is_not_among_the_streams(live: World, process: Live, attended: list[Stream]) -> None:
     await live.sync(users=[{"id": "bob", "name": "Bob", "active": False}])
     stranger = {"Authorization": f"Bearer {token_of(live, 'elsewhere')}"}
 
@@ -118,6 +132,8 @@ async def test_who_is_refused_is_not_among_the_streams(live: World, process: Liv
     problem(await live.client.get("/v1/feed/stream", headers=live.rep("bob")), 403, "user-disabled")
     problem(await live.client.get("/v1/feed/stream", headers=stranger), 401, "invalid-token")
     assert [stream for stream in process.connections if stream.org_id == live.org_id] == []
+    assert attended
+    assert all(stream.ended for stream in attended), "it would be visited for an hour"
 
 
 def token_of(live: World, org: str) -> str:
@@ -127,7 +143,7 @@ def token_of(live: World, org: str) -> str:
 
 
 async def test_when_the_database_fails_while_somebody_is_looked_up_nobody_is_left_behind(
-    live: World, process: Live, monkeypatch: pytest.MonkeyPatch
+    live: World, process: Live, attended: list[Stream], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fails() -> None:
         raise Unavailable
@@ -135,6 +151,7 @@ async def test_when_the_database_fails_while_somebody_is_looked_up_nobody_is_lef
     meanwhile(monkeypatch, process, fails)
     problem(await live.client.get("/v1/feed/stream", headers=live.rep("ana")), 503, "unavailable")
     assert [stream for stream in process.connections if stream.org_id == live.org_id] == []
+    assert [stream.ended for stream in attended] == [True]
 
 
 async def test_when_a_stream_cannot_be_looked_after_nobody_is_left_behind(

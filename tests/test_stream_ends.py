@@ -338,6 +338,25 @@ async def test_a_stream_that_waits_for_a_database_that_is_away_shows_signs_of_li
     assert re.search(rb"retry: \d+\r\n(:\r\n){3,}id: \S+\r\nevent: moment\r\n", body)
 
 
+def test_a_stream_that_fails_when_it_is_visited_is_cut_and_the_others_are_visited() -> None:
+    class Failing(Stream):
+        def beat(self) -> None:
+            raise RuntimeError
+
+    now = 0.0
+    caller = Caller(1, "o", "ana", frozenset(), None, expires_at=3)
+    failing, other = Failing.of(caller, b"k" * 32), Stream.of(caller, b"k" * 32)
+    failing.expires_at = None
+    looking_after = Rounds(None, None, clock=lambda: now, ticks=lambda: now)  # type: ignore[arg-type]
+    looking_after.attend(failing)
+    looking_after.attend(other)
+    while now < 15:
+        now += 1
+        looking_after.visit()
+    assert (failing.ended, failing.last_words) == (True, b"")
+    assert other.last_words.startswith(b"event: expired")
+
+
 @given(st.lists(st.integers(1, 120_000), unique=True, max_size=30))
 def test_fifteen_seconds_never_pass_without_a_sign_of_life_and_an_event_is_one(events_ms: list[int]) -> None:
     now = 0.0

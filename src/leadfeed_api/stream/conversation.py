@@ -80,8 +80,7 @@ class Conversation:
         """Nobody is there to speak to."""
         stream = self._stream
         self._wire = stream.direct = stream.rouse = stream.cut = stream.say = None
-        stream.end(b"")
-        self._live.connections.dismiss(stream)
+        self._live.dismiss(stream)
 
     def _rouse(self) -> None:
         if self._task is None:
@@ -104,7 +103,7 @@ class Conversation:
         finally:
             self._task = None
             if stream.ended:
-                self._live.connections.dismiss(stream)
+                self._live.dismiss(stream)
             else:
                 self.release()
 

@@ -70,6 +70,11 @@ class Live:
         if self._leaving:
             stream.end(events.farewell(LEAVING_WAIT_MS))
 
+    def dismiss(self, stream: Stream) -> None:
+        """Ends and forgets a stream: its client is gone, or was refused, or it has said all. Again does no harm."""
+        stream.end(b"")
+        self.connections.dismiss(stream)
+
     def history(self, stream: Stream) -> History:
         """The log as this stream's user may read it."""
         return History(self._database, self._reading, stream)

@@ -56,7 +56,7 @@ class EventStream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": self.opening, "more_body": True})
         except BaseException:
-            self.live.connections.dismiss(self.stream)
+            self.live.dismiss(self.stream)
             raise
         conversation = Conversation(self.live, self.stream)
         if server is None:
@@ -80,7 +80,7 @@ async def open_stream(live: "Live", who: Caller, start: str | None) -> EventStre
         stream.collect()
         here = await _admitted(live, who)
     except BaseException:
-        live.connections.dismiss(stream)
+        live.dismiss(stream)
         raise
     if start is None:
         stream.position = here.position

@@ -80,7 +80,11 @@ class Rounds:
         while self._round < last:
             self._round += 1
             for stream, position_before in self._due.pop(self._round, ()):
-                self._visit(stream, position_before, now)
+                try:
+                    self._visit(stream, position_before, now)
+                except Exception:  # Intentional: whatever it was, the others are visited, and its client comes back
+                    log.exception("stream-failed")
+                    stream.hang_up()
 
     def _visit(self, stream: Stream, position_before: int | None, now: float) -> None:
         """``position_before`` is the stream's position at the visit before, or None if something was sent by that."""
