@@ -70,7 +70,7 @@ async def read(world: World, *ids: str) -> Any:
 async def test_marking_waits_for_who_takes_moments_away(acme: World, database: Database) -> None:
     (moment,) = await acme.report(acme.moment("mia"))
     async with appending(database, acme.org_id) as log:
-        await log.lock()
+        await log.lock_entries()
         marking = asyncio.create_task(read(acme, moment))
         await until_waiting(database)
         assert not marking.done()
@@ -84,6 +84,30 @@ async def test_marking_and_reporting_do_not_wait_for_each_other(acme: World, dat
             await log.advance(1)
             assert (await read(acme, moment))["ids"] == [moment]
             raise RuntimeError
+
+
+async def test_who_takes_no_moments_away_does_not_wait_for_who_marks(acme: World, database: Database) -> None:
+    machine, ana = acme.machine, acme.rep("ana")
+    stranger = {**acme.moment("mia"), "lead_id": "nobody"}
+    async with asyncio.timeout(10), database.write() as marking:
+        await keep_entries(marking, acme.org_id)
+        ok(await acme.client.post("/v1/leads/mia/score", headers=machine, json={"score": 7}))
+        assert (await acme.client.put("/v1/watchlist/mia", headers=acme.rep("bob"))).status_code == 204
+        await acme.sync(accounts=[{"id": "a", "name": "Initech"}], users=[{"id": "cy", "name": "Cy"}])
+        body = {"moments": [acme.moment("mia"), stranger]}
+        assert ok(await acme.client.post("/v1/moments", headers=machine, json=body))["rejected"] == 1
+    assert len((await acme.client.get("/v1/feed", headers=ana)).json()["items"]) == 1
+
+
+async def test_reports_do_not_queue_behind_marks(acme: World, database: Database) -> None:
+    (moment,) = await acme.report(acme.moment("mia"))
+    async with asyncio.timeout(10), database.write() as other_tab:
+        await take_turns(other_tab, acme.org_id, "ana")
+        marking = [asyncio.create_task(read(acme, moment)) for _ in range(3)]
+        await until_waiting(database, 2)
+        await acme.report(acme.moment("leo"))
+        assert not any(one.done() for one in marking)
+    await asyncio.gather(*marking)
 
 
 async def test_a_users_tabs_mark_one_after_the_other(acme: World, database: Database) -> None:

@@ -1,9 +1,10 @@
 """A queue for each organisation, in which nobody holds a connection.
 
-Whoever changes an organisation's feeds, marks or settings waits for its lock (``feed.log``), and a transaction waits on
-a connection. Where one organisation changes much at once it would have all there are, and the others' pages would wait.
-So two of an organisation have one: who holds the lock, and who is next, so that the lock is never idle. Searches, which
-may read a whole inbox each, have queues of their own (``feed.paging``).
+Whoever changes an organisation's feeds or settings waits for its lock (``feed.log``), and a transaction waits on a
+connection. Where one organisation changes much at once it would have all there are, and the others' pages would wait.
+So two of an organisation have one: who holds the lock, and who is next, so that the lock is never idle. Marks, which
+are no matter of that lock (``triage.marks``), and searches, which may read a whole inbox each (``feed.paging``), have
+queues of their own.
 """
 
 import asyncio

@@ -100,6 +100,9 @@ class Database:
         self._planning = {} if pooled_outside else PLANNING  # a pooler refuses what it does not know
         self._pool: Pool | None = None
         self.queues = Queues()  # for the organisations' locks
+        self.marking = (
+            Queues()
+        )  # for their entries, which whoever marks some keeps from going, and may be long about it
         # A process that wakes readers sets it.
         self.announce: Announce = _nobody_listens
         # Asked (connection, organisation, position) before a lone moment is committed there; a process with readers

@@ -62,7 +62,7 @@ async def _mend(
     database: Database, org_id: int, lacking: Sequence[Key], extra: Sequence[Key], misplaced: Sequence[Key]
 ) -> None:
     async with appending(database, org_id) as log:
-        await log.lock()
+        await log.lock_entries()
         position = await log.advance(1)
         users = set(await entries.repair(log.connection, org_id, lacking, extra, position))
         users |= set(await entries.make_late(log.connection, org_id, misplaced))

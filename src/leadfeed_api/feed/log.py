@@ -59,13 +59,17 @@ class Log:
         self.lone_moment: int | None = None  # where one moment stands alone, for a few: set by whoever wrote it
 
     async def lock(self) -> None:
-        """Waits for the organisation's turn; now entries may be taken away.
+        """Waits for the organisation's turn.
 
         A statement of its own, before any that reads: each statement has its own snapshot, and one that started
         before the lock was granted would not see what the transaction before it wrote.
         """
-        await self.connection.execute(TAKE_AWAY, self.org_id)
         _known(await self.connection.fetchval(LOCK, self.org_id))
+
+    async def lock_entries(self) -> None:
+        """As :meth:`lock`, and before that waits for whoever marks entries: now some may be taken away."""
+        await self.connection.execute(TAKE_AWAY, self.org_id)
+        await self.lock()
 
     async def advance(self, count: int) -> int:
         """Takes the next ``count`` positions and returns the last of them; locks, like :meth:`lock`."""
@@ -114,7 +118,7 @@ def _known(position: int | None) -> int:
 
 
 async def keep_entries(connection: Connection, org_id: int) -> None:
-    """Until the commit nobody takes entries away (:meth:`Log.lock`), and all go on adding some: for who marks entries.
+    """Until the commit nobody takes entries away (:meth:`Log.lock_entries`), and all go on adding some: for who marks.
 
     Otherwise the two lock the same rows each in an order of its own, and one of them ends in a deadlock: mostly the one
     for whose lock the organisation waits.

@@ -73,7 +73,7 @@ async def _look(database: Database, org_id: int, before: datetime) -> list[UUID]
 
 async def _purge(database: Database, org_id: int, moment_ids: Sequence[UUID]) -> Purged:
     async with appending(database, org_id) as log:
-        await log.lock()
+        await log.lock_entries()
         users = await entries.delete_of_moments(log.connection, org_id, moment_ids)
         moments = affected(await log.connection.execute(DELETE_MOMENTS, org_id, moment_ids))
         if users:

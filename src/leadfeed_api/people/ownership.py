@@ -33,7 +33,7 @@ async def apply_changes(log: Log, changes: Sequence[LeadChange]) -> None:
     """Brings inboxes in line with stored changes: one position a lead, one change a user and lead.
 
     The old owner's feed loses the lead unless they watch it, the new owner's gains its past, and everyone else who
-    sees the lead is told that its card changed.
+    sees the lead is told that its card changed. Where an owner changed, entries must be locked (``Log.lock_entries``).
     """
     if not changes:
         return
@@ -58,7 +58,7 @@ async def apply_changes(log: Log, changes: Sequence[LeadChange]) -> None:
 async def assign(database: Database, org_id: int, lead_id: str, owner_id: str | None) -> None:
     """Makes a user the lead's owner, or nobody. Raises ``LeadNotFound`` or ``UnknownOwner``."""
     async with appending(database, org_id) as log:
-        await log.lock()
+        await log.lock_entries()
         row = await log.connection.fetchrow(OWNER, org_id, lead_id)
         if row is None:
             raise LeadNotFound
@@ -76,7 +76,7 @@ async def erase(database: Database, org_id: int, lead_id: str) -> None:
     log is trimmed (``feed.trimming``), and nothing from then on.
     """
     async with appending(database, org_id) as log:
-        await log.lock()
+        await log.lock_entries()
         seers = sorted({user for _, user in await entries.entitled(log.connection, org_id, [lead_id])})
         # The lead first, which takes along whatever refers to it by a key: watches, mutes, scores. It waits for those
         # who subscribe to it just now, so that what they wrote is deleted below.

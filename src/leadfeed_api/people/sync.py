@@ -78,9 +78,11 @@ async def sync(database: Database, org_id: int, document: Any) -> SyncAnswer:
 
 
 async def _store(log: Log, records: Records) -> None:
-    await log.lock()
-    if records.kind == "leads":
+    if records.kind == "leads":  # owners may change
+        await log.lock_entries()
         await _reject_strangers(log.connection, log.org_id, records)
+    else:
+        await log.lock()
     ids = sorted({record["id"] for record in records.given.values()})
     stored = {row["id"]: dict(row) for row in await log.connection.fetch(STORED[records.kind], log.org_id, ids)}
     rows = merge(records, stored, COLUMNS[records.kind])

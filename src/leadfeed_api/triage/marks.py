@@ -88,7 +88,7 @@ async def count(connection: Connection, org_id: int, user_id: str, now: datetime
 
 
 async def _update(data: Database, statement: str, org_id: int, user_id: str, *parameters: object) -> list[UUID]:
-    async with data.queues.turn(org_id), data.write() as connection:
+    async with data.marking.turn(org_id), data.write() as connection:
         await connection.execute(ANY_PLANS)
         await keep_entries(connection, org_id)
         await take_turns(connection, org_id, user_id)  # tabs may mean the same rows, each in an order of its own

@@ -74,7 +74,7 @@ async def watch_account(database: Database, org_id: int, user_id: str, account_i
 async def unwatch_lead(database: Database, org_id: int, user_id: str, lead_id: str) -> None:
     """Stops following a lead; one that was not followed, or never was, is no error."""
     async with appending(database, org_id) as log:
-        await log.lock()
+        await log.lock_entries()
         if affected(await log.connection.execute(DELETE_WATCH, org_id, user_id, lead_id)):
             left = await _tell(log, user_id, [lead_id], "unwatched")
             await entries.withdraw(log.connection, org_id, left)
