@@ -386,9 +386,29 @@ async def test_a_lead_that_has_half_of_all_moments_is_not_read_again_for_each_of
     read: Counter[str] = Counter()
     for node in nodes(plan):
         read[node.get("Relation Name", "")] += int(rows_of(node))
-    assert read["moment"] <= 400
-    assert read["read_mark"] <= 800
+    assert read["moment"] <= (ENTRIES // 2 if what == "erase" else 400)  # the moments are erased, too
+    assert read["read_mark"] <= 1_000
     assert read["feed_entry"] <= (2 * ENTRIES if "seen" in what else 400)
+
+
+MARKS_OF_ALL = f"""
+INSERT INTO read_mark (org_id, user_id, moment_id)
+  SELECT {ORG_ID}, 'ana', lpad(to_hex(n), 32, '0')::uuid FROM generate_series(1, {ENTRIES}) n;
+"""
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_whoever_erases_a_lead_reads_the_marks_of_its_moments_alone(uncounted: str, mode: str) -> None:
+    connection = await asyncpg.connect(uncounted, server_settings={"plan_cache_mode": mode, "jit": "off"})
+    tried = connection.transaction()
+    await tried.start()
+    try:
+        await connection.execute(f"{BY_A_TEST} {MARKS_OF_ALL}")
+        plan = await explain_on(connection, FORGET_MARKS_OF_LEAD, ORG_ID, "l5")
+    finally:
+        await tried.rollback()
+        await connection.close()
+    assert sum(rows_of(node) for node in nodes(plan) if node.get("Relation Name") == "read_mark") <= 2 * 50
 
 
 @pytest.mark.parametrize("what", ["mark", "purge", "purged"])
@@ -434,6 +454,16 @@ async def test_whatever_changes_feeds_is_planned_for_any_organisation(world: Wor
         answer = await world.client.request(method, path, headers=rep, json=body)
         assert answer.is_success, answer.text
         assert ANY_PLANS in statements.executed, path
+
+
+async def test_leads_whose_scores_change_too_move_by_plans_for_any_organisation(
+    world: World, statements: Statements
+) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana"})
+    statements.executed.clear()
+    await world.sync(leads=[{"id": "l1", "name": "L", "owner_id": "bob", "score": 7}])
+    modes = [text for text in statements.executed if text == WITHDRAW or "plan_cache_mode" in text]
+    assert modes[modes.index(WITHDRAW) - 1] == ANY_PLANS
 
 
 async def test_a_batch_for_an_organisation_that_nobody_counted_reads_no_more_than_it_names(filled: str) -> None:

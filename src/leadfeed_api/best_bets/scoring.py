@@ -15,7 +15,7 @@ from leadfeed_api.best_bets.placing import place_leads
 from leadfeed_api.best_bets.schemas import LeadScore
 from leadfeed_api.best_bets.telling import tell_cards
 from leadfeed_api.best_bets.tiers import Rules
-from leadfeed_api.db.session import Connection, Database
+from leadfeed_api.db.session import ANY_PLANS, Connection, Database
 from leadfeed_api.errors import LeadNotFound, NotFound
 from leadfeed_api.feed import entries
 from leadfeed_api.feed.log import Log, appending
@@ -52,7 +52,7 @@ class Scored:
 
 
 async def follow_scores(log: Log, scored: Sequence[Scored]) -> list[str]:
-    """Remembers what moved and places the leads; returns those that look different now. At most five statements."""
+    """Remembers what moved and places the leads; returns those that look different now. At most seven statements."""
     if not scored:
         return []
     now = datetime.now(UTC)
@@ -66,7 +66,9 @@ async def follow_scores(log: Log, scored: Sequence[Scored]) -> list[str]:
     cleared = [one.lead_id for one in scored if one.before is not None and one.after is None]
     if cleared:
         await log.connection.execute(FORGET, log.org_id, cleared)
-    return await place_leads(log.connection, log.org_id, rules, today, [one.lead_id for one in scored])
+    placed = await place_leads(log.connection, log.org_id, rules, today, [one.lead_id for one in scored])
+    await log.connection.execute(ANY_PLANS)  # again: leads may move in the same transaction
+    return placed
 
 
 async def set_score(database: Database, org_id: int, lead_id: str, score: float | None) -> LeadScore:

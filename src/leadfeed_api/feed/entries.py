@@ -98,9 +98,18 @@ FORGET_KEPT = f"""
 DELETE FROM read_mark r WHERE r.org_id = $1 AND r.user_id = ANY($2)
 AND (r.user_id, (SELECT m.lead_id FROM moment m WHERE m.org_id = $1 AND m.moment_id = r.moment_id)) IN {_COMING}
 """
+# From the lead's moments, which go as well, and not from the organisation's marks: there may be millions of them, for
+# all the leads that somebody lost since retention began.
 FORGET_MARKS_OF_LEAD = """
-DELETE FROM read_mark r WHERE r.org_id = $1
-AND (SELECT m.lead_id FROM moment m WHERE m.org_id = $1 AND m.moment_id = r.moment_id) = $2
+DELETE FROM read_mark r
+USING (
+  SELECT k.user_id, k.moment_id FROM moment m
+  CROSS JOIN LATERAL (
+    SELECT r.user_id, r.moment_id FROM read_mark r WHERE r.org_id = $1 AND r.moment_id = m.moment_id OFFSET 0
+  ) k
+  WHERE m.org_id = $1 AND m.lead_id = $2 OFFSET 0
+) k
+WHERE r.org_id = $1 AND r.user_id = k.user_id AND r.moment_id = k.moment_id
 """
 FORGET_MARKS = "DELETE FROM read_mark WHERE org_id = $1 AND moment_id = ANY($2::uuid[])"
 ENTITLED = """
