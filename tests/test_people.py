@@ -307,6 +307,22 @@ async def test_a_flood_of_changes_for_one_user_becomes_one_reset(world: World) -
     assert sorted((await changes(world, "ana", "bob"))[told:]) == [("ana", "reset", None), ("bob", "lead", "one")]
 
 
+async def test_whoever_sees_a_lead_of_an_account_that_has_very_many_is_told_to_reload_and_nobody_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.people("ana", "bob", "cy", leads={"l1": "ana", "l2": None})
+    await world.sync(accounts=[{"id": "b", "name": "B"}], leads=[{"id": "l3", "name": "L", "owner_id": "cy"}])
+    await world.client.put("/v1/watchlist/l2", headers=world.rep("bob"))
+    told = len(await changes(world, "ana", "bob", "cy"))
+    monkeypatch.setattr("leadfeed_api.people.sync.MANY", 1)
+    before = await position(world)
+
+    await sync(world, accounts=[{"id": "acme", "name": "Acme Ltd."}])
+
+    assert sorted((await changes(world, "ana", "bob", "cy"))[told:]) == [("ana", "reset", None), ("bob", "reset", None)]
+    assert await position(world) == before + 1
+
+
 async def test_reassignment_in_bulk_moves_feeds_as_one_by_one_does(world: World) -> None:
     await world.people("ana", "bob", leads={f"l{n}": "ana" for n in range(20)})
     await world.report(*(world.moment(f"l{n % 20}") for n in range(60)))

@@ -9,7 +9,7 @@ from typing import Any
 
 from leadfeed_api.best_bets.scoring import Scored, follow_scores
 from leadfeed_api.db.session import Connection, Database
-from leadfeed_api.feed.log import Log, appending
+from leadfeed_api.feed.log import Change, Log, appending
 from leadfeed_api.people.ownership import LeadChange, apply_changes
 from leadfeed_api.people.records import Records, merge, read_records
 from leadfeed_api.people.schemas import Kind, SyncAnswer, SyncResult
@@ -62,7 +62,18 @@ ON CONFLICT (org_id, lead_id) DO UPDATE SET name = excluded.name, title = exclud
 }
 USERS_AMONG = "SELECT user_id FROM app_user WHERE org_id = $1 AND user_id = ANY($2::text[])"
 ACCOUNTS_AMONG = "SELECT account_id FROM account WHERE org_id = $1 AND account_id = ANY($2::text[])"
-LEADS_OF_ACCOUNTS = "SELECT lead_id FROM lead WHERE org_id = $1 AND account_id = ANY($2::text[]) ORDER BY lead_id"
+MANY = 10_000  # leads of changed accounts: a position for each, and who sees it, would hold the lock for seconds
+LEADS_OF_ACCOUNTS = """
+SELECT lead_id FROM lead WHERE org_id = $1 AND account_id = ANY($2::text[]) ORDER BY lead_id LIMIT $3
+"""
+SEERS_OF_ACCOUNTS = """
+SELECT l.owner_id AS user_id FROM lead l
+WHERE l.org_id = $1 AND l.account_id = ANY($2::text[]) AND l.owner_id IS NOT NULL
+UNION
+SELECT w.user_id FROM watch w JOIN lead l ON l.org_id = $1 AND l.lead_id = w.lead_id
+WHERE w.org_id = $1 AND l.account_id = ANY($2::text[])
+ORDER BY user_id
+"""
 
 
 async def sync(database: Database, org_id: int, document: Any) -> SyncAnswer:
@@ -90,7 +101,11 @@ async def _store(log: Log, records: Records) -> None:
         ordered = [rows[one] for one in sorted(rows)]
         columns = [[row[name] for row in ordered] for name in COLUMNS[records.kind]]
         await log.connection.execute(UPSERT[records.kind], log.org_id, *columns)
-        await apply_changes(log, await _seen_changes(log, records.kind, stored, ordered))
+        if records.kind == "leads":
+            placed = await follow_scores(log, list(_scored(stored, ordered)))
+            await apply_changes(log, list(_lead_changes(stored, ordered, frozenset(placed))))
+        elif records.kind == "accounts":
+            await _tell_of_accounts(log, [row["id"] for row in ordered if row["id"] in stored])
 
 
 async def _reject_strangers(connection: Connection, org_id: int, records: Records) -> None:
@@ -106,18 +121,17 @@ async def _reject_strangers(connection: Connection, org_id: int, records: Record
                 records.reject(index, problem, name, "is not known to this organisation; send it first")
 
 
-async def _seen_changes(
-    log: Log, kind: Kind, stored: Mapping[str, Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
-) -> list[LeadChange]:
-    """Which leads look different to those who see them."""
-    if kind == "leads":
-        elsewhere = await follow_scores(log, list(_scored(stored, rows)))
-        return list(_lead_changes(stored, rows, frozenset(elsewhere)))
-    if kind == "accounts":
-        known = [row["id"] for row in rows if row["id"] in stored]
-        leads = await log.connection.fetch(LEADS_OF_ACCOUNTS, log.org_id, known) if known else []
-        return [LeadChange(row["lead_id"], None, None) for row in leads]
-    return []
+async def _tell_of_accounts(log: Log, account_ids: Sequence[str]) -> None:
+    """The accounts' leads have other cards; where these are many, whoever sees one of them is told to reload."""
+    if not account_ids:
+        return
+    leads = await log.connection.fetch(LEADS_OF_ACCOUNTS, log.org_id, account_ids, MANY + 1)
+    if len(leads) <= MANY:
+        await apply_changes(log, [LeadChange(row["lead_id"], None, None) for row in leads])
+    else:
+        seers = await log.connection.fetch(SEERS_OF_ACCOUNTS, log.org_id, account_ids)
+        position = await log.advance(1)
+        await log.tell([Change(row["user_id"], position, "reset", None) for row in seers])
 
 
 def _scored(stored: Mapping[str, Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]) -> Iterable[Scored]:

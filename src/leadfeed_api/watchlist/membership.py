@@ -16,7 +16,9 @@ from leadfeed_api.feed.log import Change, ChangeKind, Log, appending
 from leadfeed_api.watchlist.schemas import WatchedLead
 
 EXISTING = "SELECT lead_id FROM lead WHERE org_id = $1 AND lead_id = ANY($2::text[])"
-OF_ACCOUNT = "SELECT lead_id FROM lead WHERE org_id = $1 AND account_id = $2"
+OF_ACCOUNT = """
+SELECT lead_id FROM lead WHERE org_id = $1 AND account_id = $2 AND lead_id > $3 ORDER BY lead_id LIMIT $4
+"""
 ACCOUNT_EXISTS = "SELECT 1 FROM account WHERE org_id = $1 AND account_id = $2"
 INSERT_WATCHES = """
 INSERT INTO watch (org_id, user_id, lead_id, created_at)
@@ -33,6 +35,9 @@ LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
 WHERE w.org_id = $1 AND w.user_id = $2 AND w.lead_id > $3
 ORDER BY w.lead_id LIMIT $4
 """
+
+
+AT_A_TIME = 1_000  # leads; so long is the organisation's lock held, whose leads may have many moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +67,19 @@ async def watch_leads(database: Database, org_id: int, user_id: str, lead_ids: S
 
 async def watch_account(database: Database, org_id: int, user_id: str, account_id: str) -> Watching:
     """Follows everyone who is now of the account. Raises ``AccountNotFound``."""
-    async with appending(database, org_id) as log:
-        await log.lock()
-        if not await log.connection.fetchval(ACCOUNT_EXISTS, org_id, account_id):
-            raise AccountNotFound
-        found = [row["lead_id"] for row in await log.connection.fetch(OF_ACCOUNT, org_id, account_id)]
-        added = await _watch(log, user_id, found)
-    return Watching(added, len(found) - len(added), [])
+    added: list[str] = []
+    found, after = 0, ""
+    while True:
+        async with appending(database, org_id) as log:
+            await log.lock()
+            if not await log.connection.fetchval(ACCOUNT_EXISTS, org_id, account_id):
+                raise AccountNotFound
+            rows = await log.connection.fetch(OF_ACCOUNT, org_id, account_id, after, AT_A_TIME)
+            added += await _watch(log, user_id, [row["lead_id"] for row in rows])
+        found += len(rows)
+        if len(rows) < AT_A_TIME:
+            return Watching(added, found - len(added), [])
+        after = rows[-1]["lead_id"]
 
 
 async def unwatch_lead(database: Database, org_id: int, user_id: str, lead_id: str) -> None:
