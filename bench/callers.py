@@ -4,9 +4,12 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from bench.load import Request
 
+ENTRY, ELEMENT = '"description":"', "<item>"  # what each item of a page, and of an RSS document, has once
+LAST_BYTES = 100  # of the last one: its text is in there, and no other has that
 Saying = Sequence[tuple[int, bytes]]  # a request to each of these ports, one after the other
 
 
@@ -24,11 +27,12 @@ class Caller:
                 if b" 20" not in answer[:12]:
                     raise SystemExit(f"refused: {answer[:600]!r}")
 
-    async def ask(self, port: int, request: Request) -> None:
-        """Sends one request, whose answer must be what it is to be."""
+    async def ask(self, port: int, request: Request) -> bytes:
+        """Sends one request, whose answer must be what it is to be; returns that, head and all."""
         (answer,) = await self._answers(port, [request.head + request.body])
         if int(answer[9:12]) != request.status or request.holds not in answer:
             raise SystemExit(f"a wrong answer to {request.head[:200]!r}: {answer[:600]!r}")
+        return answer
 
     async def _answers(self, port: int, requests: Sequence[bytes]) -> list[bytes]:
         kept = port in self._connections
@@ -64,6 +68,22 @@ async def _answer(reader: asyncio.StreamReader) -> bytes:
         if line.startswith(b"content-length:"):
             return head + await reader.readexactly(int(line[15:]))
     return head
+
+
+def proven(port: int, request: Request, item: str, count: int = 50) -> Request:
+    """The request, now that one answer to it was seen to hold so many items: each has to hold the last of them."""
+
+    async def once() -> bytes:
+        caller = Caller()
+        try:
+            return await caller.ask(port, request)
+        finally:
+            caller.close()
+
+    answer, begins = asyncio.run(once()), item.encode()
+    if answer.count(begins) != count:
+        raise SystemExit(f"{answer.count(begins)} items where {count} should be: {answer[:600]!r}")
+    return replace(request, holds=answer[answer.rindex(begins) :][:LAST_BYTES])
 
 
 async def in_time(count: int, first: float, every: float, do: Callable[[Caller, int], Awaitable[None]]) -> list[float]:

@@ -19,7 +19,6 @@ ROWS = {
     "pages of 50, one worker": ("page_light_by_32", "ours", "/s"),
     "polls answered 304, one worker": ("rss304_vs_noop", "ours", "/s"),
     "moments in batches of 500, one caller": ("ingest_vs_sql", "ours", "/s"),
-    "moments in batches of 500, eight callers": ("ingest_to_3_6_by_8", "ours", "/s"),
     "single moments, 64 callers, grouped": ("single_grouped_vs_ungrouped", "ours", "/s"),
 }
 COSTS = {
@@ -71,14 +70,19 @@ def _steps(figures: Figures) -> list[str]:
     first = f"{pages:,.0f} pages/s, {polls:,.0f} polls/s or {STREAMS:,} streams"
     return [
         f"With {PAGES_AN_HOUR} pages an hour from each, {pages:,.0f} pages/s are {online:,.0f} reps online; the nearer",
-        f"limit is the {STREAMS:,} streams of one process.",
+        f"limit is the {STREAMS:,} streams of one process.{_together(figures)}",
         "",
         "| step | due at, for this machine |",
         "|---|---|",
         f"| `serve --workers N` on one PostgreSQL | {first} |",
-        "| several instances behind a proxy, wake-ups by NATS | the workers no longer fit beside PostgreSQL |",
+        f"| several instances behind a proxy, wake-ups by NATS | {pages:,.0f} pages/s on each two of its cores |",
         f"| Citus by `org_id` | {moments:,.0f} moments/s sustained for each two cores that PostgreSQL can be given |",
     ]
+
+
+def _together(figures: Figures) -> str:
+    times = _of(figures, "ingest_500x8", "median")
+    return "" if times is None else f" Eight callers at once bring in {times:,.2f} times what one does."
 
 
 def _million(figures: Figures) -> list[str]:

@@ -12,6 +12,7 @@ import uvloop
 from fastapi import FastAPI, Response
 from feedgen.feed import FeedGenerator
 
+from bench.callers import ELEMENT, proven
 from bench.figures import Figure
 from bench.load import Request, get, in_own_process, send
 from bench.world import ORG, World, read_json, serving
@@ -53,13 +54,15 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
         link = str(read_json(port, "/v1/feed-link", world.token("light"))["rss"])
         mine = link[link.index("/feeds/") :]
         polls = in_own_process(tagged, port, [mine, *paths])
+        document = proven(port, get(mine), ELEMENT)
+        by_feedgen = proven(feedgen, get("/rss"), ELEMENT)
         for _ in range(runs):
             noop = in_own_process(send, empty, [get("/healthz", holds="ok")], CALLERS, seconds)
             ours = in_own_process(send, port, polls[1:], CALLERS, seconds)
             unchanged.add(ours.per_second, noop.per_second)
             same.add(in_own_process(send, port, polls[:1], CALLERS, seconds).per_second, noop.per_second)
-            documents = in_own_process(send, port, [get(mine, holds="<rss")], CALLERS, seconds)
-            theirs = in_own_process(send, feedgen, [get("/rss", holds="<rss")], CALLERS, seconds)
+            documents = in_own_process(send, port, [document], CALLERS, seconds)
+            theirs = in_own_process(send, feedgen, [by_feedgen], CALLERS, seconds)
             whole.add(documents.per_second, theirs.per_second)
     return [unchanged, same, whole]
 

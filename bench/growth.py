@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncpg
 
+from bench.callers import ENTRY, proven
 from bench.figures import Figure
 from bench.load import get, in_own_process, send
 from bench.world import ORG, World, database_beside, serving
@@ -76,7 +77,7 @@ def _pages(worlds: dict[int, World], runs: int, seconds: float) -> dict[int, lis
         ports = {size: servers.enter_context(serving(world, night_shift="false")) for size, world in worlds.items()}
         for turn in range(runs + 1):
             for size, world in worlds.items():
-                page = get("/v1/feed", world.token("rep-7"), holds='"live_cursor"')
+                page = proven(ports[size], get("/v1/feed", world.token("rep-7")), ENTRY)
                 answered = in_own_process(send, ports[size], [page], 1, seconds).seconds
                 if turn:  # the first is for warming up
                     took[size].append(answered[len(answered) // 2] * 1_000)

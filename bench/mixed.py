@@ -162,7 +162,7 @@ def _report(world: World, name: str, number: int, about: Sequence[tuple[int, int
 def _change(world: World, scale: Scale, number: int) -> Request:
     rep = number * 7 % scale.reps
     lead = {"id": _lead(rep, 2), "name": "Ana Ruiz", "title": f"Title {number}", "owner_id": _rep(rep)}
-    return post("/v1/sync", world.key, json.dumps({"leads": [lead]}).encode(), holds="accepted")
+    return post("/v1/sync", world.key, json.dumps({"leads": [lead]}).encode(), holds='"accepted":1,')
 
 
 def _watches(world: World, scale: Scale) -> Iterator[Request]:

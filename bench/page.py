@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import asyncpg
 import uvloop
 
+from bench.callers import ENTRY, proven
 from bench.figures import Figure
 from bench.load import get, in_own_process, send
 from bench.world import SIZES, World, read_json, serving
@@ -26,11 +27,15 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
     heavy = Figure("page_heavy_vs_light", "<= 1.15", "median ms of 5,000 + 500 leads ÷ 90 leads, over HTTP")
     tokens = {rep: world.token(rep) for rep in ("light", "watching", "heavy")}
     with serving(world) as port:
-        first = get("/v1/feed", tokens["light"], holds='"live_cursor"')
-        hundredth = get(
-            f"/v1/feed?cursor={_cursor(port, tokens['light'], min(DEEP, world.moments // 150 - 2))}", tokens["light"]
+        far_down = _cursor(port, tokens["light"], min(DEEP, world.moments // 150 - 2))
+        first, hundredth, of_heavy = (
+            proven(port, request, ENTRY)
+            for request in (
+                get("/v1/feed", tokens["light"]),
+                get(f"/v1/feed?cursor={far_down}", tokens["light"]),
+                get("/v1/feed", tokens["heavy"]),
+            )
         )
-        of_heavy = get("/v1/feed", tokens["heavy"])
         in_own_process(send, port, [first, of_heavy], 8, min(seconds, 2.0))  # warm
         for _ in range(runs):
             ours = in_own_process(send, port, [first], 32, seconds)
@@ -49,7 +54,7 @@ def _of(world: World, port: int, rep: str, callers: int, runs: int, seconds: flo
     owned, watched = SIZES[rep]
     about = f"pages/s of a rep with {owned:,} + {watched} leads, {callers} at a time ÷ bare asyncpg"
     figure = Figure(f"page_{rep}_by_{callers}", "", about)
-    page = get("/v1/feed", world.token(rep), holds='"live_cursor"')
+    page = proven(port, get("/v1/feed", world.token(rep)), ENTRY)
     for _ in range(runs):
         ours = in_own_process(send, port, [page], callers, seconds).per_second
         figure.add(ours, _bare(world, rep, callers, seconds))

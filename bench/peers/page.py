@@ -6,6 +6,7 @@ Before anything is counted, every server must have shown the same 50 moments in 
 import json
 import urllib.request
 
+from bench.callers import ELEMENT, ENTRY, proven
 from bench.figures import Figure
 from bench.load import Request, get, in_own_process, post, send
 from bench.peers import servers
@@ -30,18 +31,19 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
     them = servers.filled(world)[REP]
     with serving(world) as ours, servers.django(world) as django, servers.postgraphile(world) as nodes:
         pages = [
-            (ours, get("/v1/feed", world.token(REP), holds='"live_cursor"')),
+            (ours, get("/v1/feed", world.token(REP))),
             (django, _with_token("/feed", str(them["token"]))),
             (django, _with_token("/activity", str(them["token"]))),
             (django, _with_token("/activity-in-bulk", str(them["token"]))),
-            (nodes, post("/graphql", "", json.dumps({"query": QUERY % them["id"]}).encode(), holds="endCursor")),
+            (nodes, post("/graphql", "", json.dumps({"query": QUERY % them["id"]}).encode())),
         ]
         link = str(read_json(ours, "/v1/feed-link", world.token(REP))["rss"])
-        documents = [
-            (ours, get(link[link.index("/feeds/") :], holds="<rss")),
-            (django, get(f"/rss/{them['token']}", holds="<rss")),
-        ]
         _demand_the_same(pages)
+        pages = [(port, proven(port, request, ENTRY)) for port, request in pages]
+        documents = [
+            (port, proven(port, get(path), ELEMENT))
+            for port, path in ((ours, link[link.index("/feeds/") :]), (django, f"/rss/{them['token']}"))
+        ]
         for port, request in [*pages, *documents]:
             _measure(port, request, min(seconds, 1.0))  # warm
         for _ in range(runs):
@@ -58,10 +60,7 @@ def _measure(port: int, request: Request, seconds: float) -> float:
 
 
 def _with_token(path: str, token: str) -> Request:
-    plain = get(path, holds='"results"')
-    return Request(
-        plain.head.removesuffix(b"\r\n") + f"Authorization: Token {token}\r\n\r\n".encode(), holds=plain.holds
-    )
+    return Request(get(path).head.removesuffix(b"\r\n") + f"Authorization: Token {token}\r\n\r\n".encode())
 
 
 def _demand_the_same(pages: list[tuple[int, Request]]) -> None:
