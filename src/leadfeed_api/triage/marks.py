@@ -17,6 +17,7 @@ from leadfeed_api.feed.queries import LOOK_UPS, NEWEST_FIRST
 from leadfeed_api.organizations.queries import take_turns
 
 COUNTED = 1_000  # unread and hidden are counted among this many of the newest entries: one short index scan
+LOOKED_AT = 10_000  # at most, for so many that are shown: of whoever muted nearly everything
 LISTED = 1_000  # ids told after a mark, so that it can be undone
 
 # OFFSET 0 keeps the inbox's key together: no planner that takes the inbox for a short one reads all of it instead.
@@ -45,7 +46,9 @@ _UNMUTED, _MUTED = (clauses(((name, 1),), 3) for name in ("unmuted", "only_muted
 COUNT = f"""
 SELECT
   (SELECT count(*) FROM (
-    SELECT e.read FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $2{_UNMUTED} {NEWEST_FIRST} LIMIT {COUNTED}
+    SELECT e.read FROM (
+      SELECT * FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $2 {NEWEST_FIRST} LIMIT {LOOKED_AT}
+    ) e WHERE true{_UNMUTED} {NEWEST_FIRST} LIMIT {COUNTED}
   ) shown WHERE NOT shown.read) AS unread,
   (SELECT count(*) FROM (
     SELECT e.lead_id, e.type FROM feed_entry e WHERE e.org_id = $1 AND e.user_id = $2 {NEWEST_FIRST} LIMIT {COUNTED}
