@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from addresses import Operation, operations
-from leadfeed_api import wire
+from leadfeed_api import bodies, wire
 from leadfeed_api.app import create_app
 from leadfeed_api.ingestion import routes as ingestion_routes
 from leadfeed_api.ingestion.envelopes import open_envelope
@@ -284,8 +284,8 @@ async def test_a_stranger_hears_of_their_credential_alone_and_nobody_reads_what_
 
     for operation in WITH_BODY:
         with subtests.test(str(operation)):
-            bodies = ((JSON, b"{"), ("text/plain", b"x"), (JSON, b" " * (wire.MAX_BODY_BYTES + 1)))
-            for content_type, body in bodies if operation.path != "/v1/moments" else ():
+            refused_ones = ((JSON, b"{"), ("text/plain", b"x"), (JSON, b" " * (bodies.MAX_BODY_BYTES + 1)))
+            for content_type, body in refused_ones if operation.path != "/v1/moments" else ():
                 answer = await acme.client.request(
                     operation.method, operation.address(), headers={"Content-Type": content_type},
                     params={"zq": "1"}, content=sent(body),
@@ -362,14 +362,14 @@ async def test_a_body_beyond_the_limit_is_413_whether_announced_or_not(wired: Wo
             yield b" " * 1_000_000
 
     headers = {**everything(wired), "Content-Type": JSON}
-    for body in (b" " * (wire.MAX_BODY_BYTES + 1), chunks()):
+    for body in (b" " * (bodies.MAX_BODY_BYTES + 1), chunks()):
         answer = await wired.client.post(path, headers=headers, content=body)
         assert refused(answer)["type"] == "/problems/body-too-large"
 
 
 async def test_a_body_at_the_limit_is_read(wired: World) -> None:
     body = json.dumps({"moments": [wired.moment("l1")]}).encode()
-    filled = body + b" " * (wire.MAX_BODY_BYTES - len(body))
+    filled = body + b" " * (bodies.MAX_BODY_BYTES - len(body))
     headers = {**wired.machine, "Content-Type": JSON}
     assert ok(await wired.client.post("/v1/moments", headers=headers, content=filled))["accepted"] == 1
 
@@ -464,10 +464,22 @@ async def test_a_body_that_is_announced_too_large_is_not_asked_for(wired: World)
     assert b"application/problem+json" in said
 
 
+@pytest.mark.parametrize("ending", ["HTTP/1.0", "HTTP/1.1\r\nConnection: close"])
+@pytest.mark.parametrize(("token", "size", "status"), [("no token", 3_000_000, 401), ("", 6_000_000, 413)])
+async def test_who_is_refused_before_the_body_was_read_is_told_so_though_the_connection_ends(
+    wired: World, ending: str, token: str, size: int, status: int
+) -> None:
+    head = f"POST /v1/moments {ending}\r\nHost: x\r\nContent-Type: {JSON}\r\nContent-Length: {size}\r\n"
+    credential = f"Bearer {token}" if token else wired.machine["Authorization"]
+    for _ in range(5):  # nearly every one was lost
+        said = await exchange(wired, f"{head}Authorization: {credential}\r\n\r\n".encode(), b" " * size)
+        assert said.split()[1] == b"%d" % status
+
+
 async def test_a_body_that_does_not_arrive_is_408_and_the_connection_ends(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
     async with listening(create_app(settings)) as service:
         world = await service.new_world()
         for headers, part in (("Content-Length: 100", b'{"mom'), ("Transfer-Encoding: chunked", b'5\r\n{"mom\r\n')):

@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 from leadfeed_api import __version__, operations, problems
 from leadfeed_api.best_bets import routes as best_bets
 from leadfeed_api.best_bets.night import NightShift
+from leadfeed_api.bodies import BoundedBodies
 from leadfeed_api.db.session import Database
 from leadfeed_api.db.statistics import first_statistics
 from leadfeed_api.documentation import complete_openapi
@@ -41,7 +42,6 @@ from leadfeed_api.syndication.rendered import Rendered
 from leadfeed_api.telemetry import Metrics, Telemetry
 from leadfeed_api.triage import routes as triage
 from leadfeed_api.watchlist import routes as watchlist
-from leadfeed_api.wire import BoundedBodies
 
 EXPRESS = [feed.express, stream.express, syndication.express, ingestion.express]  # what is asked for most
 

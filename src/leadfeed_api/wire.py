@@ -1,7 +1,7 @@
-"""How a request is read: strict JSON of a bounded body, by whoever may send it, and ids in a path as they are.
+"""How a request is read: strict JSON, from whoever may send it, and ids in a path as they are.
 
 Owns what all bodies have in common: one JSON document in UTF-8 without a byte-order mark, keys unique, no NaN or
-Infinity by name, at most 4 MB, in at most 30 seconds. What a single value may be is said in ``fields``.
+Infinity by name. How much of a body is taken is said in ``bodies``, what a single value may be in ``fields``.
 
 Knows no table and no route.
 """
@@ -17,10 +17,8 @@ from fastapi import Depends, Path, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.routing import Match
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from leadfeed_api.errors import Invalid, InvalidBody, Problem, UnsupportedMediaType
 from leadfeed_api.fields import CrmId
@@ -28,9 +26,7 @@ from leadfeed_api.fields import CrmId
 R = TypeVar("R")
 LONGEST_MEDIA_TYPE = 256  # characters, with its parameters; anybody may send one, before we know who it is
 LONGEST_PATH = 4_096  # bytes, encoded: two ids of 128 four-byte characters. Reading 60 KB of slashes took 100 ms
-MAX_BODY_BYTES = 4 * 1024 * 1024
 SHORT = 256 * 1024  # bytes: the strangest body of so many holds the loop for 50 ms, one of 4 MB for most of a second
-BODY_SECONDS = 30.0  # for a whole body to arrive: 4 MB at 1.1 Mbit/s
 _WITH_A_BODY = frozenset({"POST", "PUT", "PATCH"})
 LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]
 
@@ -130,55 +126,14 @@ def announced_length(headers: Mapping[str, str]) -> int | None:
     return int(length[:20]) if length.isdecimal() else None
 
 
+def has_a_body(scope: Scope) -> bool:
+    """Whether a body was announced; HTTP/1.1 has no other (RFC 9112, section 6.3)."""
+    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
+
+
 def refusals(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """What a route may also answer, for its ``responses``: each problem by its title and its code."""
     return {kind.status: {"description": f"{kind.title()} (`{kind.code}`)."} for kind in kinds}
-
-
-class BoundedBodies:
-    """Pure ASGI middleware: a body has at most ``MAX_BODY_BYTES`` and arrives within ``BODY_SECONDS``; else 413 or 408.
-
-    Refused where the body is read, so that the refusal leaves as a problem like any other.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes everything on, with a watch on the body."""
-        if scope["type"] == "http" and _has_a_body(scope):
-            receive = _watched(scope, receive)
-        await self.app(scope, receive, send)
-
-
-def _watched(scope: Scope, receive: Receive) -> Receive:
-    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
-    announced = announced_length(Headers(scope=scope)) or 0
-    size, whole = 0, False
-
-    async def watched() -> Message:
-        nonlocal size, whole
-        if whole:
-            return await receive()
-        if announced > MAX_BODY_BYTES:
-            raise HTTPException(413)
-        try:
-            async with asyncio.timeout_at(deadline):
-                message = await receive()
-        except TimeoutError:
-            raise HTTPException(408, headers={"Connection": "close"}) from None
-        size += len(message.get("body", b""))
-        if size > MAX_BODY_BYTES:
-            raise HTTPException(413)
-        whole = not message.get("more_body", False)
-        return message
-
-    return watched
-
-
-def _has_a_body(scope: Scope) -> bool:
-    """Whether a body was announced; HTTP/1.1 has no other (RFC 9112, section 6.3)."""
-    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
 
 
 class StrictRequest(Request):
@@ -206,7 +161,7 @@ class StrictRoute(APIRoute):
         async def strictly(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
             unknown = known is not None and not known.issuperset(strict.query_params)
-            unasked = takes_none and strict.method in _WITH_A_BODY and _has_a_body(strict.scope)
+            unasked = takes_none and strict.method in _WITH_A_BODY and has_a_body(strict.scope)
             if unknown or unasked or self.body_field is not None:
                 await enter(strict)
             if unknown:
