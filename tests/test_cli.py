@@ -328,6 +328,8 @@ async def test_behind_a_transaction_pooler_every_command_works_with_a_direct_con
             assert (done.exit_code, done.stderr) == (0, ""), words
         async with instance(Settings(database_url=pooled, listen_url=empty_database, night_shift=False)):
             pass  # it is ready
+        environment.delenv("LEADFEED_LISTEN_URL")
+        assert "behind a transaction pooler LEADFEED_LISTEN_URL has to be set" in await said("check", "acme")
 
 
 async def test_a_service_of_several_workers_of_which_one_cannot_start_fails(

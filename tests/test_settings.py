@@ -1,6 +1,7 @@
 """Settings: the URL spellings people paste, what is refused at the start, and that the reason is said."""
 
 from pathlib import Path
+from ssl import get_default_verify_paths
 from urllib.parse import parse_qs, quote, urlsplit
 
 import asyncpg
@@ -11,6 +12,7 @@ from leadfeed_api.cli.serve import server_options
 from leadfeed_api.settings import DEVELOPMENT_SECRET, Settings, postgres_url
 
 SECRET = "0123456789abcdef0123456789abcdef"
+TRUSTED = get_default_verify_paths()
 PLAIN = "postgresql://user:pass@db.example:5432/leads"
 
 
@@ -64,6 +66,8 @@ def test_a_pasted_url_becomes_the_one_the_driver_takes(pasted: str) -> None:
         ("ssl=false&schema=x", {"sslmode": ["disable"]}),
         ("application_name=x&options=-c%20jit%3Doff", {"application_name": ["x"], "options": ["-c jit=off"]}),
         ("target_session_attrs=read-write&connect_timeout=3", {"target_session_attrs": ["read-write"]}),
+        ("sslmode=verify-full&sslrootcert=system",
+         {"sslmode": ["verify-full"], "sslrootcert": [TRUSTED.cafile or TRUSTED.openssl_cafile]}),
         ("host=/run/postgresql&statement_timeout=5000", {"host": ["/run/postgresql"], "statement_timeout": ["5000"]}),
     ],
 )  # fmt: skip
@@ -72,9 +76,10 @@ def test_a_url_keeps_what_the_driver_or_the_server_understands(pasted: str, quer
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("p@ss", "p@ss"), ("p%40ss", "p@ss"), ("a:b@c:d", "a:b@c:d"), ("p#1", "p#1")]
+    ("typed", "meant"),
+    [("p@ss", "p@ss"), ("p%40ss", "p@ss"), ("a:b@c:d", "a:b@c:d"), ("p#1", "p#1"), ("[p[s]s]", "[p[s]s]")],
 )
-def test_a_password_may_hold_an_at_sign_as_people_paste_it(typed: str, meant: str) -> None:
+def test_a_password_may_hold_signs_that_part_addresses_as_people_paste_it(typed: str, meant: str) -> None:
     assert postgres_url(f"postgres://user:{typed}@db.example/leads") == (
         f"postgresql://user:{quote(meant, safe=':')}@db.example/leads"
     )

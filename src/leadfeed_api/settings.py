@@ -7,8 +7,9 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from ssl import get_default_verify_paths
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -17,6 +18,7 @@ DEVELOPMENT_SECRET = "for-development-only-never-on-a-public-host"  # noqa: S105
 # A name, an address or a socket's folder; none where only the database is named. A port has at most 65,535.
 _PORT = r"(?::(?:6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|[1-9]\d{0,3}))?"
 _HOST = re.compile(rf"(?:[^:\[\]#\s]*|\[[0-9A-Fa-f:.]+\]){_PORT}")
+_IN_A_PASSWORD = str.maketrans({"@": "%40", "#": "%23", "[": "%5B", "]": "%5D"})
 _URL_SCHEMES = re.compile(r"^(?:jdbc:)?(?:postgres|postgresql)(?:\+\w+)?://", re.IGNORECASE)
 _ORIGIN = re.compile(
     r"(?P<site>(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\]))(?::(?P<port>[1-9][0-9]{0,4}))?/?"
@@ -40,8 +42,8 @@ def postgres_url(pasted: str) -> str:
     """The URL as asyncpg takes it, from any of the spellings people paste.
 
     Takes ``postgres://``, ``postgresql+asyncpg://``, ``postgresql+psycopg2://``, ``jdbc:postgresql://``, with quotes,
-    blanks or a leading ``DATABASE_URL=``, and an unescaped ``@`` or ``#`` in the password. Raises ``ValueError`` with
-    what is expected otherwise, never with a part of the password.
+    blanks or a leading ``DATABASE_URL=``, and an unescaped ``@``, ``#``, ``[`` or ``]`` in the password. Raises
+    ``ValueError`` with what is expected otherwise, never with a part of the password.
     """
     text = re.sub(r"^(?:export\s+)?[A-Z_]+\s*=", "", pasted.strip()).strip().strip("'\"").strip()
     if not _URL_SCHEMES.match(text):
@@ -55,7 +57,7 @@ def postgres_url(pasted: str) -> str:
             "expected a URL like postgresql://user:password@host:5432/database; in a password / is written %2F, "
             "and ? is %3F"
         )
-    address = user.replace("@", "%40").replace("#", "%23") + at + host + slash + path
+    address = user.translate(_IN_A_PASSWORD) + at + host + slash + path
     parameters = "&".join(_own_parameters(query))
     return f"postgresql://{address}?{parameters}" if parameters else f"postgresql://{address}"
 
@@ -66,6 +68,9 @@ def _own_parameters(query: str) -> Iterator[str]:
     if "ssl" in pairs:
         ssl = pairs.pop("ssl")
         pairs.setdefault("sslmode", {"true": "require", "false": "disable"}.get(ssl.lower(), ssl))
+    if pairs.get("sslrootcert") == "system":  # libpq's word for those that the system trusts; asyncpg wants the file
+        trusted = get_default_verify_paths()
+        pairs["sslrootcert"] = quote(trusted.cafile or trusted.openssl_cafile)
     for name, value in pairs.items():
         if name.lower() not in _FOREIGN_PARAMETERS and not name.startswith("keepalives"):
             yield f"{name}={value}"

@@ -76,6 +76,7 @@ UNMIGRATED = (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError)
 OLD_SCHEMA = "The database's schema is older than this version needs. Run `leadfeed migrate`."
 # Every join by key here looks a row up once: keeping what was found, in case, costs a page of 50 a twentieth.
 PLANNING = {"enable_memoize": "off"}
+POOLER = ": behind a transaction pooler LEADFEED_LISTEN_URL has to be set, to a direct connection"
 # Said first by a transaction whose statements go by key: plans for any organisation. One made for an organisation that
 # PostgreSQL has not counted takes it for empty, and reads all of it again for each row (decision 0016).
 ANY_PLANS = "SET LOCAL plan_cache_mode = force_generic_plan"
@@ -180,7 +181,8 @@ async def connect(url: str, **options: Any) -> Connection:
     try:
         return await asyncpg.connect(url, **options)
     except (OSError, asyncpg.ClientConfigurationError, asyncpg.PostgresError) as error:
-        raise NoConnection(f"connecting failed: {str(error) or 'no answer'}") from error
+        hint = POOLER if "unsupported startup parameter" in str(error) else ""
+        raise NoConnection(f"connecting failed: {str(error) or 'no answer'}{hint}") from error
 
 
 class Reading(Loan):
