@@ -43,7 +43,8 @@ class Instance:
         return await asyncio.to_thread(self.process.wait, within)
 
 
-async def _ready(instance: Instance) -> None:
+async def ready(instance: Instance) -> None:
+    """Waits until it, or one of its workers, answers that it is ready."""
     async with plain_client(base_url=instance.base_url) as client, asyncio.timeout(30):
         while True:
             assert instance.process.poll() is None, "the service did not start"
@@ -74,7 +75,7 @@ async def instance(
     process = _start(settings, port, arguments, log)
     running = Instance(process, f"http://127.0.0.1:{port}")
     try:
-        await _ready(running)
+        await ready(running)
         yield running
     finally:
         with suppress(ProcessLookupError):  # its workers are in its session

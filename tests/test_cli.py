@@ -339,7 +339,7 @@ async def test_a_service_of_several_workers_of_which_one_cannot_start_fails(
         environment.setenv("LEADFEED_DATABASE_URL", through_wire)
         done = await asyncio.to_thread(script, "serve", "--workers", "2", "--port", str(free_port()))
     assert done.returncode == 3
-    assert "failed to start" in done.stderr
+    assert "workers-cannot-start" in done.stderr
 
 
 async def test_a_database_that_was_never_migrated_is_sent_to_migrate_and_then_works(

@@ -1,23 +1,31 @@
 """Several worker processes of one service: they end with their parent, and one that ends is missed and replaced."""
 
+import asyncio
 import json
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from unittest.mock import Mock
+from urllib.parse import urlsplit
 
 import pytest
+from uvicorn import Config
+from uvicorn.supervisors import multiprocess
 
-from instances import instance
+from instances import instance, ready
 from leadfeed_api.cli import serve
 from leadfeed_api.cli.context import load_settings
 from leadfeed_api.settings import Settings
 from neighbours import free_port
+from server_owner import values
 from stream_client import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")]
 WORKERS = ("--workers", "2")
+STARTS_S = 60.0  # for several starts, one after the other
 
 
 def workers(parent: int) -> set[int]:
@@ -50,11 +58,60 @@ async def test_a_worker_that_was_killed_is_replaced_and_the_log_says_so(settings
             before = workers(running.process.pid)
             killed, other = before
             os.kill(killed, signal.SIGKILL)
-            await until(lambda: "worker-replaced" in log.read_text())
+            await until(lambda: "worker-replaced" in log.read_text() and workers(running.process.pid) - before)
             (new,) = workers(running.process.pid) - before
             assert other in workers(running.process.pid)
     (line,) = [json.loads(one) for one in log.read_text().splitlines() if "worker-replaced" in one]
     assert (line["level"], line["process"], line["exit_code"], line["by"]) == ("warning", killed, -9, new)
+
+
+@asynccontextmanager
+async def lets_nobody_in(server: str, database: str) -> AsyncIterator[None]:
+    """The database, for as long as the block runs; who is in stays in."""
+
+    async def let_in(whether: bool) -> None:
+        await asyncio.to_thread(values, server, f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS {whether}')
+
+    await let_in(False)
+    try:
+        yield
+    finally:
+        await let_in(True)
+
+
+async def test_a_worker_that_cannot_start_is_tried_again_while_another_serves(
+    settings: Settings, postgres: tuple[str, str], tmp_path: Path
+) -> None:
+    """As where one dies while the database is away. Told to end meanwhile, the command ends well."""
+    log, database = tmp_path / "log", urlsplit(settings.database_url or "").path[1:]
+    as_json = settings.model_copy(update={"log_format": "json"})
+    with log.open("wb") as written:
+        async with instance(as_json, *WORKERS, log=written) as running:
+            killed, other = workers(running.process.pid)
+            os.kill(killed, signal.SIGSTOP)
+            await ready(running)  # so it is the other that serves
+            async with lets_nobody_in(postgres[0], database):
+                os.kill(killed, signal.SIGKILL)
+                await until(lambda: log.read_text().count('"exit_code": 3') >= 2, within=STARTS_S)
+                await until(lambda: workers(running.process.pid) == {other}, within=STARTS_S)
+                running.terminate()
+                assert await running.ended() == 0
+
+
+def test_a_worker_that_ends_while_it_is_asked_for_a_sign_of_life_is_missed_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And not when the time is over in which it had to answer."""
+    monkeypatch.setattr(serve, "SIGN_OF_LIFE_S", None)  # it is never over
+    monkeypatch.setattr(multiprocess, "SIGNALS", {})  # it would take this process's
+    monkeypatch.setattr(multiprocess, "get_subprocess", lambda *_: Mock(exitcode=-9))  # it said that it is alive
+    supervisor = serve.Workers(Config("", workers=1), sockets=[])
+    supervisor.init_processes()
+    (asked,) = supervisor.processes
+
+    supervisor.keep_subprocess_alive()
+
+    assert asked not in supervisor.processes
 
 
 def test_workers_serve_what_the_command_line_says(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process
@@ -13,7 +14,7 @@ import typer
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from leadfeed_api import __version__
 from leadfeed_api.cli.context import bring_up_to_date, fail, load_settings, plain_errors, reach, the_service
@@ -35,6 +36,7 @@ KEEP_ALIVE_S = 75
 # fraction of one would by uvicorn's limit of five seconds be killed and started again for ever. Not longer: while the
 # parent waits for a sign it does not hear that it is to end, and containers are given 30 s for that.
 SIGN_OF_LIFE_S = 20
+TRY_AGAIN_S = 2  # after which a worker that could not start is; each try takes most of a second of a processor
 
 
 @plain_errors
@@ -136,15 +138,36 @@ def app_from_environment() -> ASGIApp:
 
 
 class Workers(Multiprocess):
-    """uvicorn's supervisor, which replaces without a word a worker that ended, or that it kills."""
+    """uvicorn's supervisor, which replaces without a word a worker that ended, or that it kills.
+
+    And which ends them all when one cannot start: also one that takes another's place while the database is away. Here
+    it is tried again for as long as another serves.
+    """
+
+    none_serves = False
+    _looks_again = 0.0  # by the monotonic clock
 
     def keep_subprocess_alive(self) -> None:
         """Looks after each, and says which was replaced."""
-        before = list(self.processes)
-        super().keep_subprocess_alive()
-        for old, new in zip(before, self.processes, strict=True):
-            if new is not old:
-                log.warning("worker-replaced", process=old.pid, exit_code=old.exitcode, by=new.pid)
+        if self.should_exit.is_set() or time.monotonic() < self._looks_again:
+            return
+        for worker in self.processes:
+            worker.child_conn.close()  # our copy: with it open, one that ends while it is asked is like one that hangs
+        for place, worker in enumerate(self.processes):
+            if worker.is_alive(SIGN_OF_LIFE_S):
+                continue
+            worker.kill()  # it may hang
+            worker.join()
+            if worker.exitcode == STARTUP_FAILURE:
+                if not any(other.is_ready(SIGN_OF_LIFE_S) for other in self.processes):
+                    log.error("workers-cannot-start", process=worker.pid)
+                    self.none_serves = True
+                    self.should_exit.set()
+                    return
+                self._looks_again = time.monotonic() + TRY_AGAIN_S
+            self.processes[place] = another = Process(self.config, self.sockets)
+            another.start()
+            log.warning("worker-replaced", process=worker.pid, exit_code=worker.exitcode, by=another.pid)
 
 
 def _run_several(settings: Settings, workers: int) -> None:
@@ -160,9 +183,8 @@ def _run_several(settings: Settings, workers: int) -> None:
     )
     supervisor = Workers(config, sockets=[config.bind_socket()])
     supervisor.run()
-    # It ends them all when one cannot start, and leaves it at that: a single process ends with this code.
-    if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
-        sys.exit(STARTUP_FAILURE)
+    if supervisor.none_serves:
+        sys.exit(STARTUP_FAILURE)  # as a single process does
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
