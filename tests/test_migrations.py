@@ -184,7 +184,8 @@ def test_a_migrator_waits_for_another_longer_than_for_a_table(empty: str) -> Non
 
 @pytest.mark.parametrize("default", [
     "default_transaction_isolation = 'repeatable read'", "default_transaction_isolation = 'serializable'",
-    "idle_in_transaction_session_timeout = '100ms'", "statement_timeout = '100ms'",
+    "idle_in_transaction_session_timeout = '100ms'", "statement_timeout = '100ms'", "lock_timeout = '100ms'",
+    "transaction_timeout = '100ms'",
 ])  # fmt: skip
 def test_a_database_with_defaults_of_its_own_is_migrated_like_any_other(empty: str, default: str) -> None:
     """A step that builds an index waits for a reader for longer than these defaults allow."""
@@ -192,6 +193,8 @@ def test_a_database_with_defaults_of_its_own_is_migrated_like_any_other(empty: s
 
     async def go() -> None:
         reader, watcher = await asyncpg.connect(empty), await asyncpg.connect(empty)
+        if not await watcher.fetchval("SELECT 1 FROM pg_settings WHERE name = $1", default.split(maxsplit=1)[0]):
+            pytest.skip("this PostgreSQL has no such setting")
         reading = reader.transaction(isolation="repeatable_read")
         await reading.start()
         await reader.fetch("/* by a test */ SELECT count(*) FROM lead")

@@ -18,8 +18,8 @@ from leadfeed_api.db.queues import Queues
 from leadfeed_api.errors import Busy, Unavailable
 
 __all__ = [
-    "ANY_PLANS", "HELD_UP", "HOWEVER_LONG", "LOST", "OLD_SCHEMA", "UNUSABLE", "Connection", "Database", "HandOver",
-    "affected", "connect",
+    "ANY_PLANS", "HELD_UP", "HOWEVER_LONG", "LOST", "NO_LIMITS", "OLD_SCHEMA", "UNUSABLE", "Connection", "Database",
+    "HandOver", "affected", "connect",
 ]  # fmt: skip
 
 HandOver: TypeAlias = Callable[[], None]  # to readers here, of what was read for them; never fails, never waits
@@ -80,6 +80,11 @@ POOLER = ": behind a transaction pooler LEADFEED_LISTEN_URL has to be set, to a 
 # Said first by a transaction whose statements go by key: plans for any organisation. One made for an organisation that
 # PostgreSQL has not counted takes it for empty, and reads all of it again for each row (decision 0016).
 ANY_PLANS = "SET LOCAL plan_cache_mode = force_generic_plan"
+# Lifts the database's own limits, where $1 for a transaction. By the list of settings: one is new in PostgreSQL 17.
+NO_LIMITS = """
+SELECT set_config(name, '0', $1) FROM pg_settings WHERE name IN
+('statement_timeout', 'transaction_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')
+"""
 STATEMENT_S = 60.0  # how long one may take that does not say otherwise
 HOWEVER_LONG = math.inf  # for one that reads a whole organisation, and keeps nobody waiting
 

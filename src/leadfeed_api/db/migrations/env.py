@@ -11,8 +11,8 @@ from sqlalchemy.pool import NullPool
 
 from leadfeed_api.db import mail_tables  # noqa: F401  its tables join the metadata
 from leadfeed_api.db.migrate import LOCK_TIMEOUT_MS
+from leadfeed_api.db.session import NO_LIMITS, connect
 from leadfeed_api.db.session import Connection as AsyncpgConnection
-from leadfeed_api.db.session import connect
 from leadfeed_api.db.tables import Table
 from leadfeed_api.errors import Unavailable
 from leadfeed_api.settings import Settings
@@ -20,10 +20,7 @@ from leadfeed_api.settings import Settings
 ONE_MIGRATOR = 0x6C656164  # advisory lock: several processes may start at once
 ASK_AGAIN_S = 0.1
 # Of another isolation the lock's connection keeps its first snapshot, for whose end a step that builds an index waits.
-DEFAULTS = """
-SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
-SET default_transaction_isolation = 'read committed'
-"""
+ISOLATION = "SET default_transaction_isolation = 'read committed'"
 
 
 def _run(connection: Connection) -> None:
@@ -48,7 +45,8 @@ async def _connect_and_run() -> None:
 async def _unhurried(url: str) -> AsyncpgConnection:
     """A connection for steps that take as long as they take, whatever the database's defaults are."""
     connection = await connect(url)
-    await connection.execute(DEFAULTS)
+    await connection.execute(NO_LIMITS, False)
+    await connection.execute(ISOLATION)
     return connection
 
 
