@@ -274,6 +274,21 @@ def test_a_busy_table_is_not_waited_for_and_nothing_is_left_half_done(migrated: 
     assert revision_of(migrated) == [NEWEST]
 
 
+def test_no_table_is_waited_for_longer_after_a_step_that_commits_by_itself(migrated: str) -> None:
+    command.downgrade(alembic_config(migrated), "0008")
+
+    async def busy() -> None:
+        somebody = await asyncpg.connect(migrated)
+        async with somebody.transaction(), asyncio.timeout(20):
+            await somebody.execute("/* by a test */ LOCK TABLE alembic_version IN SHARE MODE")
+            with pytest.raises(Unavailable, match="is in use"):
+                await asyncio.to_thread(migrate, migrated, patience_ms=50)
+        await somebody.close()
+
+    asyncio.run(busy())
+    assert values(migrated, "SELECT 1 FROM pg_attribute WHERE attname = 'late'") == [1], "it came that far"
+
+
 @pytest.mark.parametrize(("before", "tables"), [
     ("0008", ("feed_entry", "moment")), ("0008", ("moment", "feed_entry")),
     ("0009", ("organization", "mail_recipient")), ("0009", ("organization", "tiering")),

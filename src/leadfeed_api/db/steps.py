@@ -8,8 +8,8 @@ before, by a try that was broken off, and suits the version before.
 from alembic import context, op
 
 
-def soon(statement: str) -> None:
-    """In an autocommit block, a statement for which all wait: only for so long as any table is waited for."""
-    patience_ms = int(context.config.attributes["lock_timeout_ms"])
-    for one in ("BEGIN", f"SET LOCAL lock_timeout = {patience_ms}", statement, "COMMIT"):
-        op.get_bind().exec_driver_sql(one)
+def at_leisure(statement: str) -> None:
+    """In an autocommit block, a statement for which nobody waits: however long it waits for others."""
+    op.execute("SET lock_timeout = 0")
+    op.execute(statement)
+    op.execute(f"SET lock_timeout = {int(context.config.attributes['lock_timeout_ms'])}")

@@ -27,7 +27,7 @@ def _run(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=Table.metadata, compare_server_default=True)
     patience_ms = int(context.config.attributes.setdefault("lock_timeout_ms", LOCK_TIMEOUT_MS))
     with context.begin_transaction():
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {patience_ms}")
+        connection.exec_driver_sql(f"SET lock_timeout = {patience_ms}")  # for all steps: some commit in between
         context.run_migrations()
 
 
