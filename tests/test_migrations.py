@@ -76,6 +76,19 @@ def migrated(made: MakeDatabase, postgres: tuple[str, str]) -> str:
     return made(postgres[1])
 
 
+def break_off_0009(url: str) -> None:
+    """As a try of 0009 leaves a database that ends before the index."""
+    values(url, "ALTER TABLE moment ADD COLUMN watermark timestamptz NOT NULL DEFAULT '-infinity'")
+    values(url, "ALTER TABLE feed_entry ADD COLUMN late boolean NOT NULL DEFAULT true")
+
+
+async def until(watcher: asyncpg.Connection, what: str, migrating: "asyncio.Future[object]") -> None:
+    """Waits for something that the database shows while somebody migrates."""
+    while not await watcher.fetchval(what):
+        assert not migrating.done()
+        await asyncio.sleep(0.01)
+
+
 def steps() -> list[str]:
     """Every revision, the newest first."""
     return [one.revision for one in ScriptDirectory.from_config(alembic_config("")).walk_revisions()]
@@ -334,6 +347,24 @@ def test_a_step_that_was_broken_off_is_taken_again(migrated: str) -> None:
     values(migrated, "CREATE INDEX feed_entry_late ON feed_entry (org_id)")
     migrate(migrated)
     assert revision_of(migrated) == [NEWEST]
+    command.check(alembic_config(migrated))
+
+
+def test_what_an_earlier_try_has_changed_is_not_waited_for_again(migrated: str) -> None:
+    command.downgrade(alembic_config(migrated), "0008")
+    break_off_0009(migrated)
+
+    async def go_on() -> None:
+        reader, watcher = await asyncpg.connect(migrated), await asyncpg.connect(migrated)
+        async with reader.transaction(isolation="repeatable_read"):
+            await reader.execute("/* by a test */ SELECT 1 FROM feed_entry, moment LIMIT 1")
+            migrating = asyncio.create_task(asyncio.to_thread(migrate, migrated, patience_ms=50))
+            await until(watcher, BUILDING, migrating)
+        await migrating
+        for connection in (reader, watcher):
+            await connection.close()
+
+    asyncio.run(go_on())
     command.check(alembic_config(migrated))
 
 

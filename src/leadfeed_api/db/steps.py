@@ -5,7 +5,23 @@ a deadlock. So such a step commits statement by statement (Alembic's ``autocommi
 before, by a try that was broken off, and suits the version before.
 """
 
+import sqlalchemy as sa
 from alembic import context, op
+
+
+def add_column(table: str, column: str, definition: str) -> None:
+    """One with a default, unless it is there.
+
+    Even a statement that finds nothing to do waits for its table, and has everybody queue behind it.
+    """
+    if default_of(table, column) is None:
+        op.execute(f"ALTER TABLE {table} ADD COLUMN {column} {definition}")
+
+
+def default_of(table: str, column: str) -> str | None:
+    """A column's default as PostgreSQL writes it; none where there is no such column. No table is waited for."""
+    columns = sa.inspect(op.get_bind()).get_columns(table)
+    return next((one["default"] for one in columns if one["name"] == column), None)
 
 
 def at_leisure(statement: str) -> None:

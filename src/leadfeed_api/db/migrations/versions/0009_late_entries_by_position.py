@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from alembic import op
 
-from leadfeed_api.db.steps import at_leisure
+from leadfeed_api.db.steps import add_column, at_leisure, default_of
 
 revision = "0009"
 down_revision = "0008"
@@ -18,9 +18,10 @@ def upgrade() -> None:
     with op.get_context().autocommit_block():
         # What is stored already is found by position as before. Nothing of it is rewritten: a default is kept aside.
         now = datetime.now(UTC).isoformat()
-        op.execute(f"ALTER TABLE moment ADD COLUMN IF NOT EXISTS watermark timestamptz NOT NULL DEFAULT '{now}'")
-        op.execute("ALTER TABLE moment ALTER COLUMN watermark SET DEFAULT '-infinity'")
-        op.execute("ALTER TABLE feed_entry ADD COLUMN IF NOT EXISTS late boolean NOT NULL DEFAULT true")
+        add_column("moment", "watermark", f"timestamptz NOT NULL DEFAULT '{now}'")
+        if default_of("moment", "watermark") != "'-infinity'::timestamp with time zone":
+            op.execute("ALTER TABLE moment ALTER COLUMN watermark SET DEFAULT '-infinity'")
+        add_column("feed_entry", "late", "boolean NOT NULL DEFAULT true")
         at_leisure("DROP INDEX CONCURRENTLY IF EXISTS feed_entry_late")  # a half of one
         at_leisure(
             "CREATE INDEX CONCURRENTLY feed_entry_late ON feed_entry (org_id, user_id, position) WHERE live AND late"

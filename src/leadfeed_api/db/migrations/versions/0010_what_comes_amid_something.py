@@ -6,6 +6,8 @@ stays read when its lead leaves their feed and comes back.
 
 from alembic import op
 
+from leadfeed_api.db.steps import add_column
+
 revision = "0010"
 down_revision = "0009"
 branch_labels = None
@@ -14,9 +16,9 @@ depends_on = None
 
 def upgrade() -> None:
     with op.get_context().autocommit_block():  # several tables that are read together
-        op.execute("ALTER TABLE mail_recipient ADD COLUMN IF NOT EXISTS since bigint NOT NULL DEFAULT 0")
-        op.execute("ALTER TABLE tiering ADD COLUMN IF NOT EXISTS asked boolean NOT NULL DEFAULT false")
-        op.execute("ALTER TABLE organization ADD COLUMN IF NOT EXISTS mail_since bigint NOT NULL DEFAULT 0")
+        add_column("mail_recipient", "since", "bigint NOT NULL DEFAULT 0")
+        add_column("tiering", "asked", "boolean NOT NULL DEFAULT false")
+        add_column("organization", "mail_since", "bigint NOT NULL DEFAULT 0")
         op.execute(
             "CREATE TABLE IF NOT EXISTS read_mark (org_id bigint, user_id text, moment_id uuid, "
             "PRIMARY KEY (org_id, user_id, moment_id))"
