@@ -82,7 +82,7 @@ def break_off_0009(url: str) -> None:
     values(url, "ALTER TABLE feed_entry ADD COLUMN late boolean NOT NULL DEFAULT true")
 
 
-async def until(watcher: asyncpg.Connection, what: str, migrating: "asyncio.Future[object]") -> None:
+async def until(watcher: asyncpg.Connection, what: str, migrating: "asyncio.Task[None]") -> None:
     """Waits for something that the database shows while somebody migrates."""
     while not await watcher.fetchval(what):
         assert not migrating.done()
@@ -193,6 +193,34 @@ def test_a_migrator_waits_for_another_longer_than_for_a_table(empty: str) -> Non
 
     asyncio.run(race())
     assert revision_of(empty) == [NEWEST]
+
+
+def test_a_migrator_that_holds_a_snapshot_while_it_waits_and_one_that_builds_an_index_do_not_wait_for_ever(
+    migrated: str,
+) -> None:
+    """As those of older versions wait; its snapshot is older than the second half of the index."""
+    command.downgrade(alembic_config(migrated), "0008")
+    break_off_0009(migrated)
+
+    async def meet() -> None:
+        writer, older, watcher = [await asyncpg.connect(migrated) for _ in range(3)]
+        await older.execute("SET deadlock_timeout = '1h'")
+        async with writer.transaction():
+            await writer.execute("/* by a test */ LOCK TABLE feed_entry IN ROW EXCLUSIVE MODE")
+            building = asyncio.create_task(asyncio.to_thread(migrate, migrated))
+            await until(watcher, BUILDING, building)
+            waiting = asyncio.create_task(older.execute("SELECT pg_advisory_lock($1)", 0x6C656164))
+            await until(watcher, f"{WAITING} AND locktype = 'advisory'", building)
+        with pytest.raises(Unavailable, match="try again"):
+            async with asyncio.timeout(20):
+                await building
+        await waiting
+        for connection in (writer, older, watcher):
+            await connection.close()
+
+    asyncio.run(meet())
+    migrate(migrated)
+    assert revision_of(migrated) == [NEWEST]
 
 
 @pytest.mark.parametrize("default", [

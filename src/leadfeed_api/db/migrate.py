@@ -50,7 +50,7 @@ def migrate(url: str, *, patience_ms: int = LOCK_TIMEOUT_MS, newer_will_do: bool
         raise
     except DBAPIError as error:
         cause = error.orig and error.orig.__cause__
-        if isinstance(cause, asyncpg.LockNotAvailableError):
+        if isinstance(cause, (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)):
             raise Unavailable("A table that has to change is in use. Nothing is half done; try again.") from error
         if isinstance(cause, UNUSABLE):
             raise cause from None

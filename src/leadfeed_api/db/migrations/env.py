@@ -1,8 +1,6 @@
 """How Alembic reaches the database: through asyncpg, with a lock timeout, one migrator at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from alembic import context
 from sqlalchemy import Connection
@@ -19,8 +17,6 @@ from leadfeed_api.settings import Settings
 
 ONE_MIGRATOR = 0x6C656164  # advisory lock: several processes may start at once
 ASK_AGAIN_S = 0.1
-# Of another isolation the lock's connection keeps its first snapshot, for whose end a step that builds an index waits.
-ISOLATION = "SET default_transaction_isolation = 'read committed'"
 
 
 def _run(connection: Connection) -> None:
@@ -33,42 +29,33 @@ def _run(connection: Connection) -> None:
 
 async def _connect_and_run() -> None:
     url = context.config.attributes["database_url"]
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: _unhurried(url), poolclass=NullPool)
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: _alone(url), poolclass=NullPool)
     try:
-        async with _alone(url), engine.connect() as connection:
+        async with engine.connect() as connection:
             await connection.run_sync(_run)
             await connection.commit()
     finally:
         await engine.dispose()
 
 
-async def _unhurried(url: str) -> AsyncpgConnection:
-    """A connection for steps that take as long as they take, whatever the database's defaults are."""
-    connection = await connect(url)
-    await connection.execute(NO_LIMITS, False)
-    await connection.execute(ISOLATION)
-    return connection
+async def _alone(url: str) -> AsyncpgConnection:
+    """A connection for steps that take as long as they take: nobody else migrates until it is closed.
 
-
-@asynccontextmanager
-async def _alone(url: str) -> AsyncIterator[None]:
-    """Nobody else migrates meanwhile: another migrator is waited for, however long it takes; a busy table is not.
-
-    Intentional: by a connection of its own, since a step may commit in between. And without a statement that waits, or
-    a transaction that has asked in vain: a step that builds an index waits for the end of all that have a snapshot.
+    Another migrator is waited for, however long it takes. Intentional: by asking again, not by a statement that waits,
+    since a step that builds an index waits for the end of all that have a snapshot. And the lock is held by whoever
+    does the work: a server sees then that it and a migrator of an older version, which does wait so, are in a ring.
     """
-    connection = await _unhurried(url)
+    connection = await connect(url)
     try:
+        await connection.execute(NO_LIMITS, False)
         while True:
-            async with connection.transaction():
-                if await connection.fetchval(f"SELECT pg_try_advisory_xact_lock({ONE_MIGRATOR})"):
-                    await _demand_unicode(connection)
-                    await connection.execute("SELECT")  # by now the answer's snapshot is gone, too
-                    yield
-                    return
+            if await connection.fetchval(f"SELECT pg_try_advisory_lock({ONE_MIGRATOR})"):
+                await _demand_unicode(connection)
+                return connection
             await asyncio.sleep(ASK_AGAIN_S)
-    finally:
-        await connection.close()
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 async def _demand_unicode(connection: AsyncpgConnection) -> None:
