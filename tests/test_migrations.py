@@ -258,7 +258,10 @@ def test_a_database_with_defaults_of_its_own_is_migrated_like_any_other(empty: s
     assert revision_of(empty) == [NEWEST]
 
 
-def test_a_migration_that_is_interrupted_while_it_waits_ends_as_commands_do_and_is_taken_up_again(empty: str) -> None:
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
+def test_a_migration_that_is_ended_while_it_waits_leaves_nothing_at_work_and_is_taken_up_again(
+    empty: str, how: signal.Signals, code: int
+) -> None:
     command.upgrade(alembic_config(empty), "0008")
 
     async def interrupt() -> tuple[int | None, bytes]:
@@ -273,14 +276,17 @@ def test_a_migration_that_is_interrupted_while_it_waits_ends_as_commands_do_and_
             while not await watcher.fetchval(BUILDING):
                 assert migrating.returncode is None
                 await asyncio.sleep(0.01)
-            migrating.send_signal(signal.SIGINT)
+            migrating.send_signal(how)
             said, _ = await migrating.communicate()
+            async with asyncio.timeout(20):
+                while await watcher.fetchval(BUILDING):
+                    await watcher.execute("SELECT pg_sleep(0.01)")
         for connection in (reader, watcher):
             await connection.close()
         return migrating.returncode, said
 
     ended, said = asyncio.run(interrupt())
-    assert (ended, said.count(b"Traceback")) == (130, 0)
+    assert (ended, said.count(b"Traceback")) == (code, 0)
     migrate(empty)
     assert revision_of(empty) == [NEWEST]
 

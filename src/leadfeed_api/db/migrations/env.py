@@ -1,7 +1,9 @@
 """How Alembic reaches the database: through asyncpg, with a lock timeout, one migrator at a time."""
 
 import asyncio
+from contextlib import suppress
 
+import asyncpg
 from alembic import context
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -17,6 +19,8 @@ from leadfeed_api.settings import Settings
 
 ONE_MIGRATOR = 0x6C656164  # advisory lock: several processes may start at once
 ASK_AGAIN_S = 0.1
+# Else a server goes on building an index for a command that was killed, and keeps the lock until it has.
+ENDS_WITH_ITS_CLIENT = "SET client_connection_check_interval = '1s'"
 
 
 def _run(connection: Connection) -> None:
@@ -48,6 +52,8 @@ async def _alone(url: str) -> AsyncpgConnection:
     connection = await connect(url)
     try:
         await connection.execute(NO_LIMITS, False)
+        with suppress(asyncpg.InvalidParameterValueError):  # the server's system cannot tell
+            await connection.execute(ENDS_WITH_ITS_CLIENT)
         while True:
             if await connection.fetchval(f"SELECT pg_try_advisory_lock({ONE_MIGRATOR})"):
                 await _demand_unicode(connection)
