@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -44,6 +45,8 @@ ORDER BY 1
 """
 WAITING = """/* by a test */ SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
 WHERE NOT l.granted AND d.datname = current_database()"""
+BUSY_WITH = """FROM pg_stat_activity WHERE datname = current_database() AND query LIKE $1
+AND (wait_event_type = 'Lock' OR state = 'idle')"""
 BUILDING = """/* by a test */ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
 AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"""
 OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -87,6 +90,16 @@ async def until(watcher: asyncpg.Connection, what: str, migrating: "asyncio.Task
     while not await watcher.fetchval(what):
         assert not migrating.done()
         await asyncio.sleep(0.01)
+
+
+async def migrate_command(url: str) -> asyncio.subprocess.Process:
+    """``leadfeed migrate`` as a process, with all that it says in its output."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "leadfeed_api", "migrate"),
+        env=os.environ | {"LEADFEED_DATABASE_URL": url},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
 
 
 def steps() -> list[str]:
@@ -268,11 +281,7 @@ def test_a_migration_that_is_ended_while_it_waits_leaves_nothing_at_work_and_is_
         reader, watcher = await asyncpg.connect(empty), await asyncpg.connect(empty)
         async with reader.transaction(isolation="repeatable_read"):
             await reader.fetch("/* by a test */ SELECT count(*) FROM lead")
-            migrating = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "leadfeed_api", "migrate",
-                env=os.environ | {"LEADFEED_DATABASE_URL": empty}, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-            )  # fmt: skip
+            migrating = await migrate_command(empty)
             while not await watcher.fetchval(BUILDING):
                 assert migrating.returncode is None
                 await asyncio.sleep(0.01)
@@ -289,6 +298,33 @@ def test_a_migration_that_is_ended_while_it_waits_leaves_nothing_at_work_and_is_
     assert (ended, said.count(b"Traceback")) == (code, 0)
     migrate(empty)
     assert revision_of(empty) == [NEWEST]
+
+
+@pytest.mark.parametrize(("end", "amid"), [
+    ("pg_terminate_backend", "CREATE INDEX CONCURRENTLY"), ("pg_cancel_backend", "CREATE INDEX CONCURRENTLY"),
+    ("pg_terminate_backend", "SELECT pg_try_advisory_lock"),
+])  # fmt: skip
+def test_a_migration_that_the_database_ends_says_so_in_one_line(empty: str, end: str, amid: str) -> None:
+    command.upgrade(alembic_config(empty), "0008")
+
+    async def cut() -> tuple[int | None, bytes]:
+        reader, watcher = await asyncpg.connect(empty), await asyncpg.connect(empty)
+        async with reader.transaction(isolation="repeatable_read"):
+            await reader.fetch("/* by a test */ SELECT count(*) FROM lead")
+            if "advisory" in amid:
+                await watcher.execute("SELECT pg_advisory_lock($1)", 0x6C656164)
+            migrating = await migrate_command(empty)
+            while not await watcher.fetchval(f"SELECT count({end}(pid)) {BUSY_WITH}", f"{amid}%"):
+                assert migrating.returncode is None
+                await watcher.execute("SELECT pg_sleep(0.01)")
+            said, _ = await migrating.communicate()
+        for connection in (reader, watcher):
+            await connection.close()
+        return migrating.returncode, said
+
+    ended, said = asyncio.run(cut())
+    assert ended == 1
+    assert re.fullmatch(rb"leadfeed: the database cannot be used: .+\n", said), said.decode()
 
 
 def test_a_new_database_that_cannot_hold_every_name_is_refused(postgres: tuple[str, str]) -> None:

@@ -12,13 +12,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.script.revision import ResolutionError
 from alembic.util.exc import CommandError
-from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from leadfeed_api.db.session import UNUSABLE
+from leadfeed_api.db.session import HELD_UP, LOST, UNUSABLE
 from leadfeed_api.errors import Unavailable
 
 SCRIPTS = Path(__file__).parent / "migrations"
 LOCK_TIMEOUT_MS = 5_000  # a migration that cannot have its lock gives up, rather than queue everybody behind it
+INTERRUPTED = (asyncio.CancelledError, KeyboardInterrupt)
+IN_USE = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 
 def alembic_config(url: str) -> Config:
@@ -35,8 +36,9 @@ def migrate(url: str, *, patience_ms: int = LOCK_TIMEOUT_MS, newer_will_do: bool
 
     Waits ``patience_ms`` for a table that is in use, rather than have everybody queue behind it; then raises
     ``Unavailable``: what was changed before that suits both versions, and is passed over the next time. Likewise where
-    a newer version has migrated the database, unless ``newer_will_do``: then nothing is to be done. What makes a
-    database unusable is raised as elsewhere, without SQLAlchemy's wrapping.
+    a newer version has migrated the database, unless ``newer_will_do``: then nothing is to be done; and where the
+    database goes away, or ends a statement. What makes it unusable is raised as elsewhere, without SQLAlchemy's
+    wrapping.
     """
     config = alembic_config(url)
     config.attributes["lock_timeout_ms"] = patience_ms
@@ -48,21 +50,26 @@ def migrate(url: str, *, patience_ms: int = LOCK_TIMEOUT_MS, newer_will_do: bool
                 return
             raise Unavailable("A newer version of leadfeed has migrated this database; this one cannot.") from error
         raise
-    except DBAPIError as error:
-        cause = error.orig and error.orig.__cause__
-        if isinstance(cause, (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)):
+    except UNUSABLE:
+        raise
+    except Exception as error:
+        cause = _cause(error)
+        if isinstance(cause, INTERRUPTED):
+            raise KeyboardInterrupt from None
+        if isinstance(cause, IN_USE):
             raise Unavailable("A table that has to change is in use. Nothing is half done; try again.") from error
         if isinstance(cause, UNUSABLE):
             raise cause from None
-        raise
-    except PendingRollbackError as error:
-        if _was_interrupted(error):
-            raise KeyboardInterrupt from None
+        if isinstance(cause, (*LOST, *HELD_UP)):
+            raise Unavailable from cause
         raise
 
 
-def _was_interrupted(error: BaseException | None) -> bool:
-    """Whether it came of Ctrl-C amid a step, which ends the transaction that Alembic then misses."""
-    while error is not None and not isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
-        error = error.__context__
-    return error is not None
+def _cause(error: BaseException | None) -> BaseException | None:
+    """The first of what we know: the rest came of it, when SQLAlchemy and Alembic missed a transaction to end."""
+    known = None
+    while error is not None:
+        if isinstance(error, (*INTERRUPTED, *UNUSABLE, *LOST, *HELD_UP)):
+            known = error
+        error = error.__cause__ or error.__context__
+    return known
