@@ -363,6 +363,26 @@ async def test_a_database_that_was_never_migrated_is_sent_to_migrate_and_then_wo
 # --- the inbox's proof ---------------------------------------------------------------------------------------------
 
 
+async def test_check_takes_as_long_as_it_needs_whatever_limits_the_database_has(
+    environment: pytest.MonkeyPatch, world: World, database: Database, database_url: str
+) -> None:
+    """It takes longer than they allow, for it waits."""
+    limits = "".join(f"&{name}=100" for name in ("statement_timeout", "lock_timeout", "transaction_timeout"))
+    async with database.read() as connection:
+        if not await connection.fetchval("SELECT 1 FROM pg_settings WHERE name = 'transaction_timeout'"):
+            limits = limits.replace("&transaction_timeout=100", "")
+    environment.setenv("LEADFEED_DATABASE_URL", f"{database_url}{limits}")
+    waiting = """/* by a test */ SELECT pg_sleep(0.01), count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND now() > query_start + '300 ms'"""
+    async with database.write() as connection, asyncio.timeout(20):
+        await connection.execute("/* by a test */ LOCK TABLE feed_entry IN ACCESS EXCLUSIVE MODE")
+        checking = asyncio.create_task(leadfeed("check", world.org))
+        async with database.read() as watcher:
+            while not await watcher.fetchval(waiting, column=1) and not checking.done():
+                pass
+    assert (await checking).exit_code == 0, (await checking).stderr
+
+
 async def test_check_finds_what_was_tampered_with_and_repairs_it(world: World) -> None:
     await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
     await world.report(*(world.moment(lead) for lead in ("l1", "l1", "l2")))

@@ -140,9 +140,11 @@ class Database:
     async def snapshot(self) -> AsyncIterator[Connection]:
         """A transaction that only reads, and sees in all its statements what was committed when the first began.
 
-        It waits for nobody who writes, and keeps nobody waiting. Raises ``Unavailable`` as :meth:`read` does.
+        It waits for nobody who writes, and keeps nobody waiting: of the database's limits none holds for it. Raises
+        ``Unavailable`` as :meth:`read` does.
         """
         async with self.read() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            await connection.execute(NO_LIMITS, True)
             yield connection
 
     @asynccontextmanager
