@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.script.revision import ResolutionError
 from alembic.util.exc import CommandError
 
+from leadfeed_api.db.revision import NEWEST
 from leadfeed_api.db.session import HELD_UP, LOST, UNUSABLE
 from leadfeed_api.errors import Unavailable
 
@@ -45,10 +46,11 @@ def migrate(url: str, *, patience_ms: int = LOCK_TIMEOUT_MS, newer_will_do: bool
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        if isinstance(error.__cause__, ResolutionError):
+        if isinstance(unknown := error.__cause__, ResolutionError):
             if newer_will_do:
                 return
-            raise Unavailable("A newer version of leadfeed has migrated this database; this one cannot.") from error
+            where = f"to {unknown.argument}; this one knows up to {NEWEST}"
+            raise Unavailable(f"A newer version of leadfeed has migrated this database {where}.") from error
         raise
     except UNUSABLE:
         raise
