@@ -6,7 +6,7 @@ import threading
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -140,6 +140,20 @@ async def test_tokens_of_every_kind_of_published_key_are_taken_after_one_look_at
             assert await status(world, key.token(world)) == 200
         ok(await world.client.get("/v1/settings", headers=RSA.token(world, role="admin")))
     assert provider.asked == ["/keys"]
+
+
+async def test_a_key_that_names_no_algorithm_is_good_for_every_one_of_its_kind_and_others_for_their_own(
+    settings: Settings, provider: Provider
+) -> None:
+    anonymous = [{name: value for name, value in key.public.items() if name != "alg"} for key in (OTHER_RSA, EC, ED)]
+    provider.answer = json.dumps({"keys": [RSA.public, *anonymous]}).encode()
+    async with trusting(settings, provider) as world:
+        for algorithm in ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"):
+            assert await status(world, replace(OTHER_RSA, algorithm=algorithm).token(world)) == 200, algorithm
+            own = 200 if algorithm == RSA.algorithm else 401
+            assert await status(world, replace(RSA, algorithm=algorithm).token(world)) == own, algorithm
+        for key in (EC, ED):
+            assert await status(world, key.token(world)) == 200
 
 
 async def test_tokens_that_the_provider_did_not_sign_are_refused(settings: Settings, provider: Provider) -> None:

@@ -21,7 +21,8 @@ from leadfeed_api.organizations.identity import digest, is_org_name
 from leadfeed_api.settings import Settings
 from leadfeed_api.telemetry import log
 
-ASYMMETRIC = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
+ASYMMETRIC = [*RSA, "ES256", "ES384", "ES512", "EdDSA"]
 REQUIRED = ["exp", "iat", "sub", "aud", "iss"]
 STREAM_AUDIENCE = "leadfeed-stream"
 STREAM_ISSUER = "leadfeed-stream"
@@ -60,7 +61,7 @@ class Tokens:
         self._verified: OrderedDict[bytes, Claims] = OrderedDict()
         # The library keeps the key set for 5 minutes: a key that the provider withdraws is refused from then on. For a
         # key that is not in it, it fetches the set anew, unless it did so less than 30 seconds ago.
-        self._jwks = jwt.PyJWKClient(settings.jwks_url, timeout=5) if settings.jwks_url else None
+        self._jwks = _KeySet(settings.jwks_url, timeout=5) if settings.jwks_url else None
         # One thread, and nobody else's: while the provider does not answer, who needs it waits for one and the same
         # question, and whoever does not is not held up.
         self._asking = ThreadPoolExecutor(1, "identity-provider")
@@ -80,10 +81,12 @@ class Tokens:
         """The claims of a user token. Raises ``InvalidToken`` or ``ExpiredToken``."""
         if self._jwks is None:
             return self._verify_ours(token)
-        key = _held_key(self._jwks, token)
+        named = _named(token)
+        key = self._jwks.held(*named)
         if key is None:
             # Intentional: in a thread, because the client fetches the key set with blocking I/O.
-            key = await asyncio.get_running_loop().run_in_executor(self._asking, self._published_key, self._jwks, token)
+            loop = asyncio.get_running_loop()
+            key = await loop.run_in_executor(self._asking, self._published_key, self._jwks, *named)
         return _claims(_decode(token, key, ASYMMETRIC, self._audience, self._issuer))
 
     def _verify_ours(self, token: str) -> Claims:
@@ -113,7 +116,7 @@ class Tokens:
         payload = {**claims, "iat": issued, "exp": issued + ttl}
         return jwt.encode(payload, self._secret, algorithm="HS256"), issued + ttl
 
-    def _published_key(self, jwks: jwt.PyJWKClient, token: str) -> jwt.PyJWK:
+    def _published_key(self, jwks: "_KeySet", kid: str, algorithm: object) -> jwt.PyJWK:
         began = time.monotonic()
         if began < self._not_before:
             raise Unavailable(_UNFETCHED)
@@ -122,11 +125,15 @@ class Tokens:
         except (jwt.PyJWTError, OSError, ValueError) as error:
             raise self._unfetched(error, began) from error
         try:
-            return jwks.get_signing_key_from_jwt(token)
+            jwks.get_signing_key(kid)  # which fetches the set anew for a key that is not in it
+            found = _of_name(jwks.get_jwk_set(), kid, algorithm)
         except jwt.PyJWKClientConnectionError as error:
             raise self._unfetched(error, began) from error
         except UNVERIFIABLE as error:
             raise InvalidToken from error
+        if found is None:
+            raise InvalidToken
+        return found
 
     def _unfetched(self, error: Exception, began: float) -> Unavailable:
         """Then the provider is left alone for as long as it took to fail."""
@@ -136,16 +143,47 @@ class Tokens:
         return Unavailable(_UNFETCHED)
 
 
-def _held_key(jwks: jwt.PyJWKClient, token: str) -> jwt.PyJWK | None:
-    """The key that a token names, if it is in memory: whoever has such a token need not wait for the provider."""
-    held = None if jwks.jwk_set_cache is None else jwks.jwk_set_cache.get()
-    if held is None:
-        return None
+class _KeySet(jwt.PyJWKClient):
+    """The provider's key set, in which every key says what it signs with."""
+
+    def fetch_data(self) -> dict[str, Any]:
+        """The set as published, but with an RSA key that names no algorithm (RFC 7517, 4.4) once for each of its kind.
+
+        The library would take it for one of RS256.
+        """
+        published: dict[str, Any] = super().fetch_data()
+        return {"keys": [one for key in published["keys"] for one in _by_algorithm(key)]}
+
+    def held(self, kid: str, algorithm: object) -> jwt.PyJWK | None:
+        """The key of a name, if it is in memory: whoever has a token by it need not wait for the provider.
+
+        For an instant the library holds a new set as published, so one that is not here is to be looked for there.
+        """
+        held = None if self.jwk_set_cache is None else self.jwk_set_cache.get()
+        return None if held is None else _of_name(held, kid, algorithm)
+
+
+def _by_algorithm(key: Any) -> list[Any]:
+    if isinstance(key, dict) and key.get("kty") == "RSA" and not key.get("alg"):
+        return [{**key, "alg": algorithm} for algorithm in RSA]
+    return [key]
+
+
+def _of_name(keys: jwt.PyJWKSet, kid: str, algorithm: object) -> jwt.PyJWK | None:
+    named = (key for key in keys if key.key_id == kid and key.algorithm_name == algorithm)
+    return next((key for key in named if key.public_key_use in _SIGNING), None)
+
+
+def _named(token: str) -> tuple[str, object]:
+    """The key and the algorithm that a token names."""
     try:
-        named = jwt.get_unverified_header(token).get("kid")
+        header = jwt.get_unverified_header(token)
     except UNVERIFIABLE as error:
         raise InvalidToken from error
-    return next((key for key in held.keys if key.key_id == named and key.public_key_use in _SIGNING), None)
+    kid = header.get("kid")
+    if not kid:
+        raise InvalidToken
+    return kid, header.get("alg")
 
 
 def _decode(token: str, key: Any, algorithms: list[str], audience: str, issuer: str) -> dict[str, Any]:
