@@ -11,8 +11,8 @@ import pytest
 
 from addresses import Operation, operations
 from leadfeed_api.errors import Problem
+from leadfeed_api.organizations.claims import REQUIRED
 from leadfeed_api.organizations.identity import SCOPES
-from leadfeed_api.organizations.tokens import REQUIRED
 from leadfeed_api.settings import DEVELOPMENT_SECRET
 from world import World, ok, problem
 
@@ -60,7 +60,7 @@ def test_the_page_and_the_openapi_document_say_the_same_of_every_operation() -> 
 
 def test_the_page_names_every_scope_and_every_claim_and_the_refusals_with_their_status() -> None:
     assert {names(scope)[0] for scope, _ in rows("API keys")} == SCOPES
-    assert {names(claim)[0] for claim, _ in rows("User tokens")} == {*REQUIRED, "org", "role"}
+    assert {names(claim)[0] for claim, _ in rows("User tokens")} == {*REQUIRED, "role"}
     refusals = {(names(code)[0], int(status)) for status, code, _ in rows("What a refusal says")}
     assert {code for code, _ in refusals} >= REFUSALS
     assert refusals <= {(kind.code, kind.status) for kind in below(Problem)}

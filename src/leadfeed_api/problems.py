@@ -53,15 +53,20 @@ def speak_problems(app: FastAPI) -> None:
 def respond(request: Request, problem: Problem) -> Response:
     """The problem as a response to this request."""
     instance = quote(redact_path(request.scope["path"]), safe=_IN_A_PATH)
-    if isinstance(problem, errors.Unavailable) and problem.__cause__ is not None:
-        request.state.reason = _reason(problem.__cause__)
+    if (reason := _reason(problem)) is not None:
+        request.state.reason = reason
     body = problem.document(instance=instance, request_id=getattr(request.state, "request_id", None))
     headers = {**problem.response_headers, "Cache-Control": "no-store", "Content-Length": str(len(body))}
     return Response(b"" if request.method == "HEAD" else body, problem.status, headers, MEDIA_TYPE)
 
 
-def _reason(cause: BaseException) -> str:
+def _reason(problem: Problem) -> str | None:
     """For the operator. A value that could not be encoded is the caller's, and is not written."""
+    if isinstance(problem, errors.InvalidToken):
+        return problem.detail
+    cause = problem.__cause__
+    if cause is None or not isinstance(problem, errors.Unavailable):
+        return None
     return type(cause).__name__ if isinstance(cause, ValueError) else repr(cause)
 
 

@@ -237,7 +237,7 @@ class Telemetry:
                 "ms": round(seconds * 1000, 1),
                 "request_id": request_id,
             }
-            if "reason" in scope["state"]:  # why it is unavailable
+            if "reason" in scope["state"]:  # why it is unavailable, or the token not taken
                 facts["reason"] = scope["state"]["reason"]
             RequestLines.write("warning" if status >= 500 else "info", facts)
 

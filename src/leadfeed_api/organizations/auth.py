@@ -24,9 +24,10 @@ from leadfeed_api.db.session import Database
 from leadfeed_api.errors import InvalidToken, NotAuthenticated, UnknownUser, UserDisabled
 from leadfeed_api.fields import is_identifier
 from leadfeed_api.organizations import queries
+from leadfeed_api.organizations.claims import UNKNOWN_ORG, Claims
 from leadfeed_api.organizations.identity import KEY_PREFIX, Caller, Scope, digest, org_number
 from leadfeed_api.organizations.needs import Need
-from leadfeed_api.organizations.tokens import Claims, Tokens
+from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.settings import Settings
 
 ON_BEHALF_OF = "leadfeed-user"
@@ -84,7 +85,7 @@ def admit(who: Caller, org: str | None, active: bool | None) -> None:
     Raises ``InvalidToken``, ``UnknownUser`` or ``UserDisabled``.
     """
     if org != who.org:
-        raise InvalidToken
+        raise InvalidToken(UNKNOWN_ORG)
     _admit(active)
 
 
@@ -121,7 +122,7 @@ async def _caller_by_claims(data: Database, claims: Claims) -> Caller:
     async with data.read() as connection:
         exists, active = await queries.standing(connection, claims.org, claims.user_id)
     if not exists:
-        raise InvalidToken
+        raise InvalidToken(UNKNOWN_ORG)
     if active is False:
         raise UserDisabled
     return replace(_claiming(claims, _scopes(claims)), user_id=claims.user_id if active else None)

@@ -1,53 +1,45 @@
 """User tokens and stream tokens: JSON Web Tokens, signed and verified (RFC 7519, RFC 8725).
 
-Owns the claims, the algorithms and the keys. A user token is HS256 under our secret, or whatever asymmetric
-algorithm the identity provider's key set says. A stream token is always ours, with an audience of its own, so that
-neither passes for the other. Knows no table.
+Owns the algorithms and the keys; what claims must be is ``claims``' business. A user token is HS256 under our secret,
+or whatever asymmetric algorithm the identity provider's key set says. A stream token is always ours, with an audience
+of its own, so that neither passes for the other. Knows no table.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
+from jwt.types import Options
 
 from leadfeed_api.errors import ExpiredToken, InvalidToken, Unavailable
-from leadfeed_api.fields import is_identifier
-from leadfeed_api.organizations.identity import digest, is_org_name
+from leadfeed_api.organizations.claims import LEEWAY_S, Claims, read_claims
+from leadfeed_api.organizations.identity import digest
 from leadfeed_api.settings import Settings
 from leadfeed_api.telemetry import log
 
 RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 ASYMMETRIC = [*RSA, "ES256", "ES384", "ES512", "EdDSA"]
-REQUIRED = ["exp", "iat", "sub", "aud", "iss"]
 STREAM_AUDIENCE = "leadfeed-stream"
 STREAM_ISSUER = "leadfeed-stream"
-LEEWAY_S = 5
+_SIGNATURE_ALONE: Options = {
+    "verify_aud": False,
+    "verify_exp": False,
+    "verify_iat": False,
+    "verify_iss": False,
+    "verify_jti": False,
+    "verify_nbf": False,
+    "verify_sub": False,
+}
 _SIGNING = frozenset({"sig", None})  # what a published key is for
-ROLES = frozenset({"rep", "admin"})
-LATEST = 2**63 - 1  # a Unix time; clocks know no later one, and arithmetic with floats fails far beyond
 REMEMBERED = 20_000  # verified tokens, some 10 MB
 _UNFETCHED = "The identity provider's keys cannot be fetched now. Try again shortly."
 # What the library raises for a token that is not good, and for one that was made to break its reader.
 UNVERIFIABLE = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What a verified token says. ``expires_at`` is a Unix time.
-
-    ``key_hash`` is that of the API key which asked for a stream token: with that key the token ends, too.
-    """
-
-    org: str
-    user_id: str
-    role: str
-    expires_at: int
-    key_hash: bytes | None = None
 
 
 class Tokens:
@@ -87,14 +79,17 @@ class Tokens:
             # Intentional: in a thread, because the client fetches the key set with blocking I/O.
             loop = asyncio.get_running_loop()
             key = await loop.run_in_executor(self._asking, self._published_key, self._jwks, *named)
-        return _claims(_decode(token, key, ASYMMETRIC, self._audience, self._issuer))
+        return self._users_claims(_signed_claims(token, key, ASYMMETRIC))
+
+    def _users_claims(self, payload: dict[str, Any]) -> Claims:
+        return read_claims(payload, issuer=self._issuer, audience=self._audience, now=time.time())
 
     def _verify_ours(self, token: str) -> Claims:
         """Verified once: neither the token nor our secret changes, so that only its end is asked again."""
         name = digest(token)
         claims = self._verified.get(name)
         if claims is None:
-            claims = _claims(_decode(token, self._secret, ["HS256"], self._audience, self._issuer))
+            claims = self._users_claims(_signed_claims(token, self._secret, ["HS256"]))
             self._verified[name] = claims
             if len(self._verified) > REMEMBERED:
                 self._verified.popitem(last=False)
@@ -105,8 +100,9 @@ class Tokens:
 
     def verify_stream(self, token: str) -> Claims:
         """The claims of a stream token. Raises ``InvalidToken`` or ``ExpiredToken``."""
-        payload = _decode(token, self._secret, ["HS256"], STREAM_AUDIENCE, STREAM_ISSUER)
-        return replace(_claims(payload), key_hash=_key_hash(payload.get("key")))
+        payload = _signed_claims(token, self._secret, ["HS256"])
+        claims = read_claims(payload, issuer=STREAM_ISSUER, audience=STREAM_AUDIENCE, now=time.time())
+        return replace(claims, key_hash=_key_hash(payload.get("key")))
 
     def _sign(
         self, org: str, user_id: str, role: str, issuer: str, audience: str, ttl: timedelta, **more: str
@@ -186,33 +182,12 @@ def _named(token: str) -> tuple[str, object]:
     return kid, header.get("alg")
 
 
-def _decode(token: str, key: Any, algorithms: list[str], audience: str, issuer: str) -> dict[str, Any]:
+def _signed_claims(token: str, key: Any, algorithms: list[str]) -> dict[str, Any]:
+    """The claims under a good signature, whatever they are. Raises ``InvalidToken``, which says no more than that."""
     try:
-        return jwt.decode(
-            token,
-            key,
-            algorithms=algorithms,
-            audience=audience,
-            issuer=issuer,
-            leeway=LEEWAY_S,
-            options={"require": REQUIRED},
-        )
-    except jwt.ExpiredSignatureError as error:
-        raise ExpiredToken from error
+        return jwt.decode(token, key, algorithms=algorithms, options=_SIGNATURE_ALONE)
     except UNVERIFIABLE as error:
         raise InvalidToken from error
-
-
-def _claims(payload: dict[str, Any]) -> Claims:
-    org, user_id, role = payload.get("org"), payload["sub"], payload.get("role", "rep")
-    if not (isinstance(org, str) and is_org_name(org) and isinstance(role, str) and role in ROLES):
-        raise InvalidToken
-    if not (isinstance(user_id, str) and is_identifier(user_id)):
-        raise InvalidToken
-    expires_at = int(payload["exp"])
-    if expires_at > LATEST:
-        raise InvalidToken
-    return Claims(org, user_id, role, expires_at)
 
 
 def _key_hash(claim: object) -> bytes | None:
