@@ -14,7 +14,7 @@ from leadfeed_api.organizations.identity import is_org_name
 
 REQUIRED = ["sub", "org", "iss", "aud", "iat", "exp"]
 ROLES = frozenset({"rep", "admin"})
-LEEWAY_S = 5
+LEEWAY_S = 5  # by which the signer's clock may be ahead
 LATEST = 2**63 - 1  # a Unix time; clocks know no later one, and arithmetic with floats fails far beyond
 UNKNOWN_ORG = "The claim `org` names no organisation of this service."
 
@@ -48,7 +48,7 @@ def read_claims(payload: Mapping[str, Any], *, issuer: str, audience: str, now: 
     for claim in ("iat", "nbf"):
         _demand(_time(claim, payload.get(claim, 0)) <= now + LEEWAY_S, claim, "is in the future")
     expires_at = _time("exp", payload["exp"])
-    if expires_at <= now - LEEWAY_S:
+    if expires_at <= now:  # to the second: its streams end then
         raise ExpiredToken
     return Claims(org, user_id, role, expires_at)
 

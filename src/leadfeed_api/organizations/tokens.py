@@ -17,7 +17,7 @@ import jwt
 from jwt.types import Options
 
 from leadfeed_api.errors import ExpiredToken, InvalidToken, Unavailable
-from leadfeed_api.organizations.claims import LEEWAY_S, Claims, read_claims
+from leadfeed_api.organizations.claims import Claims, read_claims
 from leadfeed_api.organizations.identity import digest
 from leadfeed_api.settings import Settings
 from leadfeed_api.telemetry import log
@@ -93,7 +93,7 @@ class Tokens:
             self._verified[name] = claims
             if len(self._verified) > REMEMBERED:
                 self._verified.popitem(last=False)
-        elif claims.expires_at <= time.time() - LEEWAY_S:
+        elif claims.expires_at <= time.time():
             del self._verified[name]
             raise ExpiredToken
         return claims
