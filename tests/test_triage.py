@@ -78,6 +78,19 @@ async def test_up_to_a_live_cursor_marks_everything_that_was_there(world: World)
     assert await unread(world, "ana") == 2
 
 
+async def test_up_to_a_live_cursor_that_the_log_has_not_come_to_is_refused_and_marks_nothing(world: World) -> None:
+    """As one that was changed is, or one from before a backup was restored: it would mark what nobody was shown."""
+    await world.people("ana", leads={"mia": "ana"})
+    await world.report(world.moment("mia"))
+    prefix, position = (await world.page("ana"))["live_cursor"].rsplit("-", 1)
+
+    ahead = {"up_to": f"{prefix}-{int(position) + 1}"}
+    refused = await world.client.post("/v1/feed/read", headers=world.rep("ana"), json=ahead)
+
+    problem(refused, 400, "invalid-cursor")
+    assert [item["read"] for item in await world.feed("ana")] == [False]
+
+
 @pytest.mark.parametrize("cursor", ["live_cursor", "next_cursor"])
 async def test_up_to_a_cursor_marks_for_oneself_only(world: World, cursor: str) -> None:
     await world.people("ana", "bob", leads={"mia": "ana"})

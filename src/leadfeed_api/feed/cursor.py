@@ -1,8 +1,8 @@
 """Where a page ends and where a stream stands, as opaque text. Pure: values in, values out.
 
 A page cursor is bound to one user and one set of filters by a signature, so that a forged, foreign or cut one is
-refused. A stream position is bound to one user by a tag; the position itself is no secret, and forging one only
-replays one's own past.
+refused. A stream position is bound to one user by a tag; the position itself is no secret, and forging one that the log
+has come to only replays one's own past.
 """
 
 import base64

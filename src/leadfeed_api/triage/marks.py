@@ -11,9 +11,10 @@ from functools import lru_cache
 from uuid import UUID
 
 from leadfeed_api.db.session import ANY_PLANS, Connection, Database
+from leadfeed_api.errors import InvalidCursor
 from leadfeed_api.feed.filters import OF_AN_ENTRY, Conditions, Filters, clauses, narrow
 from leadfeed_api.feed.log import keep_entries
-from leadfeed_api.feed.queries import LOOK_UPS, NEWEST_FIRST
+from leadfeed_api.feed.queries import LOOK_UPS, NEWEST_FIRST, reach
 from leadfeed_api.organizations.queries import take_turns
 
 COUNTED = 1_000  # unread and hidden are counted among this many of the newest entries: one short index scan
@@ -72,7 +73,14 @@ async def mark(data: Database, org_id: int, user_id: str, moment_ids: Sequence[U
 
 
 async def mark_seen(data: Database, org_id: int, user_id: str, seen: Seen, now: datetime) -> list[UUID]:
-    """Marks read what the reader has been shown; what arrived since then stays unread. Returns those marked."""
+    """Marks read what the reader has been shown; what arrived since then stays unread. Returns those marked.
+
+    Raises ``InvalidCursor`` for a position that the log has not come to: nobody can have been shown that.
+    """
+    async with data.read() as connection:
+        reached, _ = await reach(connection, org_id)
+    if seen.position > reached:
+        raise InvalidCursor
     conditions, parameters = narrow(seen.filters, now, down_to=seen.down_to)
     return await _update(data, seen_statement(conditions), org_id, user_id, seen.position, *parameters)
 

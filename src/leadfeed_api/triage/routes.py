@@ -29,8 +29,9 @@ async def mark_read(
 
     `up_to` with a page's `next_cursor` marks what that page and the newer pages showed, as far as it was there when the
     first of them was read; with a page's `live_cursor`, everything that was there when the page was read. What has
-    arrived since stays unread. The cursor of a filtered page needs the same filters here, and marks only what passes
-    them. Reading the feed marks nothing by itself.
+    arrived since stays unread. With a filtered page's cursor send the same filters: only what passes them is marked. A
+    `next_cursor` is refused without them, a `live_cursor` marks the whole feed then. Reading the feed marks nothing by
+    itself.
     """
     user_id = who.user
     if wanted.ids is not None:
