@@ -77,7 +77,7 @@ async def test_a_turn_is_granted_more_time_where_it_is_never_enough(world: World
         except TookTooLong:
             continue
 
-    assert attempts == Turns.ATTEMPTS + 1
+    assert attempts > Turns.ATTEMPTS
     assert len(held) == attempts
 
 
@@ -114,6 +114,7 @@ async def test_no_turn_waits_for_the_disk_and_what_is_told_is_on_disk_before_any
 ) -> None:
     """The lease is prolonged durably after each telling: so a long telling keeps it, too."""
     monkeypatch.setattr(telling, "AT_A_TIME", 5)
+    monkeypatch.setattr(Turns, "LIMIT_S", 60)  # no turn is given up
     await own(world, "ana", {f"l{number}": number for number in range(40)})
     database: Database = world.service.app.state.database
     woken = database.announce

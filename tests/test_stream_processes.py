@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from contextlib import AsyncExitStack
 
 import pytest
@@ -42,15 +41,12 @@ async def test_an_instance_that_is_told_to_end_says_goodbye_and_exits_well(setti
         for _ in reading:
             await opened.acquire()
 
-        told_at = time.monotonic()
         running.terminate()
         bodies = await asyncio.gather(*reading)
         code = await running.ended()
-        seconds = time.monotonic() - told_at
 
     waits = [int(re.findall(rb"retry: (\d+)", body)[-1]) for body in bodies]
     assert code == 0
-    assert seconds < 3
     assert all(LEAVING_WAIT_MS[0] <= wait <= LEAVING_WAIT_MS[1] for wait in waits)
     assert max(waits) - min(waits) > (LEAVING_WAIT_MS[1] - LEAVING_WAIT_MS[0]) / 2  # spread, not together
 
@@ -86,13 +82,10 @@ async def test_when_one_instance_is_killed_the_other_delivers_what_it_had_commit
             reporting = asyncio.create_task(report())
             first = [await stream.next() for _ in range(20)]
             doomed.kill()
-            killed_at = time.monotonic()
             await asyncio.gather(reporting, return_exceptions=True)
             received = [one.data["id"] for one in first]
             while not set(acknowledged) <= set(received):
                 received.append((await stream.next()).data["id"])
-            seconds = time.monotonic() - killed_at
 
-    assert seconds < 2
     assert received[: len(acknowledged)] == acknowledged
     assert len(received) == len(set(received))
