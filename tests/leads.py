@@ -1,14 +1,24 @@
 """Leads with scores, for the tests of best bets: what a CRM sends, and the night in which everyone is tiered."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import time_machine
 
 from leadfeed_api.best_bets import retier as tiering
 from leadfeed_api.best_bets.retier import Retiered
 from leadfeed_api.db.session import Database
 from world import World, ok
+
+
+@contextmanager
+def at_noon() -> Iterator[None]:
+    """Today, but while neither a day nor a night ends."""
+    with time_machine.travel(datetime.now(UTC).replace(hour=12, minute=0)):
+        yield
 
 
 async def score(world: World, **scores: float | None) -> None:

@@ -24,7 +24,7 @@ from leadfeed_api.errors import Busy
 from leadfeed_api.feed.log import FLOOD
 from leadfeed_api.settings import Settings
 from leadfeed_api.telemetry import Metrics
-from leads import STATIC, best_bets, night, own, push_score, score, set_tiers, standing
+from leads import STATIC, at_noon, best_bets, night, own, push_score, score, set_tiers, standing
 from statements import BY_A_TEST, Statements
 from stream_client import following
 from world import Service, World, ok, running_app
@@ -281,13 +281,14 @@ async def test_changed_tiers_are_put_to_work_by_the_next_look(
 
 
 async def test_an_organisation_that_is_filling_up_is_tiered_again_shortly(world: World) -> None:
-    await own(world, "ana", {"l1": 1, "l2": 2})
-    soon = (await night(world)).next_due
-    assert soon - datetime.now(UTC) <= lease.SETTLING
-    settled = (await night(world)).next_due
-    assert settled == next_night(datetime.now(UTC), "UTC")
-    await score(world, l3=3, l4=4, l5=5)
-    assert (await night(world)).next_due - datetime.now(UTC) <= lease.SETTLING
+    with at_noon():
+        await own(world, "ana", {"l1": 1, "l2": 2})
+        soon = (await night(world)).next_due
+        assert soon - datetime.now(UTC) <= lease.SETTLING
+        settled = (await night(world)).next_due
+        assert settled == next_night(datetime.now(UTC), "UTC")
+        await score(world, l3=3, l4=4, l5=5)
+        assert (await night(world)).next_due - datetime.now(UTC) <= lease.SETTLING
 
 
 async def test_one_that_fails_keeps_no_other_waiting(

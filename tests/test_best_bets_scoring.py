@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leads import STATIC, best_bets, ids, night, own, push_score, score, set_tiers, standing
+from leads import STATIC, at_noon, best_bets, ids, night, own, push_score, score, set_tiers, standing
 from statements import BY_A_TEST, Statements
 from stream_client import following
 from world import Service, World, ok, problem
@@ -94,11 +94,12 @@ async def test_a_first_score_is_where_a_lead_starts_and_no_rise(world: World) ->
 
 
 async def test_history_keeps_one_row_a_day_with_the_score_that_the_day_began_with(world: World) -> None:
-    await own(world, "ana", {"l1": 10})
-    for value in (20, 30, 5, 40):
-        await push_score(world, "l1", value)
+    with at_noon():
+        await own(world, "ana", {"l1": 10})
+        for value in (20, 30, 5, 40):
+            await push_score(world, "l1", value)
 
-    assert await history(world) == [("l1", datetime.now(UTC).date(), 10.0)]
+        assert await history(world) == [("l1", datetime.now(UTC).date(), 10.0)]
 
 
 async def test_a_change_is_measured_over_the_window_and_cools_down_after_it(world: World) -> None:
