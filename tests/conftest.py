@@ -4,6 +4,7 @@ Tests share a worker's database and are kept apart by organisation, as customers
 """
 
 import gc
+import os
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
 
@@ -35,11 +36,18 @@ _TEMPLATE = pytest.StashKey[str]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """One server and one migrated template for the run, made by the process that outlives every worker."""
+    _reach_loopback_directly()
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     server = start_shared_server()
     config.stash[_SERVER] = server
     config.stash[_TEMPLATE] = create_template(server.dsn, migrate)
+
+
+def _reach_loopback_directly() -> None:
+    """For every client, browser and process of a test, whatever proxy leads from this machine to others."""
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))
 
 
 def pytest_configure_node(node: object) -> None:
