@@ -11,7 +11,7 @@ import pytest
 
 from leadfeed_api.db.session import Database
 from leadfeed_api.settings import Settings
-from leadfeed_api.subscriptions.delivery import backlog, composing, noticing, outbox
+from leadfeed_api.subscriptions.delivery import backlog, composing, noticing, outbox, worker
 from leadfeed_api.subscriptions.delivery.carriers import Refused, Uncertain, Unreachable
 from leadfeed_api.subscriptions.letters import render
 from post import (
@@ -998,3 +998,28 @@ async def test_a_fault_in_one_organisations_turn_keeps_no_other_organisations_ma
         await one.report(just_now(one, "l1", f"Visited {one.org}"))
     (mail,) = await post.instant()
     assert f"Visited {other.org}" in text_of(mail)
+
+
+async def test_a_wave_of_one_organisations_mails_keeps_no_other_organisations_mail_waiting(
+    worlds: tuple[World, World], post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in worlds:
+        await one.people("bob", leads={})
+        await subscribe(one, "bob", "lead", "l1")
+        await one.report(just_now(one, "l1", f"Visited {one.org}"))
+    monkeypatch.setattr(worker, "AT_ONCE", 1)
+    busy, look, carry = asyncio.Lock(), post.deliverer.round, post.box.carry
+
+    async def looking() -> bool:
+        """The server is so slow that it takes nothing meanwhile."""
+        async with busy:
+            return await look()
+
+    async def slowly(*arguments: Any) -> None:
+        async with busy:
+            await carry(*arguments)
+
+    monkeypatch.setattr(post.deliverer, "round", looking)
+    monkeypatch.setattr(post.box, "carry", slowly)
+    first, second, *_ = await post.instant()
+    assert first["List-Id"] != second["List-Id"]

@@ -1,7 +1,7 @@
 """The mail worker: reads each organisation's log on, makes mails of what is due, and sends them. Several may run.
 
-Owns the loop, how much is under way at once, and the pause while the mail server is away. It is a reader of the
-log like any other: nothing that is written waits for it.
+Owns the loop, how much is under way at once, whose turn it is, and the pause while the mail server is away. It is a
+reader of the log like any other: nothing that is written waits for it.
 """
 
 import asyncio
@@ -75,6 +75,7 @@ class Deliverer:
         self._loses = False  # the mail server does, and it is too early to try it, or somebody does
         self._fault: str | None = None  # the last of ours, or the database's, that ended a turn or an attempt
         self._trimmed: dict[int, datetime] = {}
+        self._served = 0  # the organisation whose mail was begun last
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until ``stop`` is set; then lets the mails under way end."""
@@ -110,7 +111,9 @@ class Deliverer:
             self._loses = loss is not None and now < loss.next_at
             sending = now >= self._paused_until and len(self._under_way) < AT_ONCE and not self._loses
             found = await outbox.organizations_with_work(connection, now, sending=sending)
-        done = [await self._tend(org_id, now) for org_id in found]
+        # From the one after the last that was served: else a wave of one organisation's mails takes all room each time.
+        in_turn = sorted(found, key=lambda org_id: (org_id <= self._served, org_id))
+        done = [await self._tend(org_id, now) for org_id in in_turn]
         return any(done)
 
     async def _tend(self, org_id: int, now: datetime) -> bool:
@@ -141,6 +144,7 @@ class Deliverer:
         self._why_paused = None
         mails = await outbox.claim(self._database, org_id, now, room, self._server)
         for mail in mails:
+            self._served = org_id
             task = asyncio.create_task(self._send(mail))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
