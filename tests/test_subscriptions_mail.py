@@ -11,7 +11,7 @@ import pytest
 
 from leadfeed_api.db.session import Database
 from leadfeed_api.settings import Settings
-from leadfeed_api.subscriptions.delivery import backlog, composing, noticing, outbox, worker
+from leadfeed_api.subscriptions.delivery import backlog, composing, noticing, outbox, smtp, worker
 from leadfeed_api.subscriptions.delivery.carriers import Refused, Uncertain, Unreachable
 from leadfeed_api.subscriptions.letters import render
 from post import (
@@ -790,7 +790,7 @@ async def test_a_worker_that_died_while_it_tried_a_server_for_all_keeps_the_othe
     assert await post.instant() == []
     async with Database(settings.database_url or "", pool_size=1) as died:
         assert len(await outbox.claim(died, world.org_id, post.clock.move(minutes=1), 4, "")) == 1
-    assert await post.go(minutes=7) == []
+    assert await post.go(minutes=9) == []
     assert [address_of(mail) for mail in await post.go(minutes=1)][:1] == ["bob@crm.example"]
 
 
@@ -929,13 +929,36 @@ async def test_a_mail_that_is_taken_over_by_another_worker_is_not_handed_over(
             """While the first worker composes, its lease ends and the other one does the whole work."""
             monkeypatch.setattr(composing, "compose", compose)
             content = await compose(*arguments)
-            assert len(await other.go(minutes=3)) == 1
+            assert len(await other.go(seconds=outbox.LEASE.total_seconds())) == 1
             return content
 
         await post.go()
         monkeypatch.setattr(composing, "compose", slowly)
         assert await post.go(seconds=11) == []
         assert len(other.box.taken) == 1
+
+
+async def test_a_mail_is_nobody_elses_however_slow_the_server_is_up_to_the_hand_over(
+    settings: Settings, world: World, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.people("ana", leads={"l1": "ana"})
+    await subscribe(world, "ana", "lead", "l1")
+    carry = post.box.carry
+
+    async def late(*_: Any) -> None:
+        post.clock.move(seconds=smtp.READY_S)
+
+    async with open_post(settings, clock=post.clock) as other:
+
+        async def as_late(*arguments: Any) -> None:
+            await late()
+            assert await other.go() == []
+            await carry(*arguments)
+
+        monkeypatch.setattr(post.box, "reach", late)
+        monkeypatch.setattr(post.box, "carry", as_late)
+        await world.report(just_now(world, "l1", "Visited"))
+        assert subjects(await post.instant()) == ["L1 (Acme): Visited"]
 
 
 # --- one organisation's trouble is not another's --------------------------------------------------------------------

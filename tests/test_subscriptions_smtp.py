@@ -254,6 +254,20 @@ async def test_a_server_too_slow_to_use_is_given_up_before_and_waited_for_after_
         assert len(server.kept) == 1
 
 
+async def test_connections_that_are_dead_cost_no_more_time_together_than_one_message_may() -> None:
+    async with running() as server, smtp(server, command_s=0.2, ready_s=0.3) as carrier:
+        all_three = asyncio.Barrier(3)
+
+        async def together() -> None:
+            await all_three.wait()
+
+        await asyncio.gather(*(carrier.carry(mail(), together) for _ in range(3)))
+        server.wrong.tarpit_s = 1.0
+        with pytest.raises(Unreachable, match="not ready for a message"):
+            await carrier.carry(mail(), handed_over)
+        assert server.connections == 3
+
+
 async def test_a_folder_takes_the_mail_where_there_is_no_server(tmp_path: Path) -> None:
     carrier: Carrier = Mailbox(tmp_path / "deep" / "mailbox")
     for _ in range(2):

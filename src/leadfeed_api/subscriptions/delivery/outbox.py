@@ -24,7 +24,7 @@ from leadfeed_api.subscriptions.delivery import trouble
 from leadfeed_api.subscriptions.digest import FREQUENCIES, Frequency, Plan, plan
 from leadfeed_api.subscriptions.recipients import Recipient
 
-LEASE = timedelta(minutes=2)  # more than a worker needs up to the hand-over
+LEASE = timedelta(minutes=4)  # what a worker needs up to the hand-over: twice ``smtp.READY_S``, and to compose
 ANSWER_LEASE = timedelta(minutes=6)  # more than it waits for the answer to a message handed over
 DOUBT_PAUSE = timedelta(minutes=2)  # after a connection was lost between the message and its answer
 MAX_DOUBTS = 2

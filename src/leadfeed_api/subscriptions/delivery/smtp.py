@@ -7,6 +7,7 @@ never travels in the clear, except to this machine itself.
 import asyncio
 import re
 from collections import deque
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -21,7 +22,7 @@ from leadfeed_api.subscriptions.letters.message import Envelope
 
 CONNECTIONS = 4
 COMMAND_S = 30.0  # for one answer before the message
-UP_TO_HAND_OVER_S = 90.0  # for all of them together
+READY_S = 90.0  # until there is a connection; and again, until the server waits for the message
 ANSWER_S = 300.0  # for the answer to the message: servers scan it first, and who gives up early sends it twice
 SAID = 300  # characters of an answer that are kept
 MESSAGES = 100  # on one connection: servers cut longer ones
@@ -77,10 +78,18 @@ class MailServer:
 class Smtp:
     """A carrier over one mail server."""
 
-    def __init__(self, server: MailServer, *, answer_s: float = ANSWER_S, command_s: float = COMMAND_S) -> None:
+    def __init__(
+        self,
+        server: MailServer,
+        *,
+        answer_s: float = ANSWER_S,
+        command_s: float = COMMAND_S,
+        ready_s: float = READY_S,
+    ) -> None:
         self._server = server
         self._answer_s = answer_s
         self._command_s = command_s
+        self._ready_s = ready_s
         self._idle: deque[_Line] = deque()
         self._room = asyncio.Semaphore(CONNECTIONS)
 
@@ -88,17 +97,17 @@ class Smtp:
         """Has a connection ready, greeted and logged in."""
         if not any(line.is_good for line in self._idle):
             async with self._room:
-                self._idle.append(await self._open())
+                self._idle.append(await self._in_time(self._open()))
 
     async def carry(self, envelope: Envelope, hand_over: HandOver) -> None:
         """Sends one message; ``hand_over`` is called when the server is ready for it."""
         async with self._room:
-            line = await self._offered(envelope)
+            line = await self._in_time(self._offered(envelope))
             try:
                 await hand_over()
                 await line.send(envelope.message, self._answer_s)
             except Refused:
-                await self._keep(line, clean=False)
+                await self._keep(line)
                 raise
             except BaseException:
                 line.cut()
@@ -109,6 +118,13 @@ class Smtp:
         """Says goodbye on every idle connection."""
         while self._idle:
             await self._idle.pop().leave()
+
+    async def _in_time(self, ready: Awaitable["_Line"]) -> "_Line":
+        try:
+            async with asyncio.timeout(self._ready_s):
+                return await ready
+        except TimeoutError as error:
+            raise Unreachable(f"not ready for a message within {self._ready_s:.0f} s") from error
 
     async def _offered(self, envelope: Envelope) -> "_Line":
         """A connection on which the server waits for this message."""
@@ -125,10 +141,9 @@ class Smtp:
 
     async def _offer(self, line: "_Line", envelope: Envelope) -> None:
         try:
-            async with asyncio.timeout(UP_TO_HAND_OVER_S):
-                await line.offer(envelope)
+            await line.offer(envelope)
         except Refused:
-            await self._keep(line, clean=False)
+            await self._keep(line)
             raise
         except (SMTPException, TimeoutError, OSError) as error:
             line.cut()
@@ -137,9 +152,7 @@ class Smtp:
             line.cut()
             raise
 
-    async def _keep(self, line: "_Line", *, clean: bool = True) -> None:
-        if not clean:
-            await line.forget()
+    async def _keep(self, line: "_Line") -> None:
         if line.is_good and line.carried < MESSAGES:
             self._idle.append(line)
         else:
@@ -159,8 +172,7 @@ class Smtp:
             timeout=self._command_s,
         )
         try:
-            async with asyncio.timeout(UP_TO_HAND_OVER_S):
-                await client.connect()
+            await client.connect()
         except (SMTPException, TimeoutError, OSError, ValueError) as error:
             client.close()
             raise Unreachable(_said(error)) from error
@@ -172,6 +184,7 @@ class _Line:
 
     def __init__(self, client: SMTP) -> None:
         self._client = client
+        self._begun = False  # a message that was not taken: the server may still have its beginning
         self.carried = 0
 
     @property
@@ -182,10 +195,13 @@ class _Line:
     async def offer(self, envelope: Envelope) -> None:
         """Everything before the message. Raises ``Refused`` for the recipient, ``Unreachable`` for all else."""
         try:
+            if self._begun:
+                await self._client.rset()
             await self._client.mail(envelope.sender)
         except SMTPResponseException as error:
             # The sender is the same for every message: this is about us and the server, not about this one.
             raise Unreachable(_said(error)) from error
+        self._begun = True
         try:
             await self._client.rcpt(envelope.recipient)
         except SMTPResponseException as error:
@@ -210,13 +226,7 @@ class _Line:
             raise _refusal(answer.code, answer.message, "message")
         if answer.code // 100 != 2:
             raise Uncertain(f"{answer.code} is no answer to a message")
-
-    async def forget(self) -> None:
-        """Back to where a message may begin, after a refusal."""
-        try:
-            await self._client.rset()
-        except (SMTPException, OSError):
-            self.cut()
+        self._begun = False
 
     async def leave(self) -> None:
         """QUIT, if the server still listens."""
