@@ -1,7 +1,7 @@
 """What two do at once ends as if one had come after the other: no deadlock, nothing lost, nobody kept waiting."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +29,8 @@ PAUSE = f"{BY_A_TEST} UPDATE subscription SET paused = true WHERE org_id = $1"
 SET_ASIDE = f"""{BY_A_TEST}
 INSERT INTO mail (org_id, mail_id, recipient_id, kind, state, next_attempt_at, created_at)
 SELECT $1, $2, recipient_id, 'moments', 'set_aside', $3, $3 FROM mail_recipient WHERE org_id = $1"""
+HOLD = f"""{BY_A_TEST} SELECT FROM mail_recipient r
+WHERE r.org_id = $1 AND coalesce(r.user_id, r.address) = $2 FOR NO KEY UPDATE NOWAIT"""
 DELETE_LEAD = f"{BY_A_TEST} DELETE FROM lead WHERE org_id = $1 AND lead_id = $2"
 
 
@@ -204,6 +206,48 @@ async def test_strangers_that_two_requests_name_at_once_are_counted_together(acm
         await take_turns(other, acme.org_id, "ana")
         await recipients.named(other, acme.org_id, "ana", strangers, datetime.now(UTC))
     problem(await asked, 422, "invalid")
+
+
+async def waiting_for(
+    first: str, second: str, world: World, database: Database, request: Coroutine[Any, Any, Any]
+) -> Any:
+    """The answer to a request that had to wait for one recipient, and kept nobody from the second one meanwhile."""
+    async with database.write() as other:
+        await other.execute(HOLD, world.org_id, first)
+        asked = asyncio.create_task(request)
+        await until_waiting(database)
+        await other.execute(HOLD, world.org_id, second)
+    return ok(await asked)
+
+
+async def test_two_who_share_an_address_stop_their_mails_at_once(acme: World, database: Database) -> None:
+    await acme.sync(users=[{"id": user, "email": "team@crm.example"} for user in ("ana", "bob")])
+    for user in ("ana", "bob"):
+        await subscribed(acme, user)
+    stop = acme.client.patch("/v1/mail-preferences", headers=acme.rep("bob"), json={"unsubscribed": True})
+    assert (await waiting_for("ana", "bob", acme, database, stop))["unsubscribed"]
+
+
+async def test_whoever_takes_their_stopping_back_by_subscribing_waits_for_nobody_in_a_ring(
+    acme: World, database: Database
+) -> None:
+    await subscribed(acme, "ana")
+    made = await subscribed(acme, "bob")
+    ok(await acme.client.patch("/v1/mail-preferences", headers=acme.rep("bob"), json={"unsubscribed": True}))
+    both = {"recipients": ["bob@crm.example", "ana@crm.example"]}
+    change = acme.client.patch(f"/v1/subscriptions/{made['id']}", headers=acme.rep("bob"), json=both)
+    assert (await waiting_for("ana", "bob", acme, database, change))["deliveries"][0]["status"] == "active"
+
+
+async def test_whoever_names_an_address_outside_again_waits_for_nobody_in_a_ring(
+    acme: World, database: Database
+) -> None:
+    await subscribed(acme, "ana")
+    made = await subscribed(acme, "ana", recipients=["pat@partner.example"])
+    both = {"recipients": ["pat@partner.example", "ana@crm.example"]}
+    change = acme.client.patch(f"/v1/subscriptions/{made['id']}", headers=acme.rep("ana"), json=both)
+    named = await waiting_for("ana", "pat@partner.example", acme, database, change)
+    assert named["recipients"] == both["recipients"]
 
 
 async def test_of_two_mails_that_are_tried_again_at_once_one_is_on_its_way(acme: World, database: Database) -> None:

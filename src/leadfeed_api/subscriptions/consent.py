@@ -98,19 +98,21 @@ async def owner_of(connection: Connection, token: str, purpose: Purpose) -> Owne
 async def unsubscribe(connection: Connection, org_id: int, recipient: Recipient, now: datetime) -> None:
     """Ends all mail to them and to their address; what waits is forgotten. Again is no error. Wants a transaction."""
     address = _address(recipient)
-    holders = await _locked_holders(connection, org_id, recipient)
+    holders = await _holders(connection, org_id, recipient)
+    await recipients.lock(connection, org_id, holders)
     await recipients.insert_addresses(connection, org_id, [address] if address else [], None, now)
     await connection.execute(UNSUBSCRIBE, org_id, recipient.recipient_id, address, now)
     await connection.execute(FORGET_PENDING, org_id, holders)
 
 
-async def resubscribe(connection: Connection, org_id: int, recipient: Recipient) -> None:
+async def resubscribe(connection: Connection, org_id: int, recipient: Recipient, *, along: Sequence[UUID] = ()) -> None:
     """Takes the unsubscribing back: their subscriptions are as they were, and count from now on. Wants a transaction.
 
-    Nothing changes for whoever had not unsubscribed.
+    Nothing changes for whoever had not unsubscribed. ``along``: whom else the transaction locks.
     """
     if recipient.unsubscribed:
-        holders = await _locked_holders(connection, org_id, recipient)
+        holders = await _holders(connection, org_id, recipient)
+        await recipients.lock(connection, org_id, [*holders, *along])
         said = (recipient.recipient_id, _address(recipient), recipient.user_id is None)
         await connection.execute(RESUBSCRIBE, org_id, holders, *said)
         await connection.execute(FORGET_PENDING, org_id, holders)
@@ -123,12 +125,10 @@ async def confirm(connection: Connection, org_id: int, recipient: Recipient, now
         await connection.execute(FORGET_PENDING, org_id, [recipient.recipient_id])
 
 
-async def _locked_holders(connection: Connection, org_id: int, recipient: Recipient) -> list[UUID]:
-    """Them and whoever has their address; locked in one order, or two who say something at once wait for each other."""
+async def _holders(connection: Connection, org_id: int, recipient: Recipient) -> list[UUID]:
+    """Them and whoever has their address."""
     found = await connection.fetch(HOLDERS, org_id, recipient.recipient_id, _address(recipient))
-    holders = [row["recipient_id"] for row in found]
-    await recipients.lock(connection, org_id, holders)
-    return holders
+    return [row["recipient_id"] for row in found]
 
 
 def _address(recipient: Recipient) -> str:
@@ -141,6 +141,6 @@ async def readmit(connection: Connection, org_id: int, recipient_ids: Sequence[U
 
 
 async def ask_unconfirmed(connection: Connection, org_id: int, recipient_ids: Sequence[UUID], now: datetime) -> None:
-    """Queues a mail to each of them whose owner was never asked, or not within a day."""
+    """Queues a mail to each of them whose owner was never asked, or not within a day. Wants them locked."""
     mails = [uuid7() for _ in recipient_ids]
     await connection.execute(ASK, org_id, list(recipient_ids), mails, now, now - ASK_AGAIN_AFTER)

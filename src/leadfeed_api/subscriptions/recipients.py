@@ -77,11 +77,13 @@ SELECT o.org_id, x.recipient_id, x.user_id, x.secret, $5, $5
 FROM organization o CROSS JOIN unnest($2::uuid[], $3::text[], $4::bytea[]) AS x (recipient_id, user_id, secret)
 WHERE o.org_id = $1 ON CONFLICT DO NOTHING
 """
+# One that is there, and was named, is not touched: that locked it, before those that :func:`lock` puts in order.
 INSERT_OUTSIDERS = """
 INSERT INTO mail_recipient (org_id, recipient_id, address, secret, introduced_by, created_at)
 SELECT o.org_id, x.recipient_id, x.address, x.secret, $5, $6
 FROM organization o CROSS JOIN unnest($2::uuid[], $3::text[], $4::bytea[]) AS x (recipient_id, address, secret)
-WHERE o.org_id = $1
+WHERE o.org_id = $1 AND NOT EXISTS (
+  SELECT FROM mail_recipient r WHERE r.org_id = $1 AND r.address = x.address AND r.introduced_by IS NOT NULL)
 ON CONFLICT (org_id, address) DO UPDATE SET introduced_by = excluded.introduced_by
 WHERE mail_recipient.introduced_by IS NULL
 """
@@ -161,7 +163,7 @@ async def due(connection: Connection, org_id: int, now: datetime) -> list[Recipi
 
 
 async def lock(connection: Connection, org_id: int, recipient_ids: Iterable[UUID]) -> None:
-    """Locks them until the transaction ends; in one order for all, so that nobody waits in a ring."""
+    """Locks them until the transaction ends; all at once, and in one order for all, so that nobody waits in a ring."""
     await connection.execute(LOCK, org_id, sorted(set(recipient_ids)))
 
 

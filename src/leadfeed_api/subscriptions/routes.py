@@ -149,12 +149,12 @@ async def change_mail_preferences(change: MailPreferencesPatch, who: Rep, data: 
     now, user_id = datetime.now(UTC), who.user
     async with data.write() as connection:
         me = await recipients.of_user(connection, who.org_id, user_id, now)
-        await recipients.lock(connection, who.org_id, [me.recipient_id])
-        await recipients.save_wishes(connection, who.org_id, me.recipient_id, _wishes(change))
         if change.unsubscribed is True:
             await consent.unsubscribe(connection, who.org_id, me, now)
         elif change.unsubscribed is False:
             await consent.resubscribe(connection, who.org_id, me)
+        await recipients.lock(connection, who.org_id, [me.recipient_id])  # last: those lock all who share the address
+        await recipients.save_wishes(connection, who.org_id, me.recipient_id, _wishes(change))
         await recipients.look_at(connection, who.org_id, [me.recipient_id], now)
         return _preferences(await recipients.of_user(connection, who.org_id, user_id, now))
 
@@ -170,7 +170,8 @@ async def _recipients(connection: Connection, who: Caller, addresses: list[str],
     ids = await recipients.named(connection, who.org_id, user_id, addresses, now)
     for one in (await recipients.by_id(connection, who.org_id, ids)).values():
         if one.user_id == user_id and one.standing == "unsubscribed":
-            await consent.resubscribe(connection, who.org_id, one)
+            await consent.resubscribe(connection, who.org_id, one, along=ids)
+    await recipients.lock(connection, who.org_id, ids)
     await consent.ask_unconfirmed(connection, who.org_id, ids, now)
     return ids
 
