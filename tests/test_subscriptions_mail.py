@@ -198,6 +198,19 @@ async def test_what_happened_before_subscribing_during_a_pause_or_long_ago_is_no
     assert subjects(await post.instant()) == ["L1 (Acme): Now"]
 
 
+async def test_a_subscription_to_a_type_has_no_moment_of_another_one_looked_at(
+    world: World, database: Database
+) -> None:
+    await world.people("ana", "bob", leads={"l1": "ana"})
+    ok(await world.client.post("/v1/watchlist", headers=world.rep("bob"), json={"lead_ids": ["l1"]}))
+    for user in ("ana", "bob"):
+        await subscribe(world, user, "type", "milestone", scope="feed")
+    await world.report(just_now(world, "l1", "Visited"), just_now(world, "l1", "Asked", type="milestone"))
+    async with database.read() as connection:
+        found = await connection.fetch(noticing.CANDIDATES, world.org_id, 0, 100, noticing.HISTORY)
+    assert [row["description"] for row in found] == ["Asked", "Asked"]
+
+
 async def test_pausing_or_deleting_a_subscription_also_stops_what_waits(world: World, post: Post) -> None:
     await world.people("ana", leads={"l1": "ana"})
     paused = await subscribe(world, "ana", "type", "web")

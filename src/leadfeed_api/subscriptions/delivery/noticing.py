@@ -36,6 +36,8 @@ m.moment_id, m.position, m.lead_id, l.account_id, m.type, m.description, s.subsc
 """
 _LEAD = "JOIN lead l ON l.org_id = $1 AND l.lead_id = m.lead_id"
 _ACTIVE = "s.org_id = $1 AND NOT s.paused AND s.since < m.position"
+# Words are ``match``'s alone: for them every moment is a candidate.
+_TYPE_OR_WORDS = "(s.kind = 'type' AND s.value = m.type OR s.kind = 'description')"
 CANDIDATES = f"""
 SELECT {_COLUMNS}, false AS owned, false AS watched FROM moment m {_LEAD}
 JOIN subscription s ON {_ACTIVE} AND s.kind = 'lead' AND s.value = m.lead_id WHERE {_NEWS}
@@ -44,11 +46,11 @@ SELECT {_COLUMNS}, false, false FROM moment m {_LEAD}
 JOIN subscription s ON {_ACTIVE} AND s.kind = 'account' AND s.value = l.account_id WHERE {_NEWS}
 UNION ALL
 SELECT {_COLUMNS}, true, false FROM moment m {_LEAD}
-JOIN subscription s ON {_ACTIVE} AND s.kind IN ('type', 'description') AND s.user_id = l.owner_id WHERE {_NEWS}
+JOIN subscription s ON {_ACTIVE} AND {_TYPE_OR_WORDS} AND s.user_id = l.owner_id WHERE {_NEWS}
 UNION ALL
 SELECT {_COLUMNS}, false, true FROM moment m {_LEAD}
 JOIN watch w ON w.org_id = $1 AND w.lead_id = m.lead_id
-JOIN subscription s ON {_ACTIVE} AND s.kind IN ('type', 'description') AND s.scope = 'feed' AND s.user_id = w.user_id
+JOIN subscription s ON {_ACTIVE} AND {_TYPE_OR_WORDS} AND s.scope = 'feed' AND s.user_id = w.user_id
 WHERE {_NEWS}
 """
 INSERT_PENDING = """
