@@ -51,11 +51,11 @@ class Subscription(Table):
 class MailRecipient(Table):
     """Somebody who is mailed: a user, or an address outside; how they wish it, and whether it may be.
 
-    ``secret`` is behind the links in their mails. ``due_at``: when to see whether a mail has to go out; null: nothing
-    waits. ``counted`` mails went out on the day ``counted_on`` of their own time zone. ``refused_…``: the mail server
-    said for good that this address takes no mail. ``unsubscribed_at`` of an address holds for every user who has it; it
-    has a row for that even where nobody named it. ``since``: the log's position from which on moments count, because
-    they agreed there, or agreed again.
+    ``secret`` is behind the links in their mails. ``due_at``: when to see whether a mail has to go out; null: one is on
+    its way, whose end sets it, or nothing waits. ``counted`` mails went out on the day ``counted_on`` of their own time
+    zone. ``refused_…``: the mail server said for good that this address takes no mail. ``unsubscribed_at`` of an
+    address holds for every user who has it; it has a row for that even where nobody named it. ``since``: the log's
+    position from which on moments count, because they agreed there, or agreed again.
     """
 
     __tablename__ = "mail_recipient"
