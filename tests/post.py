@@ -39,6 +39,12 @@ class Clock:
         return self.now
 
 
+def at(hour: int, minute: int = 0) -> Clock:
+    """Tomorrow at that time, UTC: a time of day that does not depend on when the tests run."""
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    return Clock(tomorrow.replace(hour=hour, minute=minute, second=0, microsecond=0))
+
+
 @dataclass
 class Letterbox:
     """A carrier that keeps every message it takes; ``fault`` says what happens to one instead."""

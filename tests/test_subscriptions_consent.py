@@ -9,8 +9,21 @@ from typing import Any
 
 import pytest
 
+from leadfeed_api.settings import Settings
 from leadfeed_api.subscriptions.delivery.carriers import Refused, Uncertain
-from post import Post, address_of, administer, confirm_path, just_now, standing, subscribe, text_of, unsubscribe_path
+from post import (
+    Post,
+    address_of,
+    administer,
+    at,
+    confirm_path,
+    just_now,
+    open_post,
+    standing,
+    subscribe,
+    text_of,
+    unsubscribe_path,
+)
 from world import World, ok
 
 pytestmark = [pytest.mark.anyio, pytest.mark.alone]
@@ -235,15 +248,18 @@ async def test_a_moment_that_may_have_arrived_twice_is_in_no_third_mail(world: W
     assert told(mails) == ["Afterwards"]
 
 
-async def test_what_may_have_arrived_for_one_is_mailed_to_another_all_the_same(world: World, post: Post) -> None:
-    await world.people("ana", "bob", leads={"l1": "ana"})
-    await subscribe(world, "ana", "lead", "l1")
-    await subscribe(world, "bob", "lead", "l1", frequency="daily")
-    post.box.fault = lambda mail: Uncertain("connection lost") if mail.recipient == "ana@crm.example" else None
-    await world.report(just_now(world, "l1", "Visited"))
-    await post.instant()
-    mails = [mail for pause in (10, 10, 10, 10, 1440, 1440) for mail in await post.go(minutes=pause)]
-    assert [(address_of(mail), "Visited" in text_of(mail)) for mail in mails] == [("bob@crm.example", True)]
+async def test_what_may_have_arrived_for_one_is_mailed_to_another_all_the_same(
+    settings: Settings, world: World
+) -> None:
+    async with open_post(settings, clock=at(10)) as post:
+        await world.people("ana", "bob", leads={"l1": "ana"})
+        await subscribe(world, "ana", "lead", "l1")
+        await subscribe(world, "bob", "lead", "l1", frequency="daily")
+        post.box.fault = lambda mail: Uncertain("connection lost") if mail.recipient == "ana@crm.example" else None
+        await world.report(just_now(world, "l1", "Visited"))
+        await post.instant()
+        mails = [mail for pause in (10, 10, 10, 10, 1440, 1440) for mail in await post.go(minutes=pause)]
+        assert [(address_of(mail), "Visited" in text_of(mail)) for mail in mails] == [("bob@crm.example", True)]
 
 
 async def test_a_refused_address_is_pointed_at_where_it_stands_in_the_request(world: World) -> None:

@@ -15,10 +15,10 @@ from leadfeed_api.subscriptions.delivery import backlog, composing, noticing, ou
 from leadfeed_api.subscriptions.delivery.carriers import Refused, Uncertain, Unreachable
 from leadfeed_api.subscriptions.letters import render
 from post import (
-    Clock,
     Post,
     address_of,
     administer,
+    at,
     html_of,
     just_now,
     open_post,
@@ -39,12 +39,6 @@ def subjects(mails: list[EmailMessage]) -> list[str]:
 
 async def prefer(world: World, user: str, **fields: Any) -> None:
     ok(await world.client.patch("/v1/mail-preferences", headers=world.rep(user), json=fields))
-
-
-def at(hour: int, minute: int = 0) -> Clock:
-    """Tomorrow at that time, UTC: a time of day that does not depend on when the tests run."""
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
-    return Clock(tomorrow.replace(hour=hour, minute=minute, second=0, microsecond=0))
 
 
 async def test_an_instant_mail_leaves_within_thirty_seconds_and_gathers_what_one_lead_does(
@@ -238,16 +232,19 @@ async def test_a_moment_that_several_subscriptions_match_is_mailed_once_at_the_f
     assert await post.go(days=2) == []
 
 
-async def test_a_slower_subscription_still_mails_what_a_faster_one_may_not_any_more(world: World, post: Post) -> None:
-    await world.people("ana", "bob", leads={"l1": "ana"})
-    await subscribe(world, "ana", "type", "web")
-    await subscribe(world, "ana", "lead", "l1", frequency="daily")
-    await world.report(just_now(world, "l1", "Visited"))
-    await post.go()
-    await world.client.put("/v1/leads/l1/owner", headers=world.machine, json={"owner_id": "bob"})
+async def test_a_slower_subscription_still_mails_what_a_faster_one_may_not_any_more(
+    settings: Settings, world: World
+) -> None:
+    async with open_post(settings, clock=at(10)) as post:
+        await world.people("ana", "bob", leads={"l1": "ana"})
+        await subscribe(world, "ana", "type", "web")
+        await subscribe(world, "ana", "lead", "l1", frequency="daily")
+        await world.report(just_now(world, "l1", "Visited"))
+        await post.go()
+        await world.client.put("/v1/leads/l1/owner", headers=world.machine, json={"owner_id": "bob"})
 
-    assert await post.go(seconds=11) == []
-    assert subjects(await post.go(days=1)) == ["L1 (Acme): Visited"]
+        assert await post.go(seconds=11) == []
+        assert subjects(await post.go(days=1)) == ["L1 (Acme): Visited"]
 
 
 async def test_a_team_mate_is_mailed_in_their_own_words_and_told_by_whom(world: World, post: Post) -> None:
@@ -268,7 +265,7 @@ async def test_digests_go_out_on_the_hour_and_at_the_hour_of_the_readers_day(set
     async with open_post(settings, clock=at(9, 20)) as post:
         await world.people("ana", "bob", leads={"l1": "ana", "l2": "bob"})
         await prefer(world, "ana", time_zone="Asia/Kathmandu")
-        await prefer(world, "bob", time_zone="America/New_York", daily_hour=6)
+        await prefer(world, "bob", time_zone="America/New_York", daily_hour=7)
         await subscribe(world, "ana", "type", "web", frequency="hourly")
         await subscribe(world, "bob", "type", "web", frequency="daily")
         await world.report(just_now(world, "l1", "One"), just_now(world, "l2", "Uno"))
@@ -288,7 +285,7 @@ async def test_digests_go_out_on_the_hour_and_at_the_hour_of_the_readers_day(set
             sent = await post.go(minutes=10)
         (daily,) = sent
         local = post.clock.now.astimezone(ZoneInfo("America/New_York"))
-        assert (address_of(daily), local.hour) == ("bob@crm.example", 6)
+        assert (address_of(daily), local.hour) == ("bob@crm.example", 7)
         assert "Daily digest" in html_of(daily)
 
 
