@@ -70,7 +70,7 @@ async def test_a_change_replaces_what_it_names_and_null_goes_back_to_the_default
         ({"starred_from": {"flames": 4, "stars": 0}}, "/tiers/starred_from/flames"),
         ({"window_days": 0}, "/tiers/window_days"),
         ({"hide_days": 1000}, "/tiers/hide_days"),
-        ({"moons": 3}, "/tiers"),
+        ({"moons": 3}, "/tiers/moons"),
     ],
 )
 async def test_tiers_that_make_no_sense_are_refused_with_the_place(

@@ -89,7 +89,7 @@ async def test_each_item_gets_its_own_verdict_in_order_and_spoils_no_other(acme:
         ("rejected", "invalid-type", "/moments/2/type"),
         ("duplicate", None, None),
         ("rejected", "invalid-moment", "/moments/4"),
-        ("rejected", "unknown-field", "/moments/5"),
+        ("rejected", "unknown-field", "/moments/5/colour"),
         ("rejected", "invalid-description", "/moments/6/description"),
         ("accepted", None, None),
     ]

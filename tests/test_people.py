@@ -87,7 +87,7 @@ async def test_each_record_gets_a_verdict_with_its_place_and_spoils_no_other(wor
         ("users", 3, "rejected", "invalid-name", "/users/3/name"),
         ("users", 4, "rejected", "invalid-record", "/users/4"),
         ("accounts", 0, "rejected", "invalid-url", "/accounts/0/url"),
-        ("accounts", 1, "rejected", "unknown-field", "/accounts/1"),
+        ("accounts", 1, "rejected", "unknown-field", "/accounts/1/size"),
         ("leads", 0, "accepted", None, None),
         ("leads", 1, "rejected", "unknown-user", "/leads/1/owner_id"),
         ("leads", 2, "rejected", "unknown-account", "/leads/2/account_id"),

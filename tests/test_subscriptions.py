@@ -125,7 +125,7 @@ async def test_another_users_and_another_organisations_subscription_look_like_no
         ({"match": {"kind": "lead", "value": "nobody"}}, "/match/value"),
         ({"match": {"kind": "lead", "value": "a\u0000b"}}, "/match/value"),
         ({"match": {"kind": "account", "value": "nothing"}}, "/match/value"),
-        ({"match": {"kind": "type", "value": "web", "scope": "feed"}}, "/match"),
+        ({"match": {"kind": "type", "value": "web", "scope": "feed"}}, "/match/scope"),
         ({"match": {"kind": "type", "value": "web"}, "frequency": "weekly"}, "/frequency"),
         ({"match": {"kind": "type", "value": "web"}, "scope": "team"}, "/scope"),
         ({"match": {"kind": "type", "value": "web"}, "paused": "no"}, "/paused"),
@@ -134,7 +134,7 @@ async def test_another_users_and_another_organisations_subscription_look_like_no
         ({"match": {"kind": "type", "value": "web"}, "recipients": ["é@crm.example"]}, "/recipients/0"),
         ({"match": {"kind": "type", "value": "web"}, "recipients": [f"a{n}@b.example" for n in "12345678901"]},
          "/recipients"),
-        ({"match": {"kind": "type", "value": "web"}, "mood": "good"}, ""),
+        ({"match": {"kind": "type", "value": "web"}, "mood": "good"}, "/mood"),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_subscribed_to_is_refused_where_it_is_wrong(

@@ -1,9 +1,10 @@
 """What is wrong with a value, in words: the schemas' verdicts said in the voice of everything else that is refused.
 
-Repeats nothing of the value. Knows no request and no command.
+Repeats nothing of the value, but the name of an unknown field where it is harmless. Knows no request and no command.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 # By the type of pydantic's error. The project's own errors are not among them: their text is written where they arise.
@@ -39,6 +40,8 @@ PHRASES: Mapping[str, str] = {
     "less_than_equal": "must be at most {le:,}",
 }
 
+_HARMLESS = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
 
 def why(verdict: Mapping[str, Any]) -> str:
     """One of pydantic's errors as a phrase. It must have come with its context, and may be of any type."""
@@ -49,6 +52,21 @@ def why(verdict: Mapping[str, Any]) -> str:
     if limits.get("min_length") == 1:
         return "must not be empty"
     return phrase.format(**limits)
+
+
+def unknown(what: str, known: Iterable[str]) -> str:
+    """That there is no such field or parameter, and which there are."""
+    return f"unknown {what}: there are {', '.join(known) or 'none'}"
+
+
+def is_harmless(name: str) -> bool:
+    """Whether a name that the caller made up may be said back to them, so that they find their typo."""
+    return bool(_HARMLESS.fullmatch(name))
+
+
+def pointer_to(name: str) -> str:
+    """The JSON pointer to an unknown field from what holds it; to the latter where the name is not harmless."""
+    return f"/{name}" if is_harmless(name) else ""
 
 
 def _plain(limit: Any) -> Any:

@@ -19,8 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leadfeed_api import errors
 from leadfeed_api.errors import Fault, Problem
-from leadfeed_api.faults import why
+from leadfeed_api.faults import is_harmless, why
 from leadfeed_api.telemetry import log, redact_path
+from leadfeed_api.wire import unknown_parameter
 
 router = APIRouter(include_in_schema=False)
 
@@ -83,13 +84,14 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 
 
 def _fault(error: Any) -> Fault:
-    """Where and why. An unknown field is located at its parent, an unknown parameter nowhere: names are theirs."""
+    """Where and why. An unknown field is located at its parent, unless its name is harmless."""
     where, *path = error["loc"]
     detail = why(error)
     if error["type"] == "extra_forbidden":
-        path = path[:-1]
+        name = str(path[-1])
         if where == "query":
-            return {"detail": "unknown query parameter"}
+            return unknown_parameter(name)
+        path = path if is_harmless(name) else path[:-1]
     if where == "body":
         return {"pointer": "".join(f"/{_escaped(part)}" for part in path), "detail": detail}
     name = str(path[0]) if path else ""

@@ -8,7 +8,7 @@ Knows no table and no route.
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
@@ -20,7 +20,8 @@ from pydantic import BaseModel
 from starlette.routing import Match
 from starlette.types import Scope
 
-from leadfeed_api.errors import Invalid, InvalidBody, Problem, UnsupportedMediaType
+from leadfeed_api.errors import Fault, Invalid, InvalidBody, Problem, UnsupportedMediaType
+from leadfeed_api.faults import is_harmless, unknown
 from leadfeed_api.fields import CrmId
 
 R = TypeVar("R")
@@ -160,12 +161,12 @@ class StrictRoute(APIRoute):
 
         async def strictly(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
-            unknown = known is not None and not known.issuperset(strict.query_params)
+            strange = next((name for name in strict.query_params if known is not None and name not in known), None)
             unasked = takes_none and strict.method in _WITH_A_BODY and has_a_body(strict.scope)
-            if unknown or unasked or self.body_field is not None:
+            if strange is not None or unasked or self.body_field is not None:
                 await enter(strict)
-            if unknown:
-                raise Invalid(errors=[{"detail": "unknown query parameter"}])
+            if strange is not None:
+                raise Invalid(errors=[unknown_parameter(strange, known)])
             if unasked:
                 await _demand_nothing(strict)
             if self.body_field is not None and await strict.body():
@@ -203,16 +204,22 @@ async def _demand_nothing(request: Request) -> None:
         raise Invalid(errors=[{"pointer": "", "detail": "this address takes no fields"}])
 
 
-def _query_names(dependant: Dependant) -> frozenset[str] | None:
+def unknown_parameter(name: str, known: Iterable[str] | None = None) -> Fault:
+    """What is wrong with a query parameter that the address does not have; ``known`` are those it has."""
+    fault: Fault = {"detail": "unknown query parameter" if known is None else unknown("query parameter", known)}
+    return {"parameter": name, **fault} if is_harmless(name) else fault
+
+
+def _query_names(dependant: Dependant) -> Collection[str] | None:
     """What a query may name; None where a model reads it, which refuses the rest by itself."""
-    names: set[str] = set()
+    names: dict[str, None] = {}  # in order
     for one in (dependant, *dependant.dependencies):
         for parameter in one.query_params:
             kind = parameter.field_info.annotation
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 return None
-            names.add(parameter.alias)
-    return frozenset(names)
+            names[parameter.alias] = None
+    return names
 
 
 async def json_body(request: Request) -> Any:

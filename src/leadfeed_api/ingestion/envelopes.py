@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import msgspec
 
 from leadfeed_api.errors import Invalid, UnsupportedMediaType
+from leadfeed_api.faults import pointer_to
 from leadfeed_api.ingestion.interpret import (
     MAX_ITEMS,
     Candidate,
@@ -97,7 +98,8 @@ def _own(document: Any, now: datetime) -> Batch:
     if not isinstance(document, dict) or "moments" not in document:
         raise Invalid(errors=[{"pointer": "/moments", "detail": 'expected {"moments": [...]}'}])
     if len(document) > 1:
-        raise Invalid(errors=[{"pointer": "", "detail": "unknown field beside moments"}])
+        strange = next(name for name in document if name != "moments")
+        raise Invalid(errors=[{"pointer": pointer_to(strange), "detail": "unknown field beside moments"}])
     return Batch(interpret_all(_items(document["moments"], "/moments"), now), "/moments", "/lead_id")
 
 

@@ -16,7 +16,7 @@ from unicodedata import is_normalized
 import msgspec
 from pydantic import ValidationError
 
-from leadfeed_api.faults import why
+from leadfeed_api.faults import pointer_to, unknown, why
 from leadfeed_api.feed.schemas import MomentType
 from leadfeed_api.fields import CrmId, Description, Incoming, Instant, Link, OptionalLine, SourceId, instant
 
@@ -218,6 +218,5 @@ def _rejection(error: Mapping[str, Any], at: Mapping[str, str]) -> Rejection:
         return Rejection("invalid-moment", "", "expected a JSON object")
     field = str(location[0])
     if error["type"] == "extra_forbidden":
-        # Intentional: the pointer stops at the item, because the unknown field's name is the caller's text.
-        return Rejection("unknown-field", "", why(error))
+        return Rejection("unknown-field", pointer_to(field), unknown("field", MomentIn.model_fields))
     return Rejection(f"invalid-{field.replace('_', '-')}", at.get(field, f"/{field}"), why(error))

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from leadfeed_api.errors import Invalid
-from leadfeed_api.faults import why
+from leadfeed_api.faults import is_harmless, pointer_to, unknown, why
 from leadfeed_api.people.schemas import MAX_RECORDS, AccountIn, Effect, Kind, LeadIn, SyncResult, UserIn
 
 MODELS: Mapping[Kind, type[BaseModel]] = {"users": UserIn, "accounts": AccountIn, "leads": LeadIn}
@@ -46,7 +46,9 @@ def read_records(document: Any) -> list[Records]:
     if not isinstance(document, dict):
         raise Invalid(errors=[{"pointer": "", "detail": "expected a JSON object with users, accounts or leads"}])
     if not document.keys() <= MODELS.keys():
-        raise Invalid(errors=[{"pointer": "", "detail": "unknown field beside users, accounts and leads"}])
+        strange = next(name for name in document if name not in MODELS)
+        detail = "unknown field beside users, accounts and leads"
+        raise Invalid(errors=[{"pointer": pointer_to(strange), "detail": detail}])
     return [_read(kind, document.get(kind, [])) for kind in MODELS]
 
 
@@ -69,7 +71,8 @@ def _reject_unreadable(records: Records, index: int, item: Any, error: Validatio
     record_id = item["id"] if has_id else None
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
-        records.reject(index, "unknown-field", "", why(first), record_id)
+        detail = unknown("field", MODELS[records.kind].model_fields)
+        records.reject(index, "unknown-field", name if is_harmless(name) else "", detail, record_id)
     elif not name:
         records.reject(index, "invalid-record", "", "expected a JSON object")
     else:
