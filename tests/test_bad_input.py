@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -303,10 +304,30 @@ async def test_a_stranger_hears_of_their_credential_alone_and_nobody_reads_what_
 
 
 async def test_an_id_that_is_none_is_refused_without_a_letter_of_it(acme: World) -> None:
-    by_path = await acme.client.delete("/v1/api-keys/zqx", headers=everything(acme))
-    by_body = await acme.client.post("/v1/feed/read", headers=everything(acme), json={"ids": ["zqx"]})
-    for answer in (by_path, by_body):
-        assert refused(answer)["errors"][0]["detail"] == "expected a UUID"
+    answer = await acme.client.post("/v1/feed/read", headers=everything(acme), json={"ids": ["zqx"]})
+    assert refused(answer)["errors"][0]["detail"] == "expected a UUID"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("GET", "/v1/subscriptions/{}", "unknown-subscription"),
+        ("PATCH", "/v1/subscriptions/{}", "unknown-subscription"),
+        ("DELETE", "/v1/subscriptions/{}", "unknown-subscription"),
+        ("DELETE", "/v1/api-keys/{}", "unknown-api-key"),
+        ("POST", "/v1/outbox/{}/retry", "unknown-mail"),
+    ],
+)
+async def test_an_id_in_a_path_that_is_none_is_as_unknown_as_any_other(
+    acme: World, method: str, path: str, code: str
+) -> None:
+    for text in ("nope", str(uuid4())):
+        body = {"paused": True} if method == "PATCH" else None
+        answer = await acme.client.request(method, path.format(text), headers=everything(acme), json=body)
+        assert refused(answer)["type"] == f"/problems/{code}", text
+        assert answer.status_code == 404
+        stranger = await acme.client.request(method, path.format(text), json=body)
+        assert refused(stranger)["type"] == "/problems/not-authenticated"
 
 
 async def test_a_key_is_looked_up_once_though_it_is_asked_for_before_the_body(

@@ -16,11 +16,11 @@ from urllib.parse import unquote
 from fastapi import Depends, Path, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from starlette.routing import Match
 from starlette.types import Scope
 
-from leadfeed_api.errors import Fault, Invalid, InvalidBody, Problem, UnsupportedMediaType
+from leadfeed_api.errors import Fault, Invalid, InvalidBody, NotFound, Problem, UnsupportedMediaType
 from leadfeed_api.faults import is_harmless, unknown
 from leadfeed_api.fields import CrmId
 
@@ -30,6 +30,18 @@ LONGEST_PATH = 4_096  # bytes, encoded: two ids of 128 four-byte characters. Rea
 SHORT = 256 * 1024  # bytes: the strangest body of so many holds the loop for 50 ms, one of 4 MB for most of a second
 _WITH_A_BODY = frozenset({"POST", "PUT", "PATCH"})
 LeadId = Annotated[CrmId, Path(description="The lead's id in the CRM.", examples=["00Q8d000004"])]
+
+
+def otherwise(problem: type[NotFound]) -> WrapValidator:
+    """For an id of ours in a path: what can be none is not found, like any that there is not."""
+
+    def found(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return read(value)
+        except ValidationError:
+            raise problem from None
+
+    return WrapValidator(found)
 
 
 def strict_json(body: bytes) -> Any:

@@ -18,10 +18,10 @@ from leadfeed_api.organizations.schemas import (
     OrganizationSettings,
     OrganizationSettingsPatch,
 )
-from leadfeed_api.wire import StrictRoute, refusals
+from leadfeed_api.wire import StrictRoute, otherwise, refusals
 
 router = APIRouter(prefix="/v1", tags=["Administration"], route_class=StrictRoute)
-KeyId = Annotated[UUID, Path(description="The key's id, from `GET /v1/api-keys`.")]
+KeyId = Annotated[UUID, otherwise(KeyNotFound), Path(description="The key's id, from `GET /v1/api-keys`.")]
 
 
 @router.get("/settings", summary="Show the organisation's settings", response_description="The settings.")

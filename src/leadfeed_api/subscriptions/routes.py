@@ -29,10 +29,10 @@ from leadfeed_api.subscriptions.schemas import (
     SubscriptionPatch,
     Subscriptions,
 )
-from leadfeed_api.wire import StrictRoute, refusals
+from leadfeed_api.wire import StrictRoute, otherwise, refusals
 
 router = APIRouter(prefix="/v1", tags=["Subscriptions"], route_class=StrictRoute)
-SubscriptionId = Annotated[UUID, Path(description="The subscription's id.")]
+SubscriptionId = Annotated[UUID, otherwise(SubscriptionNotFound), Path(description="The subscription's id.")]
 
 
 @router.get("/subscriptions", summary="List my subscriptions", response_description="My subscriptions.")

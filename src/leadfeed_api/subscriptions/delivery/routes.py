@@ -10,10 +10,10 @@ from leadfeed_api.errors import MailNotFound
 from leadfeed_api.organizations.auth import Administrator, Data
 from leadfeed_api.subscriptions.delivery import queries
 from leadfeed_api.subscriptions.delivery.schemas import Outbox, SetAside
-from leadfeed_api.wire import StrictRoute
+from leadfeed_api.wire import StrictRoute, otherwise
 
 router = APIRouter(prefix="/v1/outbox", tags=["Administration"], route_class=StrictRoute)
-MailId = Annotated[UUID, Path(description="The mail's id, from `GET /v1/outbox`.")]
+MailId = Annotated[UUID, otherwise(MailNotFound), Path(description="The mail's id, from `GET /v1/outbox`.")]
 
 
 @router.get("", summary="Show queued and set-aside mails", response_description="The queue, and the mails set aside.")
