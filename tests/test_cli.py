@@ -91,13 +91,13 @@ async def test_a_script_makes_an_organisation_a_key_and_a_token_that_work(servic
     await world.people("ana", leads={"l1": "ana"})
 
     key, token = await asyncio.gather(
-        asyncio.to_thread(script, "key", "create", org, "--scope", "ingest", "--scope", "sync", "--json"),
+        asyncio.to_thread(script, "key", "create", org, "--scope", "ingest, read", "--scope", "sync", "--json"),
         asyncio.to_thread(script, "token", org, "ana", "--json"),
     )
     second = json.loads(key.stdout)
     assert (key.returncode, key.stderr, second.keys()) == (0, "", {"id", "key"})
     listed = ok(await world.client.get("/v1/api-keys", headers=world.machine))["items"]
-    assert {one["id"]: one["scopes"] for one in listed}[second["id"]] == ["ingest", "sync"]
+    assert {one["id"]: one["scopes"] for one in listed}[second["id"]] == ["ingest", "read", "sync"]
     machine = {"Authorization": f"Bearer {second['key']}"}
     ok(await world.client.post("/v1/moments", headers=machine, json={"moments": [world.moment("l1")]}))
     assert (await world.client.get("/v1/settings", headers=machine)).status_code == 403
@@ -136,7 +136,9 @@ async def test_a_misspelled_setting_is_told_and_another_systems_name_is_not(envi
     ]
 
 
-@pytest.mark.parametrize(("ttl", "seconds"), [("90s", 90), ("30m", 1_800), ("1h", 3_600), ("7d", 604_800)])
+@pytest.mark.parametrize(
+    ("ttl", "seconds"), [("90s", 90), ("30m", 1_800), ("1h", 3_600), ("3600", 3_600), ("7d", 604_800)]
+)
 async def test_a_token_lives_as_long_as_it_is_told(ttl: str, seconds: int) -> None:
     claims = _claims((await leadfeed("token", "acme", "ana", "--role", "admin", "--ttl", ttl)).stdout.strip())
     assert (claims["exp"] - claims["iat"], claims["role"], claims["org"]) == (seconds, "admin", "acme")
@@ -186,7 +188,8 @@ async def test_a_wrong_word_is_answered_in_one_line() -> None:
         for label in ("", " ", "\udcff", "\u200b"):
             assert "must contain at least one visible character" in await said(*making, f"--name={label}")
         assert "must have at most 200 characters" in await said(*making, f"--name={'x' * 201}")
-    assert "no such scope: root" in await said("key", "create", org, "--scope", "root")
+    for scope in ("root", "read,root"):
+        assert "no such scope: root" in await said("key", "create", org, "--scope", scope)
     for words in (("key", "create", "nobody", "--scope", "read"), ("check", "nobody")):
         assert "There is no organisation named nobody. Create it with `leadfeed org create nobody`" in await said(
             *words

@@ -22,6 +22,13 @@ async def test_a_page_may_call_although_its_origin_was_named_with_a_slash(settin
     assert answer.headers["access-control-allow-origin"] == PAGE
 
 
+async def test_a_page_may_send_every_header_that_is_heeded(settings: Settings) -> None:
+    heeded = "authorization, content-type, leadfeed-user, last-event-id, x-request-id, if-none-match, if-modified-since"
+    async with running_app(allowing(settings, PAGE)) as service:
+        answer = await service.client.options("/v1/feed", headers={**ASKING, "Access-Control-Request-Headers": heeded})
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize(
     ("asked", "named"),
     [

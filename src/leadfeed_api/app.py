@@ -45,7 +45,7 @@ from leadfeed_api.watchlist import routes as watchlist
 
 EXPRESS = [feed.express, stream.express, syndication.express, ingestion.express]  # what is asked for most
 
-CALLERS_HEADERS = ("authorization", "content-type", "leadfeed-user", "last-event-id")
+CALLERS_HEADERS = ("authorization", "content-type", "leadfeed-user", "last-event-id", "x-request-id")
 READERS_HEADERS = ("if-none-match", "if-modified-since")  # what a feed reader in a page polls with
 
 DESCRIPTION = """

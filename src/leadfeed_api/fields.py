@@ -129,12 +129,6 @@ def digits(value: object) -> object:
     return value
 
 
-def _either(value: object) -> object:
-    if isinstance(value, str) and value not in {"true", "false"}:
-        raise PydanticCustomError("either", "expected true or false")
-    return value
-
-
 def instant(text: str) -> datetime:
     """The moment in UTC that an RFC 3339 text names. Raises ``ValueError``."""
     if not _RFC3339.match(text):
@@ -230,6 +224,5 @@ TimeZone = Annotated[
     str, Strict(), BeforeValidator(_time_zone), WithJsonSchema({**_TEXT, "examples": ["Europe/Paris"], "maxLength": 64})
 ]
 Flag = Annotated[bool, Strict()]
-# In a query everything is text: digits alone, where the library would also take "1_0"; two words, where it takes ten.
+# In a query everything is text: digits alone, where the library would also take "1_0".
 Count = Annotated[int, BeforeValidator(digits)]
-Either = Annotated[bool, BeforeValidator(_either)]

@@ -14,7 +14,7 @@ from leadfeed_api.best_bets.queries import Choice
 from leadfeed_api.best_bets.schemas import BestBets, Hidden, HideIn, LeadScore, ScoreIn, Tiering, TiersPreview
 from leadfeed_api.errors import InvalidCursor, LeadNotFound, NotTheOwner
 from leadfeed_api.feed.cursor import Cursor
-from leadfeed_api.fields import Closed, Count, Either
+from leadfeed_api.fields import Closed, Count
 from leadfeed_api.organizations.auth import Administrator, Configured, Data, Reader, Rep, Syncer
 from leadfeed_api.organizations.tier_settings import TiersPatch
 from leadfeed_api.wire import LeadId, StrictRoute, refusals
@@ -29,8 +29,8 @@ class BestBetsQuery(Closed):
     scope: Literal["owned", "feed"] = Field(
         "owned", description="`owned`: the leads I own; `feed`: also those I watch."
     )
-    starred: Either = Field(False, description="Only best bets: leads at or above the organisation's cut-off.")
-    hidden: Either = Field(False, description="`true`: only the leads I hid; `false`: all others.")
+    starred: bool = Field(False, description="Only best bets: leads at or above the organisation's cut-off.")
+    hidden: bool = Field(False, description="`true`: only the leads I hid; `false`: all others.")
     limit: Count = Field(50, ge=1, le=200, description="Leads on the page.")
     cursor: Cursor | None = Field(None, description="`next_cursor` of the page before, with the same filters.")
 

@@ -35,7 +35,7 @@ from leadfeed_api.organizations.tokens import Tokens
 from leadfeed_api.settings import DEVELOPMENT_SECRET, Settings
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @plain_errors
@@ -72,12 +72,13 @@ def create_organization(
 @plain_errors
 def create_key(
     org: Org,
-    scope: Annotated[list[str], typer.Option(help="ingest, sync, read or admin; repeat it for several.")],
+    scope: Annotated[list[str], typer.Option(help="ingest, sync, read or admin; several with commas, or repeated.")],
     name: Annotated[str, typer.Option(help="What the key is for.")] = "command line",
     as_json: AsJson = False,
 ) -> None:
     """Creates an API key and prints it, once."""
-    unknown = set(scope) - SCOPES
+    scopes = [one.strip() for said in scope for one in said.split(",")]
+    unknown = set(scopes) - SCOPES
     if unknown:
         fail(f"no such scope: {', '.join(sorted(unknown))}. There are {', '.join(sorted(SCOPES))}.")
     label = _label(name)
@@ -85,7 +86,7 @@ def create_key(
     async def create(settings: Settings) -> tuple[str, str]:
         async with opened(settings) as database, database.write() as connection:
             await demand_organization(connection, org)
-            key, secret = await queries.create_key(connection, org_number(org), scope, label, datetime.now(UTC))
+            key, secret = await queries.create_key(connection, org_number(org), scopes, label, datetime.now(UTC))
             return str(key.id), secret
 
     with having_database(load_settings()) as settings:
@@ -98,7 +99,7 @@ def token(
     org: Org,
     user: Annotated[str, typer.Argument(metavar="USER", help="The user's id in the CRM.")],
     role: Annotated[Literal["rep", "admin"], typer.Option(help="The user's role.")] = "rep",
-    ttl: Annotated[str, typer.Option(help="How long it is valid: 90s, 30m, 1h, 7d.")] = "1h",
+    ttl: Annotated[str, typer.Option(help="How long it is valid: 90s, 30m, 1h, 7d, or in seconds: 3600.")] = "1h",
     as_json: AsJson = False,
 ) -> None:
     """Signs a user token for development and tests. In production the CRM signs its own."""
@@ -178,10 +179,10 @@ def openapi() -> None:
 
 
 def duration(text: str) -> timedelta:
-    """The time span that a text such as ``90s``, ``30m``, ``1h`` or ``7d`` means; ends the command otherwise."""
-    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    """The time span that a text such as ``90s``, ``30m``, ``7d`` or ``3600`` means; ends the command otherwise."""
+    found = re.fullmatch(r"(\d{1,6})([smhd]?)", text)
     if found is None or int(found[1]) == 0:
-        fail("a time to live is a number and a unit: 90s, 30m, 1h, 7d.")
+        fail("a time to live is a number and a unit: 90s, 30m, 1h, 7d; without one, seconds.")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 

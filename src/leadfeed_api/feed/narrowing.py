@@ -10,7 +10,7 @@ from pydantic import Field
 
 from leadfeed_api.feed.filters import Filters
 from leadfeed_api.feed.schemas import MomentType
-from leadfeed_api.fields import Closed, CrmId, Either, Instant, Name
+from leadfeed_api.fields import Closed, CrmId, Instant, Name
 from leadfeed_api.organizations.identity import Caller
 
 
@@ -25,7 +25,7 @@ class FeedFilters(Closed):
     )
     lead_id: CrmId | None = Field(None, description="Only moments of this lead.")
     account_id: CrmId | None = Field(None, description="Only moments of this account's leads.")
-    starred: Either | None = Field(None, description="`true`: only best bets; `false`: only other leads.")
+    starred: bool | None = Field(None, description="`true`: only best bets; `false`: only other leads.")
     since: Instant | None = Field(None, description="Only moments at or after this time (RFC 3339).")
     until: Instant | None = Field(None, description="Only moments before this time (RFC 3339).")
     q: Name | None = Field(
