@@ -100,6 +100,18 @@ async def test_each_record_gets_a_verdict_with_its_place_and_spoils_no_other(wor
     assert all(one["detail"] for one in results if one["status"] == "rejected")
 
 
+async def test_an_accounts_website_may_come_without_its_scheme(world: World) -> None:
+    await world.sync(
+        users=[{"id": "u1", "name": "Nora"}],
+        accounts=[{"id": "a1", "name": "Initech", "url": " www.initech.example "}],
+        leads=[{"id": "l1", "name": "Ana", "owner_id": "u1", "account_id": "a1"}],
+    )
+    await world.report(world.moment("l1"))
+    ok(await world.client.patch("/v1/settings", headers=world.machine, json={"rss_enabled": True}))
+    link = ok(await world.client.get("/v1/feed-link", headers=world.rep("u1")))
+    assert "https://www.initech.example" in (await world.client.get(link["rss"])).text
+
+
 async def test_a_rejected_record_is_named_by_its_id_where_that_can_be_read(world: World) -> None:
     unreadable: list[Any] = [{"id": 7, "name": "x"}, {"id": "\x00", "score": "x"}, {"name": "x"}, "l9"]
     records = [{"id": "l1", "score": "x"}, {"id": "l2", "fax_number": "1"}, {"id": "l3"}, *unreadable]

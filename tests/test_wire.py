@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from leadfeed_api.fields import CrmId, Description, Instant, Link, Name, OptionalLine, clean, instant
+from leadfeed_api.fields import CrmId, Description, Instant, Link, Name, OptionalLine, Website, clean, instant
 from leadfeed_api.wire import strict_json
 
 any_text = st.text(alphabet=st.characters(codec=None))  # unpaired surrogates too
@@ -133,6 +133,29 @@ def test_what_joins_and_directs_visible_characters_stays(text: str) -> None:
 @pytest.mark.parametrize("text", [" \x00 ", "\u200b\u2060"])
 def test_an_optional_line_without_content_is_none(text: str) -> None:
     assert TypeAdapter(OptionalLine).validate_python(text) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "link"),
+    [
+        ("www.initech.example", "https://www.initech.example"),
+        (" Initech.Example/en?a=1 ", "https://Initech.Example/en?a=1"),
+        ("initech.example:8080/", "https://initech.example:8080/"),
+        ("münchen.example#top", "https://münchen.example#top"),
+        ("http://initech", "http://initech"),
+    ],
+)
+def test_a_website_without_a_scheme_is_https(value: str, link: str) -> None:
+    assert TypeAdapter(Website).validate_python(value) == link
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "n/a", "initech", "info@initech.example", "www.initech.example (old)", "ftp://initech.example", "//a.example",
+     "javascript:a.example", "mailto:a.example", "www.a.example:x", "www..example", ".example", "www.a.example:0"],
+)  # fmt: skip
+def test_a_website_is_no_other_scheme_and_nothing_that_looks_like_no_host(value: str) -> None:
+    refused(Website, value)
 
 
 @given(any_text)

@@ -4,7 +4,8 @@ Owns the rules of single values, so that each feature states only its own fields
 
 * text is cleaned, not refused: control characters and unpaired surrogates become blanks, runs of blanks become one;
 * ids are 1-128 printable characters, taken exactly as they come;
-* an instant is RFC 3339 with an offset, between 1970 and 9999; a link is http or https.
+* an instant is RFC 3339 with an offset, between 1970 and 9999;
+* a link is http or https; a company's website may leave https:// out.
 
 Pure: knows no request.
 """
@@ -27,6 +28,7 @@ _TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = rf"(?:{_LABEL}\.)*{_LABEL}"  # a regular expression; in small letters, ASCII
+_BARE = re.compile(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?(?![^/?#])")  # a host of several labels, and what may follow it
 _FLOOD = 100  # fields; nothing that is sent has as many
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime.max.replace(tzinfo=UTC)
@@ -180,6 +182,12 @@ def _link(value: object) -> object:
     return text
 
 
+def _website(value: object) -> object:
+    """A company's address as people write it: without a scheme, where a host is meant, it is https."""
+    bare = isinstance(value, str) and _BARE.match(value.strip())
+    return _link(f"https://{str(value).strip()}" if bare else value)
+
+
 @cache
 def _time_zones() -> frozenset[str]:
     return frozenset(available_timezones()) - {"localtime", "Factory"}  # a machine's own, and none
@@ -200,6 +208,7 @@ SourceId = Annotated[
 ]
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({**_TEXT, "format": "date-time"})]
 Link = Annotated[str, Strict(), BeforeValidator(_link), WithJsonSchema({**_TEXT, "format": "uri", "maxLength": 2_000})]
+Website = Annotated[str, Strict(), BeforeValidator(_website), WithJsonSchema({**_TEXT, "maxLength": 2_000})]
 Name = Annotated[
     str,
     Strict(),

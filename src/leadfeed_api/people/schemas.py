@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from leadfeed_api.best_bets.schemas import Score
-from leadfeed_api.fields import CrmId, Flag, Incoming, Link, Name, OptionalLine, TimeZone, example
+from leadfeed_api.fields import CrmId, Flag, Incoming, Name, OptionalLine, TimeZone, Website, example
 from leadfeed_api.organizations.tier_settings import Tier
 
 Kind = Literal["users", "accounts", "leads"]
@@ -34,7 +34,7 @@ class AccountIn(Incoming):
 
     id: CrmId
     name: Name | None = None
-    url: Link | None = None
+    url: Website | None = Field(None, description="http or https; `www.initech.example` is taken as https.")
     address: OptionalLine = None
 
 

@@ -14,13 +14,14 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from leadfeed_api.fields import Link, clean
+from leadfeed_api.fields import Link, Website, clean
 from leadfeed_api.ingestion.interpret import Candidate, interpret
 from leadfeed_api.ingestion.sources.marketo_types import ActivityType, ActivityTypes, shortened
 
 SOURCE = "marketo"
 Row = Mapping[str, str]
 _LINK: TypeAdapter[str] = TypeAdapter(Link)
+_WEBSITE: TypeAdapter[str] = TypeAdapter(Website)
 _TIME = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)[T ](?P<time>\d\d:\d\d:\d\d(?:\.\d{1,9})?) ?"
     r"(?:(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?|Z|UTC|GMT)?",
@@ -237,8 +238,8 @@ def _account(row: Row) -> dict[str, str] | None:
 
 
 def _website(text: str) -> str | None:
-    """A company's web address; people type it without a scheme, and https is what that means today."""
+    """A company's web address, if it is one."""
     try:
-        return _LINK.validate_python(text if "://" in text or not text else f"https://{text}")
+        return _WEBSITE.validate_python(text)
     except ValidationError:
         return None
