@@ -15,6 +15,8 @@ from leadfeed_api.app import create_app
 from leadfeed_api.cli import app as commands
 from leadfeed_api.db.revision import NEWEST
 from leadfeed_api.errors import Problem
+from leadfeed_api.ingestion.interpret import MomentIn
+from leadfeed_api.ingestion.record import UNKNOWN_LEAD
 from leadfeed_api.problems import catalogue
 from leadfeed_api.settings import Settings
 
@@ -142,6 +144,23 @@ def test_every_problem_has_a_title_a_detail_and_a_code_of_its_own() -> None:
             assert kind().detail.endswith("."), code
     shared = {code for code, kinds in catalogue().items() if len(kinds) > 1}
     assert shared == {"unavailable", "unknown-user"}  # each is one thing, met in two ways
+
+
+def test_the_page_on_reporting_lists_every_field_and_every_code_and_no_other() -> None:
+    page = text(ROOT / "docs/reporting.md")
+    fields, codes = (
+        re.findall(r"^\| `([a-z_-]+)` \|", page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0], re.MULTILINE)
+        for heading in ("The fields", "What is rejected")
+    )
+    rejections = {
+        ast.literal_eval(node.args[0])
+        for node in ast.walk(ast.parse(text(ROOT / "src/leadfeed_api/ingestion/interpret.py")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Rejection"
+        if isinstance(node.args[0], ast.Constant)
+    }
+    of_fields = {f"invalid-{name.replace('_', '-')}" for name in MomentIn.model_fields}
+    assert fields == list(MomentIn.model_fields)
+    assert set(codes) == rejections | of_fields | {UNKNOWN_LEAD.problem}
 
 
 def test_the_page_for_operators_explains_every_line_of_the_log_and_no_other() -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple
 from unicodedata import is_normalized
 
 import msgspec
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from leadfeed_api.faults import pointer_to, unknown, why
 from leadfeed_api.feed.schemas import MomentType
@@ -59,14 +59,22 @@ class Rejection:
 class MomentIn(Incoming):
     """A moment as a caller sends it."""
 
-    source: SourceId
-    external_id: SourceId
-    lead_id: CrmId
-    type: MomentType
-    description: Description
-    occurred_at: Instant | None = None
-    url: Link | None = None
-    bot: OptionalLine = None
+    source: SourceId = Field(description="Which system noticed it. With `external_id` it is the moment's identity.")
+    external_id: SourceId = Field(description="Its id there: what it is known by when it is sent again.")
+    lead_id: CrmId = Field(description="The lead's id in the CRM, which has sent the lead before.")
+    type: MomentType = Field(description="What kind of moment it is.")
+    description: Description = Field(
+        description="One line, as it is shown; control characters and runs of blanks become one blank each."
+    )
+    occurred_at: Instant | None = Field(
+        None, description="When it happened, from 1970 to an hour ahead; null or left out: now."
+    )
+    url: Link | None = Field(None, description="Where the description leads to, http or https.")
+    bot: OptionalLine = Field(
+        None,
+        description="Why it was likely a machine, in at most 500 characters, such as `likely a mail scanner`: the feed "
+        "shows it, and nobody is mailed.",
+    )
 
 
 class PlainMoment(msgspec.Struct, forbid_unknown_fields=True, gc=False):

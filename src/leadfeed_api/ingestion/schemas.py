@@ -15,7 +15,9 @@ class Result(BaseModel):
     index: int
     status: Literal["accepted", "duplicate", "rejected"]
     id: UUID | None = Field(None, description="The moment's id; for a duplicate, the id stored first.")
-    problem: str | None = Field(None, description="A stable code, such as `unknown-lead` or `invalid-type`.")
+    problem: str | None = Field(
+        None, description="A stable code, such as `unknown-lead`; docs/reporting.md lists them."
+    )
     pointer: str | None = Field(None, description="JSON pointer to the fault in the body.")
     header: str | None = Field(
         None, description="In place of a pointer, for a CloudEvent in binary mode: such as `ce-id`."
@@ -49,6 +51,7 @@ _CLOUD_EVENT = {
     "time": "2026-11-23T09:12:00Z",
     "data": {"description": "Visited the pricing page 3 times"},
 }
+_OWN = MomentIn.model_json_schema()
 _CLOUD_EVENT_SCHEMA = {
     "type": "object",
     "description": "A CloudEvent 1.0; other attributes and extensions are ignored.",
@@ -56,18 +59,19 @@ _CLOUD_EVENT_SCHEMA = {
     "properties": {
         "specversion": {"const": "1.0"},
         "id": {"type": "string", "minLength": 1, "maxLength": 256},
-        "source": {"type": "string", "minLength": 1, "maxLength": 256},
+        "source": {
+            "type": "string",
+            "description": "With `id` it is the moment's identity.",
+            "minLength": 1,
+            "maxLength": 256,
+        },
         "type": {"enum": [CLOUD_EVENT_TYPE + moment for moment in get_args(MomentType)]},
         "subject": {"type": "string", "description": "The lead's id.", "minLength": 1, "maxLength": 128},
-        "time": {"type": "string", "format": "date-time"},
+        "time": {"type": "string", "format": "date-time", "description": "When it happened; left out: now."},
         "data": {
             "type": "object",
             "required": ["description"],
-            "properties": {
-                "description": {"type": "string", "minLength": 1, "maxLength": 1_000},
-                "url": {"type": "string", "format": "uri"},
-                "bot": {"type": ["string", "null"]},
-            },
+            "properties": {name: _OWN["properties"][name] for name in ("description", "url", "bot")},
         },
     },
 }
@@ -84,7 +88,7 @@ REQUEST_BODY: dict[str, Any] = {
                         "type": "array",
                         "minItems": 1,
                         "maxItems": MAX_ITEMS,
-                        "items": MomentIn.model_json_schema(),
+                        "items": _OWN,
                     }
                 },
             },

@@ -23,7 +23,8 @@ async def sync_records(request: Request, who: Syncer, data: Data) -> SyncAnswer:
     """Creates or updates up to 1,000 records of each kind, with a verdict on each.
 
     Users are stored before accounts, and accounts before leads, so one body may hold records that refer to each
-    other. A field left out keeps its value; null clears it. A lead with a new `owner_id` changes feeds at once.
+    other. A field left out keeps its value; null clears it, but `name` and `active` keep theirs. A lead with a new
+    `owner_id` changes feeds at once.
     """
     return await sync(data, who.org_id, await json_body(request))
 

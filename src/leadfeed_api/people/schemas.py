@@ -1,6 +1,6 @@
 """What a CRM sends of its people, and the verdicts it gets back.
 
-On an upsert a field left out keeps its value, and null clears it; ``name`` is needed when the record is new.
+On an upsert a field left out keeps its value, and null clears it, but for ``name`` and ``active``, which keep theirs.
 """
 
 from typing import Annotated, Any, Literal
@@ -11,6 +11,7 @@ from leadfeed_api.best_bets.schemas import Score
 from leadfeed_api.fields import CrmId, Flag, Incoming, Name, OptionalLine, TimeZone, Website, example
 from leadfeed_api.organizations.tier_settings import Tier
 
+_NAME = Field(None, description="Needed when the record is new; null keeps what is stored.")
 Kind = Literal["users", "accounts", "leads"]
 Effect = Literal["created", "updated", "unchanged"]
 LanguageTag = Annotated[
@@ -21,36 +22,36 @@ LanguageTag = Annotated[
 class UserIn(Incoming):
     """Somebody with a feed. ``active: false`` ends their access and their streams; mail speaks their language."""
 
-    id: CrmId
-    name: Name | None = None
-    email: OptionalLine = None
-    language: LanguageTag | None = None
-    time_zone: TimeZone | None = None
-    active: Flag | None = None
+    id: CrmId = Field(description="The user's id in the CRM: the `sub` of their tokens.")
+    name: Name | None = _NAME
+    email: OptionalLine = Field(None, description="Where they are mailed; at most 500 characters.")
+    language: LanguageTag | None = Field(None, description="Of their mail, such as `fr-CA`; null: English.")
+    time_zone: TimeZone | None = Field(None, description="Whose hours their mail keeps; null: the organisation's.")
+    active: Flag | None = Field(None, description="True for a new user; null keeps what is stored.")
 
 
 class AccountIn(Incoming):
     """A company."""
 
-    id: CrmId
-    name: Name | None = None
+    id: CrmId = Field(description="The account's id in the CRM.")
+    name: Name | None = _NAME
     url: Website | None = Field(None, description="http or https; `www.initech.example` is taken as https.")
-    address: OptionalLine = None
+    address: OptionalLine = Field(None, description="In one line of at most 500 characters.")
 
 
 class LeadIn(Incoming):
     """A person."""
 
-    id: CrmId
-    name: Name | None = None
-    title: OptionalLine = None
-    account_id: CrmId | None = None
-    owner_id: CrmId | None = None
+    id: CrmId = Field(description="The lead's id in the CRM.")
+    name: Name | None = _NAME
+    title: OptionalLine = Field(None, description="What they are, such as `CTO`; at most 500 characters.")
+    account_id: CrmId | None = Field(None, description="The account they belong to, sent before or in the same body.")
+    owner_id: CrmId | None = Field(None, description="The user whose lead it is, sent before or in the same body.")
     email: OptionalLine = None
     phone: OptionalLine = None
     mobile: OptionalLine = None
     fax: OptionalLine = None
-    score: Score | None = None
+    score: Score | None = Field(None, description="How promising, on any scale: stars and flames come from it.")
     stars: Tier | None = Field(None, description="The CRM's own stars for this lead; they replace those computed here.")
     flames: Tier | None = Field(None, description="The CRM's own flames; likewise.")
     starred: Flag | None = Field(None, description="The CRM's own decision whether the lead is a best bet; likewise.")
