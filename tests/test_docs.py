@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from typer.main import get_command
 
@@ -114,6 +115,15 @@ def test_every_json_body_of_an_operation_has_an_example(name: str) -> None:
 
 def test_the_example_of_readiness_names_the_schema_of_this_version() -> None:
     assert [one["schema_version"] for one in OPENAPI["components"]["schemas"]["Readiness"]["examples"]] == [NEWEST]
+
+
+def test_the_document_takes_the_lead_url_that_it_shows() -> None:
+    field = OPENAPI["components"]["schemas"]["OrganizationSettingsPatch"]["properties"]["lead_url"]
+    (kind,) = [one for one in field["anyOf"] if one["type"] == "string"]
+    assert "{lead_id}" in field["description"]
+    assert kind["examples"]
+    for shown in kind["examples"]:
+        jsonschema_rs.validator_for(kind, validate_formats=True).validate(shown)
 
 
 def _has_example(media: dict[str, Any]) -> bool:

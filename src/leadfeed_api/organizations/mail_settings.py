@@ -6,7 +6,7 @@ Owns their shapes, which the door checks and ``subscriptions`` relies on. Knows 
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from leadfeed_api.fields import DOMAIN, Link
@@ -36,8 +36,12 @@ MailDomains = Annotated[
 LeadUrl = Annotated[
     Link,
     AfterValidator(_with_lead_id),
-    Field(
-        description="Where mails link to for a lead; `{lead_id}` stands for its id. Null: to the panel.",
-        examples=["https://crm.example/leads/{lead_id}"],
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "uri-template",
+            "maxLength": 2_000,
+            "examples": ["https://crm.example/leads/{lead_id}"],
+        }
     ),
 ]

@@ -62,7 +62,9 @@ class OrganizationSettingsPatch(Incoming):
     )
     mail_enabled: Flag | None = None
     mail_domains: MailDomains | None = None
-    lead_url: LeadUrl | None = None
+    lead_url: LeadUrl | None = Field(
+        None, description="Where mails link to for a lead; `{lead_id}` stands for its id. Null: to the panel."
+    )
     panel_url: Link | None = Field(
         None,
         description="The page of your CRM that shows the panel: mails and feeds link there. Null: to this service's "
