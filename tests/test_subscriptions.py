@@ -65,6 +65,7 @@ async def test_an_edit_changes_what_it_names_and_nothing_else(world: World) -> N
     ]
     assert (await change(recipients=[]))["recipients"] == ["ana@crm.example"]
     assert await change() == (await listed(world, "ana"))[0]
+    assert await change(match=None, recipients=None, frequency=None, scope=None, paused=None) == await change()
 
 
 async def test_a_deleted_subscription_is_gone(world: World) -> None:
@@ -289,6 +290,14 @@ async def test_where_the_crm_shows_things_can_be_set_and_taken_away(world: World
     assert await set_to(None) is None
 
 
+async def test_null_takes_away_no_other_setting(world: World) -> None:
+    names = ("rss_enabled", "tiers", "time_zone", "retention_days", "mail_enabled", "mail_domains")
+    given = {"rss_enabled": True, "tiers": {"window_days": 3}, "time_zone": "Europe/Paris", "retention_days": 90}
+    given |= {"mail_enabled": False, "mail_domains": ["crm.example"]}
+    changed = ok(await world.client.patch("/v1/settings", headers=world.machine, json=given))
+    assert ok(await world.client.patch("/v1/settings", headers=world.machine, json=dict.fromkeys(names))) == changed
+
+
 async def test_a_recipient_follows_the_crm_to_a_new_address(world: World) -> None:
     await world.people("ana", leads={"l1": "ana"})
     await subscribe(world, "ana", "type", "web")
@@ -328,7 +337,7 @@ async def test_mail_preferences_begin_with_what_the_crm_says_and_end_with_what_i
         "language": "en", "time_zone": "Europe/Paris", "daily_hour": 0, "quiet_from": "20:00", "quiet_until": "06:45",
         "daily_cap": 5,
     }  # fmt: skip
-    assert await mine() == changed
+    assert await mine() == changed == await mine(daily_hour=None, daily_cap=None, unsubscribed=None)
     back = await mine(language=None, time_zone=None, quiet_from=None, quiet_until=None)
     assert (back["language"], back["time_zone"], back["quiet_from"]) == ("fr", "America/Montreal", None)
     assert (await mine(unsubscribed=True))["status"] == "unsubscribed"

@@ -47,7 +47,7 @@ class OrganizationSettings(BaseModel):
 
 
 class OrganizationSettingsPatch(Incoming):
-    """Changes to the settings. A field left out keeps its value."""
+    """Changes to the settings. A field left out keeps its value; so does null, but for `lead_url` and `panel_url`."""
 
     model_config = example(rss_enabled=True)
 

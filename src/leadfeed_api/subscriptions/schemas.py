@@ -107,7 +107,7 @@ class SubscriptionIn(Incoming):
 
 
 class SubscriptionPatch(Incoming):
-    """Changes to a subscription. A field left out keeps its value."""
+    """Changes to a subscription. A field that is left out or null keeps its value."""
 
     model_config = example(frequency="daily")
 
@@ -194,7 +194,7 @@ class MailPreferences(BaseModel):
 class MailPreferencesPatch(Incoming):
     """Changes to my mail preferences. A field left out keeps its value.
 
-    Null sets `language` and `time_zone` back to the CRM's.
+    Null sets `language` and `time_zone` back to the CRM's and ends quiet hours; the others it leaves as they are.
     """
 
     model_config = example(time_zone="Europe/Paris", quiet_from="20:00", quiet_until="07:00")
