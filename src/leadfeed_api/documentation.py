@@ -173,7 +173,8 @@ def _complete(operation: dict[str, Any], method: str) -> None:
         answers.setdefault(str(kind.status), {"description": f"{kind.title()}."})
     for status, answer in answers.items():
         if int(status) >= 400:
-            answer["content"] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+            problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+            answer["content"] = {**problem, **answer.get("content", {})}
     operation["responses"] = dict(sorted(answers.items()))
 
 

@@ -130,7 +130,7 @@ def demand_json(headers: Mapping[str, str]) -> None:
     """Raises ``UnsupportedMediaType`` unless the body is said to be JSON, and not compressed."""
     demand_unencoded(headers)
     if media_type(headers) != "application/json":
-        raise UnsupportedMediaType("This address accepts only application/json.")
+        raise UnsupportedMediaType("This address accepts only application/json, in UTF-8.")
 
 
 def announced_length(headers: Mapping[str, str]) -> int | None:

@@ -63,7 +63,7 @@ def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Bat
         return _plain(body, now) or _own(json_document(body), now)
     raise UnsupportedMediaType(
         "This address accepts only application/json, application/cloudevents+json and "
-        "application/cloudevents-batch+json."
+        "application/cloudevents-batch+json, in UTF-8."
     )
 
 

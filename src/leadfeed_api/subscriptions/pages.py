@@ -57,6 +57,7 @@ HEADERS: Mapping[str, str] = {
     ),
 }
 _LOST = refusals(MailLinkNotFound)
+_LOST[404]["content"] = {"text/html": {"schema": {"type": "string"}}}  # for people; programs get the problem
 
 
 @router.get(
