@@ -1,7 +1,7 @@
 """Requests made from the OpenAPI document, as it says and against what it says: never our failure, never an echo."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 import httpx2
@@ -12,7 +12,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 
-from addresses import Operation, openapi, operations
+from addresses import Operation, openapi, operations, resolved
 from leadfeed_api.faults import is_harmless
 from leadfeed_api.problems import catalogue
 from world import World, problem
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.anyio
 # Requests per operation: the same ones each run, so that a failure is of the change that was made; or others each time.
 AMOUNTS = [pytest.param(5, True, id="few"), pytest.param(100, False, id="many", marks=pytest.mark.soak)]
 ENDLESS = {"/v1/feed/stream"}  # answers until the caller leaves; what it refuses is in test_bad_input
+INVALID = {"/problems/invalid", "/problems/invalid-body", "/problems/unsupported-media-type"}
 Case: TypeAlias = schemathesis.Case[Any]
 OUR_WORDS = json.dumps(
     [openapi(), *(kind.__doc__ for kinds in catalogue().values() for kind in kinds)], ensure_ascii=False
@@ -67,6 +68,28 @@ async def test_any_request_gets_an_answer_that_the_document_lists(
                 assert cases
                 for case in cases:
                     await try_out(acme, operation, case)
+
+
+async def test_every_example_of_a_body_is_valid(acme: World, subtests: pytest.Subtests) -> None:
+    """Whatever it is about may be missing, and whoever it names unknown."""
+    for operation in operations():
+        for media_type, media in operation.document.get("requestBody", {}).get("content", {}).items():
+            with subtests.test(str(operation), media_type=media_type):
+                headers = {**acme.machine, "Leadfeed-User": "ana", "Content-Type": media_type}
+                for shown in examples_in(media):
+                    answer = await acme.client.request(
+                        operation.method, operation.address(), headers=headers, content=json.dumps(shown)
+                    )
+                    results = answer.json().get("results", ()) if answer.content else ()
+                    assert answer.is_success or answer.json()["type"] not in INVALID, answer.text
+                    assert {one.get("problem") for one in results} <= {None, "unknown-lead", "unknown-user"}
+
+
+def examples_in(media: Mapping[str, Any]) -> list[Any]:
+    """The examples of a body, wherever they stand; each has one."""
+    found = [one["value"] for one in media.get("examples", {}).values()] or resolved(media["schema"])["examples"]
+    assert found
+    return list(found)
 
 
 async def try_out(world: World, operation: Operation, case: Case) -> None:

@@ -64,7 +64,7 @@ class UnreadCount(Outgoing):
 class MuteIn(Incoming):
     """How long to mute."""
 
-    model_config = example(until="2026-12-01T00:00:00Z")
+    model_config = example(until="2100-01-01T00:00:00Z")
 
     until: Instant | None = Field(
         None, description="When the mute ends (RFC 3339, in the future); null: when I unmute."
@@ -94,10 +94,10 @@ class Mutes(Outgoing):
             {
                 "lead": {"id": "00Q8d000004", "name": "Ana Ruiz", "title": "CTO"},
                 "account": {"id": "a-3", "name": "Initech"},
-                "until": "2026-12-01T00:00:00Z",
+                "until": "2100-01-01T00:00:00Z",
             }
         ],
-        types=[{"type": "email", "until": "2026-12-01T00:00:00Z"}],
+        types=[{"type": "email", "until": "2100-01-01T00:00:00Z"}],
     )
 
     leads: list[MutedLead]
