@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -328,6 +329,30 @@ async def test_a_batch_of_cloud_events_gets_a_verdict_each(acme: World) -> None:
         ("rejected", "invalid-moment", "/10"),
         ("duplicate", None, None),
     ]
+
+
+def encoded(data: bytes) -> dict[str, Any]:
+    """An event whose data came as base64."""
+    return {name: value for name, value in event().items() if name != "data"} | {
+        "data_base64": b64encode(data).decode()
+    }
+
+
+async def test_data_of_a_cloud_event_may_come_as_base64(acme: World) -> None:
+    sent = encoded('{"description": "Opened “Prices”"}'.encode())
+    for content, content_type in ((sent, EVENTS), ([sent], EVENT_BATCH)):
+        (result,) = ok(await send_events(acme, content, content_type))["results"]
+        assert result["status"] in {"accepted", "duplicate"}
+    assert [item["description"] for item in await acme.feed("ana")] == ["Opened “Prices”"]
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"[]", b"{", b""])
+async def test_base64_that_holds_no_json_object_is_no_description(acme: World, data: bytes) -> None:
+    (other, undecodable) = ok(
+        await send_events(acme, [encoded(data), {**encoded(data), "data_base64": "=é="}], EVENT_BATCH)
+    )["results"]
+    for result, place in ((other, "/0/data"), (undecodable, "/1/data")):
+        assert (result["problem"], result["pointer"]) == ("invalid-description", place)
 
 
 async def test_an_event_and_a_moment_of_one_identity_are_one(acme: World) -> None:

@@ -4,6 +4,7 @@ Owns which items a body holds and where in the body each stands. What an item me
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +24,7 @@ from leadfeed_api.ingestion.interpret import (
     interpret_cloud_event,
     read_plain,
 )
-from leadfeed_api.wire import demand_unencoded, json_document, media_type
+from leadfeed_api.wire import demand_unencoded, json_document, media_type, strict_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,9 @@ def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Bat
     demand_unencoded(headers)
     kind = media_type(headers)
     if kind == "application/cloudevents+json":
-        return _events([_event(json_document(body))], None, now)
+        return _events([_with_data(_event(json_document(body)))], None, now)
     if kind == "application/cloudevents-batch+json":
-        return _events(_items(json_document(body), ""), "", now)
+        return _events([_with_data(event) for event in _items(json_document(body), "")], "", now)
     if kind == "application/json" and "ce-specversion" in headers:
         return _events([_binary(headers, json_document(body))], None, now, in_headers=True)
     if kind == "application/json":
@@ -111,6 +112,16 @@ def _event(document: Any) -> Any:
     if not isinstance(document, dict):
         raise Invalid(errors=[{"pointer": "", "detail": "expected one CloudEvent"}])
     return document
+
+
+def _with_data(event: Any) -> Any:
+    """An event with its data, also where that came as base64 (CloudEvents' JSON format 1.0.2, section 3.1.1)."""
+    if not isinstance(event, dict) or "data" in event or "data_base64" not in event:
+        return event
+    try:
+        return {**event, "data": strict_json(b64decode(event["data_base64"], validate=True))}
+    except (TypeError, ValueError):
+        return event
 
 
 def _items(found: Any, pointer: str) -> list[Any]:

@@ -55,7 +55,8 @@ _OWN = MomentIn.model_json_schema()
 _CLOUD_EVENT_SCHEMA = {
     "type": "object",
     "description": "A CloudEvent 1.0; other attributes and extensions are ignored.",
-    "required": ["specversion", "id", "source", "type", "subject", "data"],
+    "required": ["specversion", "id", "source", "type", "subject"],
+    "anyOf": [{"required": ["data"]}, {"required": ["data_base64"]}],
     "properties": {
         "specversion": {"const": "1.0"},
         "id": {"type": "string", "minLength": 1, "maxLength": 256},
@@ -72,6 +73,11 @@ _CLOUD_EVENT_SCHEMA = {
             "type": "object",
             "required": ["description"],
             "properties": {name: _OWN["properties"][name] for name in ("description", "url", "bot")},
+        },
+        "data_base64": {
+            "type": "string",
+            "contentEncoding": "base64",
+            "description": "In place of `data`: the same as JSON in base64.",
         },
     },
 }
