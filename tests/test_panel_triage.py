@@ -211,6 +211,19 @@ async def test_marking_up_to_here_marks_what_is_above_and_not_what_waits(world: 
     await settled(world)
 
 
+async def test_a_mark_is_undone_though_the_list_does_not_show_it_any_more(world: World, panel: Panel) -> None:
+    await panel.row("clicked a mail").focus()
+    await panel.page.keyboard.press("Shift+E")
+    await settled(world, "came to the webinar", "asked for a demo", "clicked a mail")
+    await panel.button("E-mail").click()
+    await panel.shows("clicked a mail")
+
+    await panel.toast.get_by_role("button").click()
+
+    await expect(panel.count).to_have_text("4 unread")
+    assert await read_of(world) == set()
+
+
 async def test_marking_up_to_here_goes_by_the_rows_on_the_screen_where_repeats_are_unfolded(
     world: World, context: BrowserContext
 ) -> None:
@@ -301,6 +314,8 @@ async def test_a_refused_mark_is_taken_back_and_said(world: World, panel: Panel)
     await expect(panel.toast).not_to_contain_text("Marked")
     await expect(panel.row("saw prices")).to_have_class("unread")
     await expect(panel.count).to_have_text("4 unread")
+    await panel.page.keyboard.press("u")
+    await expect(panel.toast).to_contain_text("Nothing to undo")
 
 
 async def test_watching_is_a_toggle_that_the_reason_follows(world: World, panel: Panel) -> None:

@@ -8,21 +8,35 @@ const AT_ONCE = 1_000; // ids in one mark
 const undoable = new WeakMap(); // feed -> ways back, the last one last
 const marking = new WeakMap(); // feed -> the marks under way, one after the other: the last one said is the last one heard
 
-/** Marks items read or unread. */
-export async function mark(panel, ids, read, done = null) {
-  const { feed } = panel;
-  const changed = ids.filter((id) => (feed.items.get(id)?.read ?? read) !== read);
-  if (!changed.length) return;
-  const back = { kind: "marked", data: { ids: changed, read: !read } };
-  feed.spread({ kind: "marked", data: { ids: changed, read } });
-  did(panel, done ?? (read ? "done.read" : "done.unread"), { n: changed.length }, !done && (() => mark(panel, changed, !read, "done.undone")));
-  const before = marking.get(feed) ?? Promise.resolve();
-  const sent = before.then(() => send(feed, changed, read)).catch((error) => {
-    feed.spread(back);
-    complain(panel, error);
+/** Marks items read or unread, as far as they are not. */
+export function mark(panel, ids, read) {
+  const changed = ids.filter((id) => (panel.feed.items.get(id)?.read ?? read) !== read);
+  if (!changed.length) return undefined;
+  return attempt(panel, () => put(panel, changed, read, read ? "done.read" : "done.unread", () => takeBack(panel, changed, read)));
+}
+
+/** Undoes a mark, whether the list still shows what was marked or not: so what is unread is counted anew. */
+function takeBack(panel, ids, read) {
+  return attempt(panel, async () => {
+    await put(panel, ids, !read, "done.undone", null);
+    await panel.feed.count();
   });
-  marking.set(feed, sent);
-  await sent;
+}
+
+/** Puts a mark on exactly these. One that is refused was never there, and there is nothing to undo. */
+async function put(panel, ids, read, done, back) {
+  const { feed } = panel;
+  feed.spread({ kind: "marked", data: { ids, read } });
+  did(panel, done, { n: ids.length }, back);
+  const sent = Promise.resolve(marking.get(feed)).then(() => send(feed, ids, read));
+  marking.set(feed, sent.catch(() => {}));
+  try {
+    await sent;
+  } catch (error) {
+    feed.spread({ kind: "marked", data: { ids, read: !read } });
+    undoable.set(feed, undoable.get(feed)?.filter((one) => one !== back));
+    throw error;
+  }
 }
 
 async function send(feed, ids, read) {
@@ -48,18 +62,9 @@ export function markAll(panel) {
     const { ids, changed } = await feed.client.send("POST", "/v1/feed/read", { up_to: feed.stream.position }, feed.query());
     const loaded = feed.items.list.filter((item) => !item.read).map((item) => item.id);
     feed.spread({ kind: "marked", data: { ids: ids ?? loaded, read: true } });
-    if (changed) did(panel, "done.read", { n: changed }, ids?.length && (() => unmark(panel, ids)));
+    if (changed) did(panel, "done.read", { n: changed }, ids?.length && (() => takeBack(panel, ids, true)));
     else said(panel, "unread", { n: 0 });
     await feed.count();
-  });
-}
-
-function unmark(panel, ids) {
-  return attempt(panel, async () => {
-    await panel.feed.client.send("POST", "/v1/feed/unread", { ids });
-    panel.feed.spread({ kind: "marked", data: { ids, read: false } });
-    did(panel, "done.undone", { n: ids.length }, null);
-    await panel.feed.count();
   });
 }
 
