@@ -578,6 +578,29 @@ async def test_what_is_read_in_one_tab_is_read_in_the_others(settings: Settings,
         await expect(other.count).to_have_text("1 unread")
 
 
+async def test_what_is_read_in_one_tab_is_counted_in_another_that_shows_something_else(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana", "l1": "ana"})
+        await world.report(world.moment("l0", description="read me"), world.moment("l1", type="email"))
+        await own_clock(context)
+        one, other = [await (await Panel.open(context, through(proxy, world, "ana"))).live() for _ in range(2)]
+        await other.button("E-mail").click()
+        await expect(other.row("read me")).to_have_count(0)
+
+        async def count_again() -> None:
+            for _ in range(7):  # beat by beat, or it would seem to have slept
+                await context.clock.run_for(3_000)
+
+        await count_again()  # as it does after it went live
+        async with one.page.expect_response("**/v1/feed/read"):
+            await one.do("read me", "Mark as read")
+        await count_again()
+
+        await expect(other.count).to_have_text("1 unread")
+
+
 async def test_two_reps_in_one_browser_do_not_share_a_stream(settings: Settings, context: BrowserContext) -> None:
     async with behind_a_proxy(settings) as (world, proxy):
         await world.people("ana", "bob", leads={"l0": "ana", "l1": "bob"})

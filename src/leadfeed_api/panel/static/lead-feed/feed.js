@@ -221,9 +221,9 @@ export class Feed {
   #marked({ ids, read }, first) {
     const marked = new Set(ids);
     const changed = this.items.change((item) => (marked.has(item.id) && item.read !== read ? { ...item, read } : item));
-    if (!first || !changed) return;
+    if (!first) return;
     this.unread = Math.max(0, this.unread + (read ? -changed : changed));
-    this.#countSoon(); // what is muted does not count
+    this.#countSoon(); // what is muted does not count, and what is not loaded does
   }
 
   // --- keeping up --------------------------------------------------------------------------------------------
