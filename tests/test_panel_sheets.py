@@ -319,3 +319,15 @@ async def test_a_sheet_gives_the_focus_back(panel: Panel) -> None:
     await panel.page.mouse.click(5, 5)
     await expect(panel.sheet).to_have_count(0)
     await expect(panel.focused).to_contain_text("of Mia")
+
+
+async def test_a_sheet_stays_open_when_text_is_selected_past_its_edge(panel: Panel) -> None:
+    await panel.do("of Mia", "Subscribe")
+    to, mouse = panel.sheet.get_by_label("To"), panel.page.mouse
+    await to.fill("bob@crm.example")
+    await to.hover()
+    await mouse.down()
+    await mouse.move(5, 5)
+    await mouse.up()
+    await expect(to).to_have_value("bob@crm.example")
+    await expect(to).to_be_visible()

@@ -15,8 +15,8 @@ export function openSheet(panel, title, fill) {
   const body = h("div", { class: "body" });
   const close = iconButton("close", panel.words("close"), { onclick: () => dialog.close() });
   const dialog = h("dialog", { class: "sheet", "aria-labelledby": "sheet-title", part: "sheet" }, h("header", null, h("h2", { id: "sheet-title" }, title), close), body);
-  // A press beside the sheet is a press on the dialog itself.
-  dialog.addEventListener("click", (event) => event.target === dialog && !inside(dialog, event) && dialog.close());
+  // A press beside the sheet is a press on the dialog itself. Not its click: that comes here from a selection past the edge too.
+  dialog.addEventListener("mousedown", (event) => event.target === dialog && !inside(dialog, event) && dialog.close());
   const gone = new AbortController();
   // A dialog that is taken out with its panel is not closed: the next change of the window finds it gone.
   addEventListener("resize", () => (dialog.isConnected ? place(dialog, panel.section) : gone.abort()), { signal: gone.signal });
@@ -125,9 +125,9 @@ function walk(event, choices, root) {
   choices[steps[event.key] % choices.length].focus();
 }
 
-function inside(element, { clientX, clientY, detail }) {
+function inside(element, { clientX, clientY }) {
   const { left, right, top, bottom } = element.getBoundingClientRect();
-  return detail === 0 || (clientX >= left && clientX <= right && clientY >= top && clientY <= bottom);
+  return clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
 }
 
 /** Over the panel, as wide as it is; where that is less than a form needs, in the middle of the page. */
