@@ -230,6 +230,26 @@ async def test_of_two_panels_on_a_page_one_counts_in_its_title_and_gives_it_back
         await expect(page).to_have_title("A CRM")
 
 
+async def test_a_count_that_comes_when_its_panel_has_gone_leaves_the_title_to_the_next_one(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with elsewhere(settings, 2) as (crm, world):
+        url = crm.embed(world.service.base_url, world.token("ana"), attributes="title-count")
+        panel = await (await Panel.open(context, url)).live()
+        await expect(panel.page).to_have_title("(2) A CRM")
+        asked: asyncio.Queue[Route] = asyncio.Queue()
+        await context.route("**/v1/feed/unread", asked.put, times=1)
+        await world.client.put("/v1/watchlist/l0", headers=world.rep("ana"))
+        late = await asked.get()
+
+        await panel.element.evaluate("panel => panel.refresh()")
+        await late.continue_()
+        await panel.live()
+        await world.report(world.moment("l0"))
+
+        await expect(panel.page).to_have_title("(3) A CRM")
+
+
 async def test_a_list_whose_last_thing_is_gone_says_how_it_fills(world: World, panel: Panel) -> None:
     body = {"match": {"kind": "lead", "value": "mia"}}
     ok(await world.client.post("/v1/subscriptions", headers=world.rep("ana"), json=body), 201)

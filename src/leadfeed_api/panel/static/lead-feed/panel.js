@@ -83,6 +83,7 @@ export class Panel {
   }
 
   counted() {
+    if (this.#gone.signal.aborted) return;
     this.draw();
     this.#telling ||= setTimeout(() => {
       this.#telling = 0;
