@@ -11,6 +11,7 @@ from playwright.async_api import BrowserContext, Route, expect
 from browser import Panel, Proxy, site
 from clients import figure
 from leadfeed_api.settings import Settings
+from losses import put_back
 from world import Service, World, ok, served
 
 pytest_plugins = ["windows"]
@@ -524,6 +525,26 @@ async def test_a_tab_that_missed_something_finds_it_at_the_next_sign(
         else:
             await frozen.page.evaluate("(sign) => document.dispatchEvent(new Event(sign, { bubbles: true }))", sign)
         await frozen.shows("missed", "before")
+
+
+async def test_a_tab_that_missed_something_after_the_log_went_back_finds_that_and_nothing_that_was_lost(
+    settings: Settings, context: BrowserContext
+) -> None:
+    async with behind_a_proxy(settings) as (world, proxy):
+        await context.add_init_script(DEAF)
+        await world.people("ana", leads={"l0": "ana"})
+        leader, follower = [await (await Panel.open(context, through(proxy, world, "ana"))).live() for _ in range(2)]
+        await world.report(world.moment("l0", description="kept"))
+        await world.report(world.moment("l0", description="lost"))
+        await follower.shows("lost", "kept")
+        await put_back(world, 1)
+        for tab in (leader, follower):
+            await tab.shows("kept")
+
+        await miss(follower, world, "missed", [leader])
+        await follower.page.evaluate("dispatchEvent(new Event('pageshow'))")
+
+        await follower.shows("missed", "kept")
 
 
 async def test_a_tab_that_follows_another_stays_live(settings: Settings, context: BrowserContext) -> None:

@@ -17,6 +17,7 @@ from leadfeed_api.feed.trimming import trim
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.stream.connection import NOWHERE
 from leadfeed_api.stream.live import Live
+from losses import put_back
 from statements import BY_A_TEST
 from stream_client import following, until
 from world import Service, World
@@ -211,29 +212,14 @@ def process(live: World) -> Live:
     return found
 
 
-async def put_back(world: World, process: Live, positions: int) -> None:
-    """The database is as it was so many positions ago, and the process asks after it."""
-    async with world.service.app.state.database.write() as connection:
-        end = await connection.fetchval(
-            f"{BY_A_TEST} UPDATE organization SET position = position - $2 WHERE org_id = $1 RETURNING position",
-            world.org_id,
-            positions,
-        )
-        for table in ("feed_entry", "moment"):
-            await connection.execute(
-                f"{BY_A_TEST} DELETE FROM {table} WHERE org_id = $1 AND position > $2", world.org_id, end
-            )
-    process.wakeups.resumed()
-
-
-async def test_when_the_log_goes_back_the_streams_that_are_open_are_reset_and_go_on(live: World, process: Live) -> None:
+async def test_when_the_log_goes_back_the_streams_that_are_open_are_reset_and_go_on(live: World) -> None:
     async with following(live, "ana") as ana, following(live, "bob") as bob:
         await ana.ready()
         await bob.ready()
         await live.report(*(live.moment("l1") for _ in range(3)))
         gone = await ana.take(3)
         with structlog.testing.capture_logs() as lines:
-            await put_back(live, process, 3)
+            await put_back(live, 3)
             resets = [await ana.next(), await bob.next()]
         assert [(one.name, one.data) for one in resets] == [("reset", {"reason": "unknown-position"})] * 2
         assert [one.position for one in resets] == [gone[0].position - 1] * 2
@@ -274,7 +260,7 @@ async def test_a_stream_that_is_catching_up_when_the_log_goes_back_is_reset_too(
         async with following(live, "ana", at=at) as stream:
             (ours,) = process.connections.audience(live.org_id).streams
             await until(lambda: process._reading._waiters)
-            await put_back(live, process, 2)
+            await put_back(live, 2)
             await until(lambda: ours.position == NOWHERE)
             await held.aclose()
             assert (await stream.next()).name == "reset"

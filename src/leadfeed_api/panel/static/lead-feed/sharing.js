@@ -111,6 +111,7 @@ export class SharedStream {
 
   #spread(kind, id, data) {
     const event = { kind, id, data };
+    if (kind === "reset") this.#past = []; // lost, where the log went back
     this.#past.push(event);
     if (this.#past.length > REMEMBERED) this.#since = numberOf(this.#past.shift().id);
     // Intentional: told before it is shown. A tab that dies showing it has told it.
