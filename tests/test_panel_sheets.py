@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.async_api import BrowserContext, expect
+from playwright.async_api import BrowserContext, Route, expect
 
 from browser import Panel, panel_url
 from world import Service, World, ok
@@ -252,6 +252,29 @@ async def test_the_feeds_address_is_copied_stripped_of_contacts_and_replaced(wor
     await expect(field).not_to_have_value(before["rss"])
     await expect(field).to_have_value((await link())["rss"])
     await expect(panel.sheet.get_by_role("button", name="Replace the address")).to_be_focused()
+
+
+async def test_what_the_service_refuses_to_change_is_shown_as_it_still_is(
+    world: World, panel: Panel, context: BrowserContext
+) -> None:
+    async def refused(route: Route) -> None:
+        await (route.fulfill(status=503) if route.request.method == "PATCH" else route.continue_())
+
+    ok(await world.client.patch("/v1/settings", headers=world.machine, json={"rss_enabled": True}))
+    body = {"match": {"kind": "lead", "value": "mia"}, "frequency": "daily"}
+    ok(await world.client.post("/v1/subscriptions", headers=world.rep("ana"), json=body), 201)
+    await context.route("**/v1/**", refused)
+
+    await panel.button("RSS feed").click()
+    await panel.sheet.get_by_label("Include contact details").click()
+    await expect(panel.sheet.get_by_role("alert")).not_to_be_empty()
+    await expect(panel.sheet.get_by_label("Include contact details")).to_be_checked()
+    await panel.page.keyboard.press("Escape")
+
+    await panel.menu("My subscriptions")
+    await panel.sheet.get_by_label("How often").select_option("hourly")
+    await expect(panel.sheet.get_by_role("alert")).not_to_be_empty()
+    await expect(panel.sheet.get_by_label("How often")).to_have_value("daily")
 
 
 @pytest.mark.parametrize("direction", ["ltr", "rtl"])

@@ -123,10 +123,13 @@ export function openSubscriptions(panel) {
       return { items: answer.items ?? answer, next: null };
     },
     row: (one, problem, gone) => {
-      const change = (fields) => busy(panel, line, problem, () => feed.client.send("PATCH", address(one), fields));
+      const change = async (fields) => Object.assign(one, await feed.client.send("PATCH", address(one), fields));
       const often = select("often", ["instant", "hourly", "daily"].map((each) => [each, words(`often.${each}`)]), one.frequency, {
         "aria-label": words("subscribe.often"),
-        onchange: () => change({ frequency: often.value }),
+        onchange: async () => {
+          await busy(panel, line, problem, () => change({ frequency: often.value }));
+          often.value = one.frequency;
+        },
       });
       const paused = (yes) => () => feed.client.send("PATCH", address(one), { paused: yes });
       const pause = toggle(panel, ["pause", "play"], [words("pause"), words("resume")], [paused(true), paused(false)], problem, !one.paused);

@@ -28,7 +28,11 @@ export function openFeedLink(panel) {
           show(await feed.client.send(method, path, sent));
           body.querySelector(pressed).focus();
         });
-      const details = h("input", { type: "checkbox", checked: link.contact_details, onchange: () => change("[type=checkbox]", "PATCH", "/v1/feed-link", { contact_details: details.checked }) });
+      const include = async () => {
+        await change("[type=checkbox]", "PATCH", "/v1/feed-link", { contact_details: details.checked });
+        details.checked = link.contact_details; // which still stands here where that was refused
+      };
+      const details = h("input", { type: "checkbox", checked: link.contact_details, onchange: include });
       const rotate = async () => {
         await change(".danger", "POST", "/v1/feed-link/rotate");
         if (!problem.textContent) tell(told, words("rss.rotated"));
