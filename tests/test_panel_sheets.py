@@ -156,6 +156,19 @@ async def test_my_subscriptions_are_paused_changed_and_ended_in_place(world: Wor
     assert await subscriptions(world) == []
 
 
+async def test_a_subscription_that_is_paused_shows_on_no_moment_in_no_tab(
+    world: World, panel: Panel, context: BrowserContext
+) -> None:
+    body = {"match": {"kind": "lead", "value": "mia"}}
+    ok(await world.client.post("/v1/subscriptions", headers=world.rep("ana"), json=body), 201)
+    tabs = [panel, await (await Panel.open(context, panel_url(world, "ana"))).live()]
+    await panel.menu("My subscriptions")
+    for button, shown in (("Pause", 0), ("Resume", 1), ("Delete", 0)):
+        await panel.sheet.get_by_role("button", name=button).click()
+        for tab in tabs:
+            await expect(tab.row("of Mia").locator(".subscribed")).to_have_count(shown)
+
+
 async def test_of_several_subscriptions_each_control_says_whose_it_is_and_the_focus_stays_among_them(
     world: World, panel: Panel
 ) -> None:

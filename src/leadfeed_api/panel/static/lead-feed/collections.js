@@ -131,14 +131,17 @@ export function openSubscriptions(panel) {
           often.value = one.frequency;
         },
       });
-      const paused = (yes) => () => feed.client.send("PATCH", address(one), { paused: yes });
+      const paused = (yes) => async () => {
+        await change({ paused: yes });
+        feed.spread({ kind: "reset" });
+      };
       const pause = toggle(panel, ["pause", "play"], [words("pause"), words("resume")], [paused(true), paused(false)], problem, !one.paused);
       const end = iconButton("bin", words("delete"), {
         onclick: () =>
           busy(panel, line, problem, async () => {
             await feed.client.send("DELETE", address(one));
             gone(line, words("done.unsubscribed"));
-            feed.recheck(null);
+            feed.spread({ kind: "reset" });
           }),
       });
       const line = thing(described(panel, one), recipients(panel, one), often, pause, end);

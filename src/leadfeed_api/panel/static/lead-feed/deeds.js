@@ -86,14 +86,14 @@ export function mute(panel, what, until) {
 export async function muted(panel, { lead, type }, until) {
   await panel.feed.client.send("PUT", muteAddress({ lead, type }), { until });
   did(panel, lead ? "done.muted" : "done.mutedType", { name: lead?.name, type }, () => attempt(panel, () => unmuted(panel, { lead, type })));
-  panel.feed.spread({ kind: "mutes" });
+  panel.feed.spread({ kind: "reset" });
 }
 
 /** Hears a lead or a type again; what goes wrong is the caller's to say. */
 export async function unmuted(panel, { lead, type }) {
   await panel.feed.client.send("DELETE", muteAddress({ lead, type }));
   did(panel, lead ? "done.unmuted" : "done.unmutedType", { name: lead?.name, type }, null);
-  panel.feed.spread({ kind: "mutes" });
+  panel.feed.spread({ kind: "reset" });
 }
 
 /** Takes back the last thing done here. */

@@ -191,7 +191,7 @@ export class Feed {
     if (kind === "moment") this.#arrive(data, first);
     else if (kind === "lead") this.#dress(data);
     else if (kind === "changed") this.#dirty.add(data.lead_id);
-    else if (kind === "reset" || kind === "mutes") this.#dirty.add(null);
+    else if (kind === "reset") this.#dirty.add(null);
     else if (kind === "marked") this.#marked(data, first);
     if (this.#dirty.size) this.#soon();
   }

@@ -51,7 +51,7 @@ export function openSubscribe(panel, item) {
         sheet.close();
         said(panel, "done.subscribed", { often: [words(`often.${often.value}`), waits].filter(Boolean).join(" · ") });
         feed.expect();
-        feed.recheck(null);
+        feed.spread({ kind: "reset" });
       });
     });
     body.append(form);
