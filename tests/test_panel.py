@@ -112,6 +112,23 @@ async def test_new_moments_wait_behind_a_pill_while_somebody_reads(world: World,
     await expect(panel.pill).to_be_hidden()
 
 
+async def test_the_pill_waits_for_whoever_comes_to_it_by_key(world: World, context: BrowserContext) -> None:
+    await world.people("ana", leads={"mia": "ana", "leo": "ana"})
+    await world.report(world.moment("leo", description="of leo"))
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    await panel.row("of leo").focus()
+    await world.report(world.moment("mia", description="comes on top"))
+    await expect(panel.pill).to_have_text("1 new")
+
+    await panel.page.keyboard.press("Shift+Tab")
+    for _ in range(3):  # a frame to see that nobody is on a row, one to draw, one to lose the focus
+        await panel.page.evaluate("new Promise(requestAnimationFrame)")
+    await expect(panel.pill).to_be_focused()
+    await panel.page.keyboard.press("Enter")
+
+    await expect(panel.focused).to_contain_text("comes on top")
+
+
 async def test_rows_stay_where_they_are_under_a_hand_however_still(world: World, context: BrowserContext) -> None:
     await world.people("ana", leads={"mia": "ana", "leo": "ana"})
     await world.report(world.moment("leo", description="of leo"), world.moment("mia", description="of mia"))

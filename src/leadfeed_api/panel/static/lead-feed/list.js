@@ -43,9 +43,9 @@ export class List {
     for (const type of ["focusout", "pointerleave"]) this.feed.addEventListener(type, () => this.left());
   }
 
-  /** Whether somebody is reading: scrolled down, standing on a row, or with a hand over one, or on the way to the pill. */
+  /** Whether somebody is reading: scrolled down, standing on a row, or with a hand over one, or at the pill. */
   get reading() {
-    return this.element.scrollTop > 4 || this.holdsFocus || this.feed.matches(":hover") || this.panel.pill.matches(":hover");
+    return this.element.scrollTop > 4 || this.holdsFocus || this.feed.matches(":hover") || this.panel.pill.matches(":hover,:focus");
   }
 
   /** Whether a row has the focus, or something in it. */
