@@ -65,6 +65,7 @@ async def test_actions_that_did_not_come_are_fetched_when_they_are_wanted_again(
     await context.unroute("**/lead-feed.actions.js*")
     await panel.button("Menu").click()
     await expect(panel.element.get_by_role("menu")).to_be_visible()
+    await expect(panel.toast).to_be_hidden()
 
 
 async def test_what_is_asked_for_twice_before_the_actions_are_there_opens_once(

@@ -175,6 +175,7 @@ export class Panel {
     this.#actions ??= import(new URL(`lead-feed.actions.js#${tries}`, import.meta.url).href).then(({ default: actionsOn }) => {
       const actions = actionsOn(LENT);
       if (this.#gone.signal.aborted) return actions;
+      this.toast.hidden = true; // which can only have said that they did not come
       this.root.adoptedStyleSheets = [...this.root.adoptedStyleSheets, actions.actionStyle];
       this.attention = new actions.Attention(this.host, this);
       this.#below = "";
