@@ -456,6 +456,19 @@ async def test_desktop_notifications_are_for_who_wants_them_and_sees_no_tab_and_
         assert await noted("is shown on a phone too, which throws.") == []
 
 
+async def test_desktop_notifications_are_chosen_for_the_visit_where_the_browser_keeps_nothing(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        await context.add_init_script(
+            "Object.defineProperty(globalThis, 'localStorage', {get() { throw new DOMException('denied'); }});"
+        )
+        (tab,) = await can_notify(context, crm.embed(world.service.base_url, world.token("ana")), 1)
+        await tab.menu("Desktop notifications")
+        await tab.button("Menu").click()
+        await expect(tab.element.get_by_role("menuitemcheckbox")).to_be_checked()
+
+
 async def test_a_flood_and_what_is_old_make_one_desktop_notification_after_the_first_few(
     settings: Settings, crm: Site, context: BrowserContext
 ) -> None:

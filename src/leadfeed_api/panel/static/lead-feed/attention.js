@@ -6,6 +6,8 @@ const SPAN_MS = 10_000;
 const SUM_MS = 1_000; // what comes together is summed up together
 const OLD_MS = 3_600_000; // an import brings what happened long ago
 
+let chosen = null; // as it was last said here: a browser that keeps nothing for sites (in another one's frame) forgets it
+
 const COUNTING = Symbol.for("leadfeed counting"); // of the document: whose number stands before its title
 
 export class Attention {
@@ -124,14 +126,15 @@ function stored() {
   try {
     return localStorage.getItem(WANTED);
   } catch {
-    return null;
+    return chosen;
   }
 }
 
 function store(value) {
+  chosen = value;
   try {
     localStorage.setItem(WANTED, value);
   } catch {
-    // Forbidden in another site's frame: it holds until the page is left.
+    // Then it holds until the page is left.
   }
 }
