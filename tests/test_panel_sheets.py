@@ -77,10 +77,17 @@ async def test_an_address_that_is_none_is_said_in_the_form_and_nothing_is_lost(w
     await panel.sheet.get_by_label("To").fill("not an address")
     await panel.sheet.get_by_role("button", name="Subscribe").click()
 
-    await expect(panel.sheet.get_by_role("alert")).to_contain_text("e-mail address")
+    await expect(panel.sheet.get_by_role("alert")).to_contain_text("“not” is no e-mail address")
     await expect(panel.sheet.get_by_label("To")).to_have_value("not an address")
     await expect(panel.sheet.get_by_role("button", name="Subscribe")).to_be_enabled()
     assert await subscriptions(world) == []
+
+
+async def test_what_else_is_wrong_is_said_as_the_service_says_it(panel: Panel) -> None:
+    await panel.do("of Mia", "Subscribe")
+    await panel.sheet.get_by_label("To").fill(", ".join(f"rep{n}@crm.example" for n in range(11)))
+    await panel.sheet.get_by_role("button", name="Subscribe").click()
+    await expect(panel.sheet.get_by_role("alert")).to_contain_text("10")
 
 
 async def test_words_that_are_none_are_asked_for_where_they_belong(world: World, panel: Panel) -> None:
@@ -115,7 +122,7 @@ async def test_what_the_service_says_of_mail_is_said_in_the_panels_language(worl
     await panel.do("of Mia", "S’abonner")
     await panel.sheet.locator("[name=to]").fill("not an address")
     await panel.sheet.get_by_role("button", name="S’abonner").click()
-    await expect(panel.sheet.get_by_role("alert")).to_contain_text("Saisie non valable")
+    await expect(panel.sheet.get_by_role("alert")).to_contain_text("n’est pas une adresse e-mail")
     await panel.sheet.locator("[name=to]").fill("guest@partner.example")
     await panel.sheet.get_by_role("button", name="S’abonner").click()
     await expect(panel.sheet).to_have_count(0)

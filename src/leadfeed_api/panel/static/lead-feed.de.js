@@ -55,6 +55,7 @@ export default {
   "subscribe.watched": "Auch für Leads, die ich nur beobachte", "subscribe.watched.hint": "Sonst gelten Typ und Wörter für eigene Leads.",
   "subscribe.words": "Wörter", "subscribe.words.needed": "Schreib mindestens ein Wort.", "subscribe.words.hint": "Preise, Demo …", "subscribed.description": "Enthält „{name}“",
   "subscribe.to": "An", "subscribe.to.me": "Meine eigene Adresse", "subscribe.to.hint": "Mehrere Adressen durch Kommas trennen.",
+  "subscribe.to.none": "„{name}“ ist keine E-Mail-Adresse. Eine sieht aus wie nora@crm.example.",
   "subscribe.often": "Wie oft", "often.instant": "Sofort", "often.hourly": "Stündlich gesammelt", "often.daily": "Täglich gesammelt",
   "subscriptions.title": "Meine Abos", "subscriptions.empty": "Du hast keine Abos. Die Glocke an jedem Ereignis macht eins.",
   "watchlist.title": "Meine beobachteten Leads", "watchlist.empty": "Du beobachtest niemanden. Das Auge an jedem Ereignis fügt die Person hinzu.",
@@ -77,6 +78,6 @@ export default {
   "failed.user-disabled": "Dein Zugang ist abgeschaltet", "failed.user-disabled.text": "Deine Administration kann ihn im CRM wieder einschalten.",
   "mailed.pending": "noch nicht bestätigt", "mailed.unsubscribed": "abbestellt", "mailed.refused": "vom Mailserver abgelehnt", "mailed.not-allowed": "von deiner Organisation nicht erlaubt",
   "mailed.no-address": "keine E-Mail-Adresse bekannt", "mailed.disabled": "dieser Nutzer ist abgeschaltet", "mailed.off": "E-Mail ist in deiner Organisation abgeschaltet",
-  "refused.invalid": "Diese Eingabe geht nicht. Eine E-Mail-Adresse sieht aus wie nora@crm.example.", "refused.subscription-limit": "Mehr Abos kann man nicht haben. Lösche zuerst eins.",
+  "refused.invalid": "Diese Eingabe geht nicht: {detail}", "refused.subscription-limit": "Mehr Abos kann man nicht haben. Lösche zuerst eins.",
   "refused.mail-disabled": "Abos per E-Mail sind in deiner Organisation abgeschaltet.", "refused.unknown-lead": "Diesen Lead gibt es nicht mehr.", "refused.unknown-account": "Dieses Unternehmen gibt es nicht mehr.",
 };

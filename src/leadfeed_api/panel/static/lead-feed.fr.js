@@ -54,6 +54,7 @@ export default {
   "subscribe.watched": "Aussi pour les leads que je suis seulement", "subscribe.watched.hint": "Sinon, types et mots ne concernent que vos propres leads.",
   "subscribe.words": "Mots", "subscribe.words.hint": "tarif, démo…", "subscribe.words.needed": "Écrivez au moins un mot.", "subscribed.description": "Contient « {name} »",
   "subscribe.to": "À", "subscribe.to.me": "Mon adresse", "subscribe.to.hint": "Séparez plusieurs adresses par des virgules.",
+  "subscribe.to.none": "« {name} » n’est pas une adresse e-mail. Une adresse ressemble à nora@crm.example.",
   "subscribe.often": "Fréquence", "often.instant": "Aussitôt", "often.hourly": "Résumé horaire", "often.daily": "Résumé quotidien",
   "subscriptions.title": "Mes abonnements", "subscriptions.empty": "Aucun abonnement. La cloche d’un moment en crée un.",
   "watchlist.title": "Mes leads suivis", "watchlist.empty": "Vous ne suivez personne. L’œil d’un moment ajoute sa personne.",
@@ -76,6 +77,6 @@ export default {
   "failed.user-disabled": "Votre compte est désactivé", "failed.user-disabled.text": "Votre administrateur peut le réactiver dans le CRM.",
   "mailed.pending": "pas encore confirmée par son titulaire", "mailed.unsubscribed": "désabonnée par son titulaire", "mailed.refused": "refusée par son serveur de messagerie", "mailed.not-allowed": "non autorisée par votre organisation",
   "mailed.no-address": "aucune adresse e-mail connue", "mailed.disabled": "utilisateur désactivé", "mailed.off": "les e-mails sont désactivés dans votre organisation",
-  "refused.invalid": "Saisie non valable. Une adresse e-mail ressemble à nora@crm.example.", "refused.subscription-limit": "Vous avez atteint le nombre maximal d’abonnements. Supprimez-en un d’abord.",
+  "refused.invalid": "Saisie non valable : {detail}", "refused.subscription-limit": "Vous avez atteint le nombre maximal d’abonnements. Supprimez-en un d’abord.",
   "refused.mail-disabled": "Les abonnements par e-mail sont désactivés dans votre organisation.", "refused.unknown-lead": "Ce lead n’existe plus.", "refused.unknown-account": "Cette société n’existe plus.",
 };

@@ -14,6 +14,7 @@ export const ACTION_WORDS = {
   "subscribe.watched": "Also for leads I only watch", "subscribe.watched.hint": "Otherwise types and words match only among leads you own.",
   "subscribe.words": "Words", "subscribe.words.hint": "pricing, demo…", "subscribe.words.needed": "Write at least one word.", "subscribed.description": "Mentions “{name}”",
   "subscribe.to": "To", "subscribe.to.me": "My own address", "subscribe.to.hint": "Separate several addresses by commas.",
+  "subscribe.to.none": "“{name}” is no e-mail address. One looks like nora@crm.example.",
   "subscribe.often": "How often", "often.instant": "At once", "often.hourly": "Hourly digest", "often.daily": "Daily digest",
   "subscriptions.title": "My subscriptions", "subscriptions.empty": "You have no subscriptions. The bell on any moment creates one.",
   "watchlist.title": "My watch list", "watchlist.empty": "You are not watching anybody. The eye on any moment adds its person.",
@@ -45,6 +46,6 @@ export const ACTION_WORDS = {
   "failed.user-disabled": "Your user is switched off", "failed.user-disabled.text": "Your administrator can switch it on again in the CRM.",
   "mailed.pending": "not confirmed yet by its owner", "mailed.unsubscribed": "unsubscribed by its owner", "mailed.refused": "refused by its mail server", "mailed.not-allowed": "not allowed by your organisation",
   "mailed.no-address": "no e-mail address known", "mailed.disabled": "this user is switched off", "mailed.off": "mail is switched off in your organisation",
-  "refused.invalid": "That cannot be taken. An e-mail address looks like nora@crm.example.", "refused.subscription-limit": "You have as many subscriptions as one can have. Delete one first.",
+  "refused.invalid": "That cannot be taken: {detail}", "refused.subscription-limit": "You have as many subscriptions as one can have. Delete one first.",
   "refused.mail-disabled": "Subscriptions by e-mail are switched off in your organisation.", "refused.unknown-lead": "There is no such lead any more.", "refused.unknown-account": "There is no such account any more.",
 };

@@ -111,7 +111,7 @@ export function complaint(panel, error) {
   if (!(error instanceof Refusal)) return words("failed.unreachable");
   if (error.status === 401) return words("failed.signed-out");
   const known = `refused.${error.code}`;
-  return words.has(known) ? words(known) : error.message; // a code of a newer service, in its own words
+  return words.has(known) ? words(known, { detail: error.message }) : error.message; // a code of a newer service, in its own words
 }
 
 function walk(event, choices, root) {

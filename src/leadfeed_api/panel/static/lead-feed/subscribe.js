@@ -44,6 +44,11 @@ export function openSubscribe(panel, item) {
         return wordsField.focus();
       }
       const recipients = to.value.split(/[\s,;]+/).filter(Boolean);
+      const none = recipients.find((one) => !/.@./.test(one));
+      if (none) {
+        problem.textContent = words("subscribe.to.none", { name: none });
+        return to.focus();
+      }
       const wanted = { match: { kind: chosen.value, value }, frequency: often.value, scope: watchedToo.checked ? "feed" : "owned", ...(recipients.length && { recipients }) };
       return busy(panel, form, problem, async () => {
         const { deliveries } = await feed.client.send("POST", "/v1/subscriptions", wanted);
