@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -170,6 +171,11 @@ def panel_url(world: World, user: str, **more: str) -> str:
     """The page at /panel for a user, with the credential in the fragment."""
     extra = "".join(f"&{name}={value}" for name, value in more.items())
     return f"{world.service.base_url}/panel#token={world.token(user)}{extra}"
+
+
+def where_it_is_noon(now: datetime) -> str:
+    """The time zone of a rep whose day has the same date as in UTC, and does not end while a test looks at it."""
+    return f"Etc/GMT{now.hour - 12:+d}"
 
 
 @dataclass

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 import pytest
 from playwright.async_api import BrowserContext, Locator, Route, expect
 
-from browser import Panel, panel_url
+from browser import Desk, Panel, panel_url, where_it_is_noon
 from world import Service, World
 
 pytest_plugins = ["windows"]
@@ -22,7 +22,7 @@ async def world(server: Service) -> World:
     return await server.new_world()
 
 
-async def test_when_a_day_ends_its_rows_stay_under_their_heading(world: World, context: BrowserContext) -> None:
+async def test_when_a_day_ends_its_rows_stay_under_their_heading(world: World, desk: Desk) -> None:
     await world.people("ana", leads={"mia": "ana", "leo": "ana"})
     now = datetime.now(UTC)
     await world.report(
@@ -35,16 +35,17 @@ async def test_when_a_day_ends_its_rows_stay_under_their_heading(world: World, c
         headers = {**answer.headers, "date": format_datetime(now + DAY, usegmt=True)}
         await route.fulfill(response=answer, headers=headers)
 
-    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
-    await panel.until(f"({SHAPE})()", ["Today", "this morning", "Yesterday", "the day before"])
-    await context.route(re.compile(r"/v1/feed/read"), a_day_later)
-    await panel.rows.first.focus()
-    await panel.page.keyboard.press("e")
+    async with desk(timezone_id=where_it_is_noon(now)) as context:
+        panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+        await panel.until(f"({SHAPE})()", ["Today", "this morning", "Yesterday", "the day before"])
+        await context.route(re.compile(r"/v1/feed/read"), a_day_later)
+        await panel.rows.first.focus()
+        await panel.page.keyboard.press("e")
 
-    before = (now - DAY).strftime("%A")
-    await panel.until(f"({SHAPE})()", ["Yesterday", "this morning", before, "the day before"])
-    await expect(panel.focused).to_contain_text("this morning")
-    assert panel.complaints == []
+        before = (now - DAY).strftime("%A")
+        await panel.until(f"({SHAPE})()", ["Yesterday", "this morning", before, "the day before"])
+        await expect(panel.focused).to_contain_text("this morning")
+        assert panel.complaints == []
 
 
 async def test_what_comes_is_put_on_top_without_a_search_through_the_rows(

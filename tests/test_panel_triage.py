@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from playwright.async_api import BrowserContext, Route, expect
 
-from browser import Desk, Panel, panel_url
+from browser import Desk, Panel, panel_url, where_it_is_noon
 from world import Service, World, ok
 
 pytest_plugins = ["windows"]
@@ -271,7 +271,7 @@ async def test_a_drawer_that_was_closed_stays_closed_whatever_arrives(world: Wor
     await panel.button("Search and filter").click()
     await expect(drawer).to_be_hidden()
 
-    await world.report(world.moment("leo", description="news"))
+    await world.report(world.moment("leo", description="news", occurred_at=datetime.now(UTC).isoformat()))
     await expect(panel.row("news")).to_be_visible()
 
     await expect(drawer).to_be_hidden()
@@ -355,31 +355,41 @@ async def test_a_muted_person_is_hidden_live_counted_and_shown_on_demand(world: 
     )
 
 
-async def test_a_person_is_muted_until_the_date_one_picks(world: World, panel: Panel) -> None:
-    await panel.row("saw prices").focus()
-    await panel.page.keyboard.press("m")
-    long = panel.sheet.get_by_label("For how long")
-    picked = panel.sheet.get_by_label("Until a date", exact=True)
-    await expect(picked).to_be_hidden()
-    await long.select_option("Until a date")
-    tomorrow = await picked.get_attribute("min") or ""
-    assert tomorrow == str((datetime.now(UTC) + timedelta(days=1)).date())
+async def test_a_person_is_muted_until_the_date_one_picks(world: World, desk: Desk) -> None:
+    now = datetime.now(UTC)
+    tomorrow = now.date() + timedelta(days=1)
+    async with desk(timezone_id=where_it_is_noon(now)) as context:
+        panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+        await panel.row("saw prices").focus()
+        await panel.page.keyboard.press("m")
+        long = panel.sheet.get_by_label("For how long")
+        picked = panel.sheet.get_by_label("Until a date", exact=True)
+        await expect(picked).to_be_hidden()
+        await long.select_option("Until a date")
+        await expect(picked).to_have_attribute("min", str(tomorrow))
 
-    await panel.sheet.get_by_role("button", name="Mute").click()
-    await expect(picked).to_be_focused()  # nothing is muted until there is a date
-    await picked.fill(tomorrow)
-    await panel.sheet.get_by_role("button", name="Mute").click()
+        await panel.sheet.get_by_role("button", name="Mute").click()
+        await expect(picked).to_be_focused()  # nothing is muted until there is a date
+        await picked.fill(str(tomorrow))
+        await panel.sheet.get_by_role("button", name="Mute").click()
 
-    await panel.shows("asked for a demo", "clicked a mail")
+        await panel.shows("asked for a demo", "clicked a mail")
+        midnight = await panel.page.evaluate("day => new Date(`${day}T00:00`).toISOString()", str(tomorrow))
     (mute,) = ok(await world.client.get("/v1/mutes", headers=world.rep("ana")))["leads"]
-    assert datetime.fromisoformat(mute["until"]) == datetime.fromisoformat(f"{tomorrow}T00:00Z")
+    assert datetime.fromisoformat(mute["until"]) == datetime.fromisoformat(midnight)
 
 
 async def test_a_mute_ends_by_itself_on_the_screen_too(world: World, context: BrowserContext) -> None:
-    until = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
-    await world.client.put("/v1/mutes/leads/mia", headers=world.rep("ana"), json={"until": until})
-    panel = await Panel.open(context, panel_url(world, "ana"))
+    mute, rep = "/v1/mutes/leads/mia", world.rep("ana")
+    until = datetime.now(UTC) + timedelta(hours=1)
+    await world.client.put(mute, headers=rep, json={"until": until.isoformat()})
+    await context.clock.install()
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
     await panel.shows("asked for a demo", "clicked a mail")
+
+    await world.client.delete(mute, headers=rep)  # for the service, too, its time is over
+    await context.clock.fast_forward("01:00:02")
+
     await panel.shows("came to the webinar", "asked for a demo", "clicked a mail", "saw prices")
 
 

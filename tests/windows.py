@@ -25,11 +25,11 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 def desk(browser: Browser) -> Desk:
-    """Opens a browser window of one rep, with English settings unless told otherwise."""
+    """Opens a browser window of one rep, with English settings and in UTC unless told otherwise."""
 
     @asynccontextmanager
     async def opened(**options: Any) -> AsyncIterator[BrowserContext]:
-        wanted = {"viewport": {"width": 1000, "height": 800}, "locale": "en-GB", **options}
+        wanted = {"viewport": {"width": 1000, "height": 800}, "locale": "en-GB", "timezone_id": "UTC", **options}
         context = await browser.new_context(**wanted)
         context.set_default_timeout(PATIENCE_MS)
         try:
