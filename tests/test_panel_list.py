@@ -1,5 +1,6 @@
 """The list keeps its shape: days under their headings, and the browser's work small however much comes on top."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -190,3 +191,21 @@ async def test_nothing_moves_between_a_press_and_its_click(world: World, context
     assert await height("leo:") > small
     await press("zoe:", ".name")
     await panel.until("opened.join()", "leo,zoe")
+
+
+async def test_what_is_read_again_of_a_person_takes_nothing_from_a_list_that_grows_meanwhile(
+    world: World, context: BrowserContext
+) -> None:
+    await world.people("ana", leads={"mia": "ana"})
+    await world.report(*(world.moment("mia", type="milestone") for _ in range(300)))
+    panel = await (await Panel.open(context, panel_url(world, "ana"))).live()
+    asked: asyncio.Queue[Route] = asyncio.Queue()
+    await context.route("**/v1/feed?*lead_id=mia*", asked.put, times=1)
+    await world.client.put("/v1/watchlist/mia", headers=world.rep("ana"))
+    late = await asked.get()
+    await panel.scrolls_to(300)
+
+    await late.continue_()
+
+    await expect(panel.rows.first).to_contain_text("you own and watch")
+    await expect(panel.rows).to_have_count(300)

@@ -273,8 +273,12 @@ export class Feed {
 
   async #reloadLead(lead) {
     const query = this.query();
-    if (query.lead_id && query.lead_id !== lead) return;
-    await this.#read(Infinity, { lead_id: lead }, this.items.end, this.#turn, (items) => this.items.replaceLead(lead, items, this.#holds));
+    const { loaded, end } = this.items;
+    if (!loaded || (query.lead_id && query.lead_id !== lead)) return; // what is being loaded holds it, or hears of it again
+    await this.#read(Infinity, { lead_id: lead }, end, this.#turn, (items) => {
+      if (this.items.end === end) this.items.replaceLead(lead, items, this.#holds);
+      else this.#dirty.add(lead); // an older page came meanwhile
+    });
   }
 
   /** Reads up to `wanted` items, or down to the key `end`, and hands them over if the list is still the same one. */
