@@ -224,6 +224,65 @@ async def test_a_mark_is_undone_though_the_list_does_not_show_it_any_more(world:
     assert await read_of(world) == set()
 
 
+async def test_a_row_stays_in_its_place_while_its_menu_is_open_and_so_does_what_is_marked_from_it(
+    world: World, panel: Panel
+) -> None:
+    await panel.do("clicked a mail", "More")
+    up_to_here = panel.element.get_by_role("menuitem", name="Mark as read up to here")
+    await up_to_here.hover()
+    await world.report(world.moment("leo", description="came after the menu"))
+    await expect(panel.pill).to_have_text("1 new")
+
+    await up_to_here.click()
+
+    await settled(world, "came to the webinar", "asked for a demo", "clicked a mail")
+
+
+async def test_what_comes_while_a_sheet_is_open_is_shown_when_it_is_closed(world: World, panel: Panel) -> None:
+    before = ["came to the webinar", "asked for a demo", "clicked a mail", "saw prices"]
+    await panel.button("RSS feed").click()
+    await expect(panel.sheet).to_be_visible()
+    await world.report(world.moment("leo", description="came meanwhile"))
+    await expect(panel.pill).to_have_text("1 new")
+    await panel.shows(*before)
+
+    await panel.page.keyboard.press("Escape")
+
+    await panel.shows("came meanwhile", *before)
+
+
+@pytest.mark.parametrize("key", ["m", "."])
+async def test_what_is_open_for_a_row_that_goes_gives_the_focus_to_its_neighbour(
+    world: World, panel: Panel, key: str
+) -> None:
+    await panel.row("asked for a demo").focus()
+    await panel.page.keyboard.press(key)
+    opened = panel.element.get_by_role("dialog").or_(panel.element.get_by_role("menu"))
+    await expect(opened).to_be_visible()
+    await world.client.delete("/v1/leads/zoe", headers=world.machine)
+    await panel.shows("came to the webinar", "clicked a mail", "saw prices")
+
+    await panel.page.keyboard.press("Escape")
+
+    await expect(panel.focused).to_contain_text("clicked a mail")
+    await panel.page.keyboard.press("j")
+    await expect(panel.focused).to_contain_text("saw prices")
+
+
+async def test_nothing_is_marked_down_to_a_row_that_has_gone(world: World, panel: Panel) -> None:
+    await world.report(*(world.moment("leo", description=f"page {n}") for n in range(3)))
+    await panel.shows("page 2", "came to the webinar", "asked for a demo", "clicked a mail", "saw prices")
+    await panel.row("asked for a demo").focus()
+    await panel.page.keyboard.press(".")
+    await world.client.delete("/v1/leads/zoe", headers=world.machine)
+    await panel.shows("page 2", "came to the webinar", "clicked a mail", "saw prices")
+
+    await panel.element.get_by_role("menuitem", name="Mark as read up to here").press("Enter")
+    await panel.page.keyboard.press("e")
+
+    await settled(world, "clicked a mail")
+
+
 async def test_marking_up_to_here_goes_by_the_rows_on_the_screen_where_repeats_are_unfolded(
     world: World, context: BrowserContext
 ) -> None:

@@ -51,7 +51,7 @@ export function markDownTo(panel, id) {
   const above = new Set(rows.slice(0, rows.indexOf(id) + 1));
   const onScreen = new Set(rows);
   const shown = panel.feed.items.shown().map((item) => item.id);
-  const newer = shown.slice(0, shown.indexOf(id)).filter((one) => !onScreen.has(one));
+  const newer = shown.slice(0, shown.indexOf(id) + 1).filter((one) => !onScreen.has(one));
   return mark(panel, [...above, ...newer], true);
 }
 

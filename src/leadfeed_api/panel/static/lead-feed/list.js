@@ -64,12 +64,12 @@ export class List {
 
   /** The row that has, or would get, the focus. */
   get current() {
-    return this.#rows.get(this.#current) ?? null;
+    return this.#rows.get(this.#current);
   }
 
   /** The row around a node. */
   rowAt(node) {
-    return this.#rows.get(node?.closest?.("article")?.dataset.id) ?? null;
+    return this.#rows.get(node?.closest?.("article")?.dataset.id);
   }
 
   /** As many of the items as may come onto the screen in one go: those that are there, and the first of the others. */
@@ -83,17 +83,18 @@ export class List {
     const drawn = [stamp, items.length, this.#folds, this.#today].join();
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
-    const focused = this.holdsFocus ? this.current?.element : null;
+    const held = this.holdsFocus || (this.#focus === this.feed && !this.#first); // by a row, or until there is one
+    const before = this.current?.element;
     const wanted = this.#elements(items);
     const rows = wanted.filter((element) => element.matches("article"));
-    const heir = this.#heir(focused, rows);
+    const heir = this.current?.element ?? this.#heir(before, rows);
     const first = this.#first;
     const slides = first && rows[0] !== first && !this.reading && rows.includes(first) && performance.now() - this.#slid > REST_MS;
     const top = slides && first.getBoundingClientRect().top;
     this.chunks.arrange(wanted);
     this.#first = rows[0] ?? null;
-    if (heir) this.#move(heir, true);
-    else if (!this.current && items.length) this.#makeCurrent(items[0].id);
+    this.#makeCurrent(heir?.dataset.id);
+    if (held && !this.holdsFocus) this.#move(heir ?? this.feed, true);
     if (slides) this.#slide(first.getBoundingClientRect().top - top);
     clearTimeout(this.#numbering);
     this.#numbering = setTimeout(() => rows.forEach((element, place) => set(element, "aria-posinset", place + 1)), REST_MS);
@@ -112,19 +113,17 @@ export class List {
     if (ended) this.panel.dayEnded();
   }
 
-  /** Moves the focus by rows; false at either end. */
+  /** Moves the focus by rows. */
   step(by) {
+    const here = this.current?.element;
     const rows = this.articles;
-    const here = rows.indexOf(this.holdsFocus ? this.current?.element : null);
-    const next = here < 0 ? (this.current?.element ?? rows[0]) : rows[here + by];
+    const next = this.holdsFocus ? rows[rows.indexOf(here) + by] : here;
     if (next) this.#move(next, false);
-    return Boolean(next);
   }
 
-  /** Puts the focus on an item's row. */
+  /** Puts the focus on an item's row, or on the one that has taken its place. */
   focus(id) {
-    const row = this.#rows.get(id);
-    if (row?.element.isConnected) this.#move(row.element, true);
+    this.#move((this.#rows.get(id) ?? this.current)?.element ?? this.feed, true);
   }
 
   toTop() {
@@ -181,14 +180,12 @@ export class List {
     this.#move((this.element.scrollTop ? this.current?.element : this.#first) ?? this.feed, true);
   }
 
-  /** Who gets the focus of a row that goes: the next that stays, else the one before, else the list until there are rows. */
-  #heir(focused, rows) {
-    if (this.#focus === this.feed && !this.#first) return rows[0];
-    if (!focused || rows.includes(focused)) return null;
+  /** Who takes the place of a row that goes: the next that stays, else the one before, else the first there is. */
+  #heir(gone, rows) {
     const before = this.articles;
-    const place = before.indexOf(focused);
+    const place = before.indexOf(gone);
     const stays = new Set(rows);
-    return [...before.slice(place), ...before.slice(0, place).reverse()].find((row) => stays.has(row)) ?? rows[0] ?? this.feed;
+    return [...before.slice(place), ...before.slice(0, place).reverse()].find((row) => stays.has(row)) ?? rows[0];
   }
 
   #move(element, still) {

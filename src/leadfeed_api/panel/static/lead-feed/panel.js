@@ -70,8 +70,9 @@ export class Panel {
 
   // --- what the feed asks of its view ---------------------------------------------------------------------------
 
+  /** Whether somebody reads, or has a menu or a sheet open, which is about what is on the screen. */
   get reading() {
-    return this.list.reading;
+    return this.list.reading || this.section.matches(":has(> [open], > :popover-open)");
   }
 
   /** Draws in the next frame; however much happens until then is drawn once. */
@@ -148,7 +149,7 @@ export class Panel {
   showNew(byKey) {
     const [newest] = this.feed.release();
     this.list.toTop();
-    if (byKey && newest) requestAnimationFrame(() => requestAnimationFrame(() => this.list.focus(this.feed.items.shown()[0]?.id)));
+    if (byKey && newest) requestAnimationFrame(() => requestAnimationFrame(() => this.list.takeFocus()));
   }
 
   /** Nobody reads any more: what waits may come. */

@@ -11,7 +11,6 @@ const pressed = new WeakMap(); // button -> when it was pressed with its menu op
 export function openSheet(panel, title, fill) {
   if (panel.section.querySelector("dialog[open]")) return; // asked for twice before the actions were there
   const before = panel.root.activeElement;
-  const row = panel.list.holdsFocus ? panel.list.current?.id : null;
   const body = h("div", { class: "body" });
   const close = iconButton("close", panel.words("close"), { onclick: () => dialog.close() });
   const dialog = h("dialog", { class: "sheet", "aria-labelledby": "sheet-title", part: "sheet" }, h("header", null, h("h2", { id: "sheet-title" }, title), close), body);
@@ -23,9 +22,8 @@ export function openSheet(panel, title, fill) {
   dialog.addEventListener("close", () => {
     gone.abort();
     dialog.remove();
-    if (panel.root.activeElement) return; // given back already; or somebody was quicker, and has gone on
-    if (before?.isConnected) before.focus({ preventScroll: true });
-    else if (row) panel.list.focus(row);
+    panel.list.left();
+    if (!panel.root.activeElement) giveBack(panel, before); // else it was given already; or somebody was quicker, and has gone on
   });
   const sheet = { dialog, body, close: () => dialog.close(), open: () => dialog.isConnected };
   panel.section.append(dialog);
@@ -68,7 +66,7 @@ export function openMenu(panel, anchor, entries) {
   menu.addEventListener("beforetoggle", (event) => {
     set(anchor, "aria-expanded", String(event.newState === "open"));
     if (event.newState === "open") return;
-    if (menu.contains(panel.root.activeElement)) before.focus({ preventScroll: true });
+    if (menu.contains(panel.root.activeElement)) giveBack(panel, before);
   });
   const press = () => pressed.set(anchor, performance.now());
   anchor.addEventListener("pointerdown", press);
@@ -76,6 +74,7 @@ export function openMenu(panel, anchor, entries) {
     if (event.newState === "open") return;
     anchor.removeEventListener("pointerdown", press);
     menu.remove();
+    panel.list.left();
   });
   panel.section.append(menu);
   menu.showPopover();
@@ -112,6 +111,12 @@ export function complaint(panel, error) {
   if (error.status === 401) return words("failed.signed-out");
   const known = `refused.${error.code}`;
   return words.has(known) ? words(known, { detail: error.message }) : error.message; // a code of a newer service, in its own words
+}
+
+/** Gives the focus back to what had it, or to the row where that was, or to whichever has taken its place. */
+function giveBack({ list }, before) {
+  if (before?.isConnected) before.focus({ preventScroll: true });
+  else if (before) list.focus(before.closest("article")?.dataset.id);
 }
 
 function walk(event, choices, root) {
