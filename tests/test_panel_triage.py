@@ -356,15 +356,23 @@ async def test_marking_all_reaches_what_is_not_loaded(world: World, panel: Panel
     await expect(panel.toast).to_have_text("0 unread")
 
 
-async def test_marking_more_than_can_be_undone_shows_on_the_screen_too(world: World, panel: Panel) -> None:
+async def test_marking_more_than_can_be_undone_shows_on_the_screen_too_and_leaves_nothing_to_undo(
+    world: World, panel: Panel
+) -> None:
     await world.report(*(world.moment("leo", type="milestone", description=f"more {n}.") for n in range(1_000)))
     await panel.page.reload()
-    await expect(panel.row("more 999.")).to_have_class("unread")
+    await panel.row("more 999.").focus()
+    await panel.page.keyboard.press("e")
+    await expect(panel.row("more 999.")).to_have_class("read")
 
     await panel.menu("Mark all as read")
 
-    await expect(panel.row("more 999.")).to_have_class("read")
+    await expect(panel.row("more 998.")).to_have_class("read")
     await expect(panel.count).to_have_text("0 unread")
+    await panel.row("more 999.").focus()
+    await panel.page.keyboard.press("u")
+    await expect(panel.toast).to_have_text("Nothing to undo")
+    await expect(panel.row("more 999.")).to_have_class("read")
 
 
 async def test_a_refused_mark_is_taken_back_and_said(world: World, panel: Panel) -> None:

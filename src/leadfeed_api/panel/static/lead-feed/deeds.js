@@ -62,6 +62,7 @@ export function markAll(panel) {
     const { ids, changed } = await feed.client.send("POST", "/v1/feed/read", { up_to: feed.stream.position }, feed.query());
     const loaded = feed.items.list.filter((item) => !item.read).map((item) => item.id);
     feed.spread({ kind: "marked", data: { ids: ids ?? loaded, read: true } });
+    if (!ids) undoable.delete(feed); // too many to be undone; nor is, in their place, what was done before
     if (changed) did(panel, "done.read", { n: changed }, ids?.length && (() => takeBack(panel, ids, true)));
     else said(panel, "unread", { n: 0 });
     await feed.count();
