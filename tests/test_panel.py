@@ -248,6 +248,22 @@ async def test_repeats_fold_within_an_hour_of_the_newest_however_close_they_foll
     await expect(panel.row("0 minutes before").locator(".fold")).to_have_text("+2 more")
 
 
+async def test_repeats_fold_within_the_readers_day_so_that_each_stands_under_its_own(world: World, desk: Desk) -> None:
+    await world.people("ana", leads={"mia": "ana"})
+    midnight = MONDAY.replace(hour=18, minute=30)  # in Kolkata
+    for minutes in (-15, -10, -5, 5, 10, 15):
+        at = (midnight - timedelta(days=3) + timedelta(minutes=minutes)).isoformat()
+        await world.report(world.moment("mia", description=f"at {minutes}", occurred_at=at))
+    async with desk(timezone_id="Asia/Kolkata") as context:
+        panel = await Panel.open(context, panel_url(world, "ana"))
+        await panel.shows("at 15", "at -5")
+        for row in ("at 15", "at -5"):
+            await panel.row(row).locator(".fold").click()
+        await panel.shows("at 15", "at 10", "at 5", "at -5", "at -10", "at -15")
+        below = panel.element.locator(".day").last.locator("~ .chunk article .what")
+        await expect(below).to_have_text(["at -5", "at -10", "at -15"])
+
+
 async def test_a_panel_that_is_shown_late_fills_itself(world: World, context: BrowserContext) -> None:
     """Its first page folds into one row, and where nothing is shown there is nothing to scroll."""
     await world.people("ana", leads={"mia": "ana"})

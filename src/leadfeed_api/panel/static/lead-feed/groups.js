@@ -1,6 +1,6 @@
-// Repeats: what one person did again within the hour folds behind the newest of it.
+// Repeats: what one person did again within the hour, and the day, folds behind the newest of it.
 
-import { instantOf } from "./items.js";
+import { dayOf, instantOf } from "./items.js";
 
 const REPEATED_WITHIN_MS = 3_600_000;
 const FEW = 2; // a row more is no trouble; a button that stands for one row is
@@ -22,11 +22,16 @@ export function folded(items, unfolded) {
   });
 }
 
-/** The group of each item, by id: same person, same type, within an hour of the newest of them. */
+/** The group of each item, by id: same person, same type, same day, within an hour of the newest of them. */
 function grouped(items) {
   const growing = new Map(); // lead and type -> the group that still takes items
   const groups = new Map();
+  let day = Infinity;
   for (const item of items) {
+    if (instantOf(item) < day) {
+      day = dayOf(item);
+      growing.clear();
+    }
     const key = `${item.type} ${item.lead.id}`;
     let group = growing.get(key);
     if (!group || item.type === "milestone" || instantOf(group[0]) - instantOf(item) > REPEATED_WITHIN_MS) {

@@ -19,6 +19,11 @@ export function instantOf(item) {
   return instants.get(item);
 }
 
+/** The day of that, as the midnight before it, in the reader's time zone. */
+export function dayOf(item) {
+  return new Date(instantOf(item)).setHours(0, 0, 0, 0);
+}
+
 let changes = 0;
 
 export class Items {

@@ -1,7 +1,7 @@
 // One moment on the screen. Built once, then only what changed is touched: the focus inside it stays where it is.
 
 import { h, icon, iconButton, say, set } from "./dom.js";
-import { instantOf } from "./items.js";
+import { dayOf, instantOf } from "./items.js";
 
 export class Row {
   #shown = "";
@@ -44,7 +44,7 @@ export class Row {
     this.item = item;
     this.#shown = shown;
     this.at = instantOf(item);
-    this.midnight = new Date(this.at).setHours(0, 0, 0, 0);
+    this.midnight = dayOf(item);
     this.#write(item);
     this.#writeFold(hidden, unseen, repeats);
     const classes = { read: item.read, unread: !item.read, best: item.lead.starred, member, opened: repeats.length > 0 && !hidden.length };
