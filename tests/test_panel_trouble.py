@@ -114,6 +114,29 @@ async def test_it_stays_in_the_box_that_a_page_gives_it_whatever_its_display(
         await panel.scrolls_to(120)
 
 
+async def test_a_proxy_whose_service_is_away_is_said_in_the_panels_language_and_that_it_is_tried_again(
+    world: World, context: BrowserContext
+) -> None:
+    """What a proxy says of it is English at best, and over HTTP/2 nothing."""
+    await context.route("**/v1/feed?*", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    panel = await Panel.open(context, panel_url(world, "ana", lang="fr"))
+    alert = panel.element.get_by_role("alert")
+    await expect(alert).to_contain_text("Service injoignable")
+    await expect(alert).to_contain_text("Nouvelle tentative automatique")
+    await context.unroute("**/v1/feed?*")
+    await panel.live()
+
+    await context.route("**/v1/feed-link", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    await panel.button("Flux RSS").click()
+    await expect(panel.sheet.get_by_role("alert")).to_have_text("Service injoignable")
+
+
+async def test_a_refusal_that_is_not_the_services_is_told_by_its_number(world: World, context: BrowserContext) -> None:
+    await context.route("**/v1/feed?*", lambda route: route.fulfill(status=403, body="<h1>Forbidden</h1>"))
+    panel = await Panel.open(context, panel_url(world, "ana"))
+    await expect(panel.element.get_by_role("alert")).to_contain_text("status-403")
+
+
 async def test_of_a_mark_and_its_undoing_the_last_one_said_is_the_last_one_heard(
     world: World, panel: Panel, context: BrowserContext
 ) -> None:

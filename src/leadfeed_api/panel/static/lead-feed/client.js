@@ -117,7 +117,7 @@ export class Client {
     const code = (document?.type ?? "").split("/").pop() || `status-${answer.status}`;
     const wait = Number(answer.headers.get("retry-after")) || null;
     const faults = document?.errors?.map(({ detail }) => detail).join("; ");
-    throw new Refusal(answer.status, code, faults || (document?.detail ?? answer.statusText), wait);
+    throw new Refusal(answer.status, code, faults || (document?.detail ?? code), wait); // a reason phrase is in English, and HTTP/2 has none
   }
 }
 
@@ -134,7 +134,7 @@ function parsed(text) {
  * browser hides the reason from scripts; a request that asks for nothing still tells whether anybody is there.
  */
 export async function diagnose(client, error) {
-  if (!(error instanceof Unreachable)) return "unreachable"; // the host gave no token, or what came back was no answer
+  if (!(error instanceof Unreachable)) return "unreachable"; // the host gave no token, or what came back was no answer of the service
   try {
     await fetch(client.url("/healthz"), { mode: "no-cors", cache: "no-store", credentials: "omit" });
   } catch {

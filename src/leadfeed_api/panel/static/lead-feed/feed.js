@@ -322,14 +322,13 @@ export class Feed {
   /** The list cannot be had. What is on the screen stays there; an empty panel says why. */
   async #fail(error, turn) {
     if (this.#gone.signal.aborted || turn !== this.#turn) return;
-    const refused = error instanceof Refusal;
-    const passing = !refused || error.status >= 500 || error.status === 429;
+    const passing = !(error instanceof Refusal) || error.status >= 500 || error.status === 429;
     if (this.items.loaded && passing) {
       this.#dirty.add(null);
       this.#soon(1_000);
       return;
     }
-    const problem = refused ? { code: error.status === 401 ? "signed-out" : error.code, detail: error.message } : { code: await diagnose(this.client, error) };
+    const problem = passing ? { code: await diagnose(this.client, error) } : { code: error.status === 401 ? "signed-out" : error.code, detail: error.message };
     if (this.#gone.signal.aborted || turn !== this.#turn) return; // what was asked meanwhile has its own answer
     this.status = "failed";
     this.problem = problem; // with the status: whoever draws shows both

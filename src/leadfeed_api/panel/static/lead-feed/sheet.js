@@ -107,7 +107,7 @@ export function tell(told, text) {
 /** What went wrong, in words. */
 export function complaint(panel, error) {
   const { words } = panel;
-  if (!(error instanceof Refusal)) return words("failed.unreachable");
+  if (!(error instanceof Refusal) || error.status >= 500) return words("failed.unreachable");
   if (error.status === 401) return words("failed.signed-out");
   const known = `refused.${error.code}`;
   return words.has(known) ? words(known, { detail: error.message }) : error.message; // a code of a newer service, in its own words
