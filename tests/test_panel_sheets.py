@@ -236,6 +236,20 @@ async def test_my_watch_list_is_mended_where_one_slipped(world: World, panel: Pa
     await panel.shows("of Zoe", "of Mia")
 
 
+async def test_what_goes_wrong_in_a_long_list_is_said_where_one_sees_it(world: World, panel: Panel) -> None:
+    await world.people("ana", "bob", leads={f"l{n}": "bob" for n in range(40)})
+    body = {"lead_ids": [f"l{n}" for n in range(40)]}
+    ok(await world.client.post("/v1/watchlist", headers=world.rep("ana"), json=body))
+    await panel.page.route("**/v1/watchlist/*", lambda route: route.fulfill(status=503))
+    await panel.menu("My watch list")
+    await expect(panel.sheet.get_by_role("listitem")).to_have_count(41)
+
+    await panel.sheet.get_by_role("button", name="Stop watching").first.click()
+
+    await expect(panel.sheet.get_by_role("alert")).to_have_text("The lead feed cannot be reached")
+    await expect(panel.sheet.get_by_role("alert")).to_be_in_viewport(ratio=1)
+
+
 async def test_an_empty_list_says_how_it_fills(panel: Panel) -> None:
     await panel.menu("Muted")
     await expect(panel.sheet).to_contain_text("Nothing is muted.")

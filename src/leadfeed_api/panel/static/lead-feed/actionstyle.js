@@ -31,6 +31,7 @@ legend { padding: 0; margin-block-end: 4px; color: var(--faint); font-size: .89e
 :disabled { opacity: .55; cursor: default; }
 .problem { color: var(--red); }
 .problem:empty { display: none; }
+.sheet > .problem { position: sticky; inset-block-end: 0; padding: 10px 16px; border-block-start: 1px solid var(--line); background: var(--paper); }
 .quiet { unicode-bidi: plaintext; color: var(--faint); font-size: .93em; }
 .letter { padding: 10px 12px; border-radius: 8px; background: var(--hover); overflow-wrap: anywhere; }
 .address { display: grid; grid-template-columns: 3.2em minmax(0, 1fr) auto; align-items: center; gap: 6px; }

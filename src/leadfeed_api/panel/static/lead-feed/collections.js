@@ -18,7 +18,8 @@ function openList(panel, { title, empty, glyph, read, row }) {
     const told = h("p", { class: "unseen", role: "status" }); // in the sheet: what is behind it nobody hears
     const nothing = h("div", { class: "state", hidden: true, tabindex: "-1" }, icon(glyph), h("p", null, empty));
     let after = null;
-    body.append(waiting, list, nothing, problem, told, more);
+    body.append(waiting, list, nothing, told, more);
+    sheet.dialog.append(problem); // at the edge of what is seen, however long the list
     await load();
 
     async function load() {
