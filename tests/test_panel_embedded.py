@@ -499,6 +499,18 @@ async def test_the_title_counts_if_the_host_wants_it(settings: Settings, crm: Si
         await expect(panel.page).to_have_title("Another page")
 
 
+async def test_a_page_without_a_title_has_the_count_alone(
+    settings: Settings, crm: Site, context: BrowserContext
+) -> None:
+    async with guest_of(crm, settings) as world:
+        untitled = "<script>document.title = ''</script>"
+        url = crm.embed(world.service.base_url, world.token("ana"), attributes="title-count", body=untitled)
+        panel = await (await Panel.open(context, url)).live()
+        await expect(panel.page).to_have_title("(1)")
+        await world.report(world.moment("leo", description="and then"))
+        await expect(panel.page).to_have_title("(2)")
+
+
 @pytest.mark.parametrize("width", [240, 290, 400, 700])
 async def test_it_fits_its_place_in_either_direction(
     settings: Settings, crm: Site, context: BrowserContext, width: int

@@ -103,6 +103,27 @@ async def test_a_network_that_is_off_is_said_with_the_time_and_made_up_for(
         assert panel.complaints == []
 
 
+async def test_what_the_stream_is_yet_to_tell_is_counted_once(settings: Settings, context: BrowserContext) -> None:
+    """The service answers again before the stream does."""
+    await context.clock.install()
+    async with behind_a_proxy(settings) as (world, proxy):
+        await world.people("ana", leads={"l0": "ana"})
+        panel = await (await Panel.open(context, through(proxy, world, "ana"))).live()
+        await world.report(world.moment("l0", description="heard"))
+        await expect(panel.count).to_have_text("1 unread")
+        await context.route("**/v1/feed/stream?*", lambda route: route.abort())
+        proxy.cut()
+        await expect(panel.status).not_to_contain_text("Live")
+        await world.report(world.moment("l0", description="missed"))
+        await context.clock.run_for(21_000)  # when the count is asked for again
+
+        await context.unroute("**/v1/feed/stream?*")
+        await panel.live()
+
+        await panel.shows("missed", "heard")
+        await expect(panel.count).to_have_text("2 unread")
+
+
 HIDDEN = "Object.defineProperty(document, 'hidden', {get: () => globalThis.hidden ?? true});"
 HOUR_MS = 3_600_000
 

@@ -11,7 +11,7 @@ let chosen = null; // as it was last said here: a browser that keeps nothing for
 const COUNTING = Symbol.for("leadfeed counting"); // of the document: whose number stands before its title
 
 export class Attention {
-  #title = null;
+  #title = "";
   #shown = "";
   #able = "Notification" in globalThis;
   #seen = new AbortController(); // until the page is hidden
@@ -102,7 +102,7 @@ export class Attention {
     if (wanted && (document[COUNTING] ??= this) !== this) return;
     if (!wanted) return this.#giveBack();
     if (document.title !== this.#shown) this.#title = document.title;
-    this.#shown = unread ? `(${unread}) ${this.#title}` : this.#title;
+    this.#shown = unread ? `(${unread}) ${this.#title}`.trim() : this.#title; // as the document has it
     document.title = this.#shown;
   }
 
@@ -110,7 +110,7 @@ export class Attention {
     if (document[COUNTING] !== this) return;
     document[COUNTING] = null;
     if (document.title === this.#shown) document.title = this.#title;
-    this.#title = null;
+    this.#title = "";
   }
 
   /** Gives the title back, and speaks no more. */

@@ -138,7 +138,7 @@ export class Feed {
     this.view.counted();
     this.#recount ||= setTimeout(() => {
       this.#recount = 0;
-      this.count().catch(() => {});
+      if (this.live.state === "live") this.count().catch(() => {}); // else it would count what the stream is yet to tell
     }, RECOUNT_MS);
   }
 
