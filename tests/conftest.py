@@ -5,6 +5,7 @@ Tests share a worker's database and are kept apart by organisation, as customers
 
 import gc
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
 
@@ -37,6 +38,7 @@ _TEMPLATE = pytest.StashKey[str]()
 def pytest_configure(config: pytest.Config) -> None:
     """One server and one migrated template for the run, made by the process that outlives every worker."""
     _reach_loopback_directly()
+    _let_processes_hear_signals()
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     server = start_shared_server()
@@ -48,6 +50,16 @@ def _reach_loopback_directly() -> None:
     """For every client, browser and process of a test, whatever proxy leads from this machine to others."""
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))
+
+
+def _let_processes_hear_signals() -> None:
+    """Those that tests start, where whoever started the run ignores some, as nohup and a script's ``&`` do.
+
+    What is ignored is ignored by a child, too; what has a handler, and be it one that does nothing, is not.
+    """
+    for one in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(one) is signal.SIG_IGN:
+            signal.signal(one, lambda *_: None)
 
 
 def pytest_configure_node(node: object) -> None:

@@ -3,8 +3,8 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -151,6 +151,19 @@ def in_order(postgres: tuple[str, str], worker_id: str) -> Iterator[str]:
         yield dsn
 
 
+@asynccontextmanager
+async def tried(dsn: str, mode: str = "auto") -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A transaction of which nothing stays; ``mode`` is how PostgreSQL plans prepared statements."""
+    connection = await asyncpg.connect(dsn, server_settings={"plan_cache_mode": mode, "jit": "off"})
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield connection
+    finally:
+        await transaction.rollback()
+        await connection.close()
+
+
 async def explain(dsn: str, mode: str, statement: str, *parameters: object) -> dict[str, Any]:
     """The plan that was run, with what it touched; ``mode`` is how PostgreSQL plans prepared statements."""
     connection = await asyncpg.connect(dsn, server_settings={"plan_cache_mode": mode, "jit": "off"})
@@ -279,15 +292,9 @@ async def test_a_leads_page_walks_its_moments_backward_and_reads_no_more_than_it
 async def test_a_lead_leaves_an_inbox_by_its_moments_alone(
     filled: str, mode: str, statement: str, parameters: tuple[object, ...]
 ) -> None:
-    connection = await asyncpg.connect(filled, server_settings={"plan_cache_mode": mode, "jit": "off"})
-    leaving = connection.transaction()
-    await leaving.start()
-    try:
+    async with tried(filled, mode) as connection:
         await connection.execute(f"{BY_A_TEST} DELETE FROM watch WHERE user_id = 'bob'")
         plan = await explain_on(connection, statement, ORG_ID, *parameters)
-    finally:
-        await leaving.rollback()
-        await connection.close()
 
     (moments,) = [node for node in nodes(plan) if node.get("Relation Name") == "moment"]
     assert (moments["Index Name"], rows_of(moments)) == ("moment_by_lead", 50)
@@ -301,14 +308,8 @@ async def test_what_is_past_its_retention_is_found_and_deleted_by_key(filled: st
     (moments,) = [node for node in nodes(ended) if node.get("Relation Name") == "moment"]
     assert (moments["Index Name"], rows_of(moments)) == ("moment_pkey", 20)
 
-    connection = await asyncpg.connect(filled, server_settings={"plan_cache_mode": mode, "jit": "off"})
-    leaving = connection.transaction()
-    await leaving.start()
-    try:
+    async with tried(filled, mode) as connection:
         plan = await explain_on(connection, DELETE_OF_MOMENTS, ORG_ID, [UUID(int=n) for n in range(1, 31)])
-    finally:
-        await leaving.rollback()
-        await connection.close()
     (inbox,) = [node for node in nodes(plan) if node.get("Index Name", "").startswith("feed_entry")]
     assert (inbox["Index Name"], rows_of(inbox)) == ("feed_entry_pkey", 36)  # all of ana's; and every fifth is bob's
     read: Counter[str] = Counter()
@@ -331,17 +332,11 @@ async def test_a_change_in_an_organisation_that_nobody_counted_reads_no_more_tha
         "purge": (DELETE_OF_MOMENTS, [UUID(int=ENTRIES + n) for n in range(20)]),
         "seen": (seen_statement(seen), "ana", ENTRIES, *parameters),
     }[what]
-    connection = await asyncpg.connect(filled, server_settings={"jit": "off"})
-    came = connection.transaction()
-    await came.start()
-    try:
+    async with tried(filled) as connection:
         await connection.execute(f"{BY_A_TEST} {CAME} {CAME_ENTRIES}")
         await connection.execute(f"{BY_A_TEST} DELETE FROM watch WHERE org_id = {LATE} AND lead_id = 'l5'")
         await connection.execute(ANY_PLANS)
         plan = await explain_on(connection, statement, LATE, *about)
-    finally:
-        await came.rollback()
-        await connection.close()
 
     read = sum(rows_of(node) for node in nodes(plan) if node.get("Relation Name") in {"moment", "feed_entry"})
     # What I have seen is of all moments: the tables are read once, perhaps, but not once for each.
@@ -375,14 +370,8 @@ async def test_a_lead_that_has_half_of_all_moments_is_not_read_again_for_each_of
         owned, words = ("owned" if "own" in what else "all"), ("visited" if "words" in what else None)
         conditions, parameters = narrow(Filters(scope=owned, words=words), NOW)  # type: ignore[arg-type]
         statement, about = seen_statement(conditions), ("ana", 400, *parameters)
-    connection = await asyncpg.connect(heavy, server_settings={"plan_cache_mode": mode, "jit": "off"})
-    tried = connection.transaction()
-    await tried.start()
-    try:
+    async with tried(heavy, mode) as connection:
         plan = await explain_on(connection, statement, ORG_ID, *about, meanwhile=MARKED if what in marks else "")
-    finally:
-        await tried.rollback()
-        await connection.close()
     read: Counter[str] = Counter()
     for node in nodes(plan):
         read[node.get("Relation Name", "")] += int(rows_of(node))
@@ -399,15 +388,9 @@ INSERT INTO read_mark (org_id, user_id, moment_id)
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 async def test_whoever_erases_a_lead_looks_no_moment_up_for_each_read_mark_there_is(uncounted: str, mode: str) -> None:
-    connection = await asyncpg.connect(uncounted, server_settings={"plan_cache_mode": mode, "jit": "off"})
-    tried = connection.transaction()
-    await tried.start()
-    try:
+    async with tried(uncounted, mode) as connection:
         await connection.execute(f"{BY_A_TEST} {MARKS_OF_ALL}")
         plan = await explain_on(connection, FORGET_MARKS_OF_LEAD, ORG_ID, "l5")
-    finally:
-        await tried.rollback()
-        await connection.close()
     (moments,) = [node for node in nodes(plan) if node.get("Relation Name") == "moment"]
     assert (moments["Index Name"], rows_of(moments), moments["Actual Loops"]) == ("moment_by_lead", 50, 1)
 
@@ -423,15 +406,9 @@ async def test_moments_and_their_entries_are_found_by_their_keys_in_tables_that_
         "purge": (DELETE_OF_MOMENTS, some),
         "purged": (DELETE_MOMENTS, some),
     }
-    connection = await asyncpg.connect(uncounted, server_settings={"jit": "off"})
-    tried = connection.transaction()
-    await tried.start()
-    try:
+    async with tried(uncounted) as connection:
         await connection.execute(ANY_PLANS)
         plan = await explain_on(connection, changes[what][0], ORG_ID, *changes[what][1:])
-    finally:
-        await tried.rollback()
-        await connection.close()
     used = [(one["Relation Name"], one["Index Name"], one["Index Cond"]) for one in nodes(plan) if "Index Name" in one]
     moments = [(index, condition) for table, index, condition in used if table == "moment"]
     inboxes = [(index, condition) for table, index, condition in used if table == "feed_entry"]
@@ -469,10 +446,7 @@ async def test_leads_whose_scores_change_too_move_by_plans_for_any_organisation(
 
 async def test_a_batch_for_an_organisation_that_nobody_counted_reads_no_more_than_it_names(filled: str) -> None:
     """Of its moments none, and each lead once, however many it has."""
-    connection = await asyncpg.connect(filled, server_settings={"jit": "off"})
-    came = connection.transaction()
-    await came.start()
-    try:
+    async with tried(filled) as connection:
         await connection.execute(f"{BY_A_TEST} {CAME}")
         await connection.execute(ANY_PLANS)
         batch = [Candidate("s", f"m{n}", f"l{n}", "web", "Visited", None, None, NOW) for n in range(1, 21)]
@@ -480,9 +454,6 @@ async def test_a_batch_for_an_organisation_that_nobody_counted_reads_no_more_tha
         columns = columns_of(batch, verdicts)
         written = await explain_on(connection, INSERT_MOMENTS, LATE, ENTRIES, *columns, NOW)
         spread = await explain_on(connection, FAN_OUT, LATE, ENTRIES, *columns.for_inboxes(NOW))
-    finally:
-        await came.rollback()
-        await connection.close()
 
     assert (written["Conflict Arbiter Indexes"], written["Conflicting Tuples"]) == (["moment_by_identity"], 20)
     for plan, others in ((written, ["ModifyTable"]), (spread, [])):
@@ -565,15 +536,9 @@ INSERT INTO muted_type (org_id, user_id, type)
 async def test_what_is_unread_is_counted_among_the_newest_even_where_everything_is_muted(
     filled: str, mode: str, *, muted: bool
 ) -> None:
-    connection = await asyncpg.connect(filled, server_settings={"plan_cache_mode": mode, "jit": "off"})
-    transaction = connection.transaction()
-    await transaction.start()
-    try:
+    async with tried(filled, mode) as connection:
         await connection.execute(f"{BY_A_TEST} {MUTED if muted else 'SELECT'}")
         plan = await explain_on(connection, COUNT, ORG_ID, "ana", NOW)
-    finally:
-        await transaction.rollback()
-        await connection.close()
     inbox = [node for node in nodes(plan) if node.get("Relation Name") == "feed_entry"]
     assert {(node["Index Name"], node["Scan Direction"]) for node in inbox} == {("feed_entry_pkey", "Backward")}
     assert sum(map(rows_of, inbox)) == COUNTED + (LOOKED_AT if muted else COUNTED)
@@ -582,16 +547,10 @@ async def test_what_is_unread_is_counted_among_the_newest_even_where_everything_
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 async def test_a_page_is_as_cheap_where_all_moments_are_of_one_type(filled: str, mode: str) -> None:
     """PostgreSQL expects a filter by unknown mutes to leave nothing there, and would rather sort the whole inbox."""
-    connection = await asyncpg.connect(filled, server_settings={"plan_cache_mode": mode, "jit": "off"})
-    transaction = connection.transaction()
-    await transaction.start()
-    try:
+    async with tried(filled, mode) as connection:
         await connection.execute("/* by a test */ DELETE FROM feed_entry WHERE type <> 'web'; ANALYZE feed_entry")
         conditions, parameters = narrow(Filters(), NOW)
         plan = await explain_on(connection, page_statement(conditions, 50), ORG_ID, "ana", *NEWEST, *parameters)
-    finally:
-        await transaction.rollback()
-        await connection.close()
 
     (inbox,) = [node for node in nodes(plan) if node.get("Relation Name") == "feed_entry"]
     assert rows_of(inbox) == 51

@@ -41,14 +41,12 @@ class _Body:
     """One request's, as it arrives."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        headers = Headers(scope=scope)
-        self._receive = receive
+        self._scope, self._receive = scope, receive
         self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS
-        self._announced = announced_length(headers) or 0
+        self._headers = Headers(scope=scope)
+        self._announced = announced_length(self._headers) or 0
         self._size = 0
         self._ended = False  # or nobody waits for the rest
-        self._waited_for = "expect" in headers  # by the client, before it sends any
-        self._last = scope["http_version"] == "1.0" or headers.get("connection", "").lower() == "close"
 
     async def receive(self) -> Message:
         if self._ended:
@@ -67,7 +65,6 @@ class _Body:
 
     async def _next(self) -> Message:
         message = await self._receive()
-        self._waited_for = False
         self._size += len(message.get("body", b""))
         self._ended = not message.get("more_body", False)
         return message
@@ -76,11 +73,16 @@ class _Body:
         """``send``, before which the rest of a body that nobody reads is dropped where the connection ends with it."""
 
         async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start" and self._last and not self._waited_for:
+            if message["type"] == "http.response.start" and not self._ended and self._is_lost_with_the_rest():
                 await self._drop_rest()
             await send(message)
 
         return sent
+
+    def _is_lost_with_the_rest(self) -> bool:
+        """Whether the connection ends with the answer, and the client sends its body without being asked to."""
+        closes = self._headers.get("connection", "").lower() == "close" or self._scope["http_version"] == "1.0"
+        return closes and (self._size > 0 or "expect" not in self._headers)
 
     async def _drop_rest(self) -> None:
         with suppress(TimeoutError):

@@ -1,8 +1,6 @@
 """The ``leadfeed`` command: serving, administration, imports, the demo. One module a family of commands."""
 
-import os
 import signal
-import sys
 from typing import Annotated
 
 import typer
@@ -59,7 +57,8 @@ def _root(
 
 def main() -> None:
     """What the installed ``leadfeed`` script runs."""
-    if os.getpid() == 1:
-        # In a container: Linux keeps from its first process each signal for which that has no handler of its own.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # As Ctrl-C does, SIGTERM has the database stop what it was told to do. And Linux keeps from the first process of a
+    # container each signal for which that has no handler. Not where a script that runs this beside it ignores Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     app()

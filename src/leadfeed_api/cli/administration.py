@@ -3,9 +3,7 @@
 import asyncio
 import json
 import re
-import signal
 import sys
-import threading
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -41,7 +39,6 @@ _UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "day
 @plain_errors
 def migrate(as_json: AsJson = False) -> None:
     """Brings the database's schema up to date."""
-    _end_by_sigterm_as_by_ctrl_c()
     with having_database(load_settings()) as settings:
         # Past a transaction pooler, where what another migrator has prepared by the same names is still there.
         bring_up_to_date(settings.listen_url or settings.database_url or "")
@@ -184,16 +181,6 @@ def duration(text: str) -> timedelta:
     if found is None or int(found[1]) == 0:
         fail("a time to live is a number and a unit: 90s, 30m, 1h, 7d; without one, seconds.")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-
-def _end_by_sigterm_as_by_ctrl_c() -> None:
-    """What the database was told to do is taken back, and a process that is the first of a container ends, too.
-
-    Not where Ctrl-C is ignored, as by what a script runs in the background.
-    """
-    in_main = threading.current_thread() is threading.main_thread()  # no other may say what a signal does
-    if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def _label(name: str) -> str:

@@ -112,6 +112,10 @@ WHERE l.org_id = $1 AND l.lead_id = ANY($2::text[]) AND l.owner_id IS NOT NULL
 UNION
 SELECT w.lead_id, w.user_id FROM watch w WHERE w.org_id = $1 AND w.lead_id = ANY($2::text[])
 """
+SEERS_OF_ACCOUNTS = f"""
+SELECT DISTINCT s.user_id FROM lead l {_WHO_SEES}
+WHERE l.org_id = $1 AND l.account_id = ANY($2::text[]) ORDER BY s.user_id
+"""
 DELETE_OF_LEAD = """
 DELETE FROM feed_entry e
 USING moment m CROSS JOIN LATERAL (
@@ -257,6 +261,11 @@ async def withdraw(connection: Connection, org_id: int, left: Sequence[Membershi
 async def entitled(connection: Connection, org_id: int, lead_ids: Sequence[str]) -> list[tuple[str, str]]:
     """Who sees these leads: pairs of lead and user."""
     return [(row["lead_id"], row["user_id"]) for row in await connection.fetch(ENTITLED, org_id, list(lead_ids))]
+
+
+async def seers_of_accounts(connection: Connection, org_id: int, account_ids: Sequence[str]) -> list[str]:
+    """Who sees any lead of these accounts."""
+    return [row["user_id"] for row in await connection.fetch(SEERS_OF_ACCOUNTS, org_id, list(account_ids))]
 
 
 async def delete_of_lead(connection: Connection, org_id: int, lead_id: str, user_ids: Sequence[str]) -> None:

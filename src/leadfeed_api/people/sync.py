@@ -9,11 +9,13 @@ from typing import Any
 
 from leadfeed_api.best_bets.scoring import Scored, follow_scores
 from leadfeed_api.db.session import Connection, Database
+from leadfeed_api.feed import entries
 from leadfeed_api.feed.log import Change, Log, appending
 from leadfeed_api.people.ownership import LeadChange, apply_changes
 from leadfeed_api.people.records import Records, merge, read_records
 from leadfeed_api.people.schemas import Kind, SyncAnswer, SyncResult
 
+MANY = 10_000  # leads of changed accounts: a position for each, and who sees it, would hold the lock for seconds
 RANKED = ("score", "stars", "flames", "starred")  # what best_bets makes a lead's card of; the last three as given
 COLUMNS: Mapping[Kind, tuple[str, ...]] = {
     "users": ("id", "name", "email", "language", "time_zone", "active"),
@@ -62,17 +64,8 @@ ON CONFLICT (org_id, lead_id) DO UPDATE SET name = excluded.name, title = exclud
 }
 USERS_AMONG = "SELECT user_id FROM app_user WHERE org_id = $1 AND user_id = ANY($2::text[])"
 ACCOUNTS_AMONG = "SELECT account_id FROM account WHERE org_id = $1 AND account_id = ANY($2::text[])"
-MANY = 10_000  # leads of changed accounts: a position for each, and who sees it, would hold the lock for seconds
 LEADS_OF_ACCOUNTS = """
 SELECT lead_id FROM lead WHERE org_id = $1 AND account_id = ANY($2::text[]) ORDER BY lead_id LIMIT $3
-"""
-SEERS_OF_ACCOUNTS = """
-SELECT l.owner_id AS user_id FROM lead l
-WHERE l.org_id = $1 AND l.account_id = ANY($2::text[]) AND l.owner_id IS NOT NULL
-UNION
-SELECT w.user_id FROM watch w JOIN lead l ON l.org_id = $1 AND l.lead_id = w.lead_id
-WHERE w.org_id = $1 AND l.account_id = ANY($2::text[])
-ORDER BY user_id
 """
 
 
@@ -129,9 +122,9 @@ async def _tell_of_accounts(log: Log, account_ids: Sequence[str]) -> None:
     if len(leads) <= MANY:
         await apply_changes(log, [LeadChange(row["lead_id"], None, None) for row in leads])
     else:
-        seers = await log.connection.fetch(SEERS_OF_ACCOUNTS, log.org_id, account_ids)
         position = await log.advance(1)
-        await log.tell([Change(row["user_id"], position, "reset", None) for row in seers])
+        seers = await entries.seers_of_accounts(log.connection, log.org_id, account_ids)
+        await log.tell([Change(user_id, position, "reset", None) for user_id in seers])
 
 
 def _scored(stored: Mapping[str, Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]) -> Iterable[Scored]:

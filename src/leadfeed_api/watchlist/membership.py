@@ -15,6 +15,7 @@ from leadfeed_api.feed.entries import Membership
 from leadfeed_api.feed.log import Change, ChangeKind, Log, appending
 from leadfeed_api.watchlist.schemas import WatchedLead
 
+AT_A_TIME = 1_000  # leads of an account in one transaction: each may have many moments, and others wait for the lock
 EXISTING = "SELECT lead_id FROM lead WHERE org_id = $1 AND lead_id = ANY($2::text[])"
 OF_ACCOUNT = """
 SELECT lead_id FROM lead WHERE org_id = $1 AND account_id = $2 AND lead_id > $3 ORDER BY lead_id LIMIT $4
@@ -35,9 +36,6 @@ LEFT JOIN account a ON a.org_id = $1 AND a.account_id = l.account_id
 WHERE w.org_id = $1 AND w.user_id = $2 AND w.lead_id > $3
 ORDER BY w.lead_id LIMIT $4
 """
-
-
-AT_A_TIME = 1_000  # leads; so long is the organisation's lock held, whose leads may have many moments
 
 
 @dataclass(frozen=True, slots=True)
