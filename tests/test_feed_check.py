@@ -12,9 +12,9 @@ import pytest
 from leadfeed_api.db import session
 from leadfeed_api.db.session import Connection, Database
 from leadfeed_api.errors import Busy
-from leadfeed_api.feed import audit, entries
+from leadfeed_api.feed import audit, definition
 from leadfeed_api.feed.audit import Differences
-from leadfeed_api.feed.entries import Key
+from leadfeed_api.feed.definition import Key
 from leadfeed_api.feed.log import appending
 from statements import BY_A_TEST
 from world import World
@@ -55,14 +55,14 @@ async def assign(world: World, lead: str, user: str) -> None:
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Awaitable[object]]) -> None:
     """Something happens when a check has begun to read and has not done yet."""
-    surplus = entries.surplus
+    surplus = definition.surplus
 
     async def interrupted(connection: Connection, org_id: int) -> list[Key]:
         async with asyncio.timeout(PATIENCE_S):
             await happens()
         return await surplus(connection, org_id)
 
-    monkeypatch.setattr(entries, "surplus", interrupted)
+    monkeypatch.setattr(definition, "surplus", interrupted)
 
 
 # --- nobody waits -----------------------------------------------------------------------------------------------------

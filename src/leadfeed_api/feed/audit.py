@@ -1,15 +1,15 @@
 """Proving the inbox on a live database: is it what its definition says, and if not, putting it right.
 
-And whether each entry is where a resuming stream looks for it. Owns the comparison and how it is repaired; the
-definition's SQL is ``feed.entries``'.
+And whether each entry is where a resuming stream looks for it. Owns the comparison and how it is repaired; the SQL is
+``feed.definition``'s.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from leadfeed_api.db.session import ANY_PLANS, Database
-from leadfeed_api.feed import entries
-from leadfeed_api.feed.entries import Key
+from leadfeed_api.feed import definition
+from leadfeed_api.feed.definition import Key
 from leadfeed_api.feed.log import Change, appending
 
 AT_A_TIME = 1_000  # differences mended in one transaction: everybody who reports a moment waits for the same lock
@@ -46,10 +46,10 @@ async def compare(database: Database, org_id: int, *, repair: bool) -> Differenc
     """
     async with database.snapshot() as connection:
         await connection.execute(ANY_PLANS)
-        lacking = sorted(await entries.missing(connection, org_id))  # by user, so that few are told twice
-        extra = sorted(await entries.surplus(connection, org_id))
-        misplaced = sorted(await entries.misplaced(connection, org_id))
-        total = await entries.count(connection, org_id)
+        lacking = sorted(await definition.missing(connection, org_id))  # by user, so that few are told twice
+        extra = sorted(await definition.surplus(connection, org_id))
+        misplaced = sorted(await definition.misplaced(connection, org_id))
+        total = await definition.count(connection, org_id)
     if repair:
         for begin in range(0, max(len(lacking), len(extra), len(misplaced)), AT_A_TIME):
             part = slice(begin, begin + AT_A_TIME)
@@ -64,6 +64,6 @@ async def _mend(
     async with appending(database, org_id) as log:
         await log.lock_entries()
         position = await log.advance(1)
-        users = set(await entries.repair(log.connection, org_id, lacking, extra, position))
-        users |= set(await entries.make_late(log.connection, org_id, misplaced))
+        users = set(await definition.repair(log.connection, org_id, lacking, extra, position))
+        users |= set(await definition.make_late(log.connection, org_id, misplaced))
         await log.tell([Change(user, position, "reset", None) for user in sorted(users)])
