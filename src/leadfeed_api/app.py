@@ -9,13 +9,13 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
-from leadfeed_api import __version__, operations, problems
+from leadfeed_api import __version__, documentation, operations, problems
 from leadfeed_api.best_bets import routes as best_bets
 from leadfeed_api.best_bets.night import NightShift
 from leadfeed_api.bodies import BoundedBodies
 from leadfeed_api.db.session import Database
 from leadfeed_api.db.statistics import first_statistics
-from leadfeed_api.documentation import complete_openapi
+from leadfeed_api.documentation import FILES, complete_openapi
 from leadfeed_api.express import Express
 from leadfeed_api.feed import routes as feed
 from leadfeed_api.feed.paging import Pages
@@ -67,10 +67,12 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         lifespan=_lifespan,
         generate_unique_id_function=_operation_id,
+        docs_url=None,  # a page of ours: theirs is not found below a path
         redoc_url=None,
-        static_url="/docs/files",
+        static_url=f"/{FILES}",
         redirect_slashes=False,
         license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        servers=[{"url": settings.public_url}] if settings.public_url else None,
     )
     app.state.settings = settings
     app.state.tokens = Tokens(settings)
@@ -91,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(panel.router)
     app.include_router(organizations.router)
     app.include_router(operations.router)
+    app.include_router(documentation.router)
     app.include_router(problems.router)
     _add_middleware(app, settings)
     complete_openapi(app)

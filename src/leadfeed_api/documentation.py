@@ -1,21 +1,26 @@
-"""The OpenAPI document, completed: what every operation can answer, said once.
+"""The OpenAPI document, completed: what every operation can answer, said once; and the page that shows it.
 
 A route declares what is particular to it. What follows from its shape (a body may be unreadable, a credential may be
 missing, the database may be away) and from its guard (what a caller needs) is added here, so that no route can forget
-it. Owns no route.
+it.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
+from starlette.responses import HTMLResponse
 
 from leadfeed_api import errors
 from leadfeed_api.errors import Problem
 from leadfeed_api.organizations.needs import Need
+
+router = APIRouter(include_in_schema=False)
+FILES = "docs/files"  # what the page is made of
 
 TAGS = (
     ("Ingestion", "Moments come in."),
@@ -91,6 +96,18 @@ _OF_A_BODY = (errors.InvalidBody, errors.BodyTooSlow, errors.BodyTooLarge, error
 _ALONE = frozenset({"healthz", "metrics"})
 
 
+@router.get("/docs")
+async def show_documentation() -> HTMLResponse:
+    """The document for people. Its addresses are relative: a proxy may have the service below a path."""
+    return get_swagger_ui_html(
+        openapi_url="openapi.json",
+        title="leadfeed-api",
+        swagger_js_url=f"{FILES}/swagger-ui-bundle.js",
+        swagger_css_url=f"{FILES}/swagger-ui.css",
+        swagger_favicon_url=f"{FILES}/favicon.png",
+    )
+
+
 def complete_openapi(app: FastAPI) -> None:
     """Makes ``app.openapi()`` the completed document, made once."""
 
@@ -110,6 +127,7 @@ def _completed(app: FastAPI) -> dict[str, Any]:
         description=app.description,
         routes=app.routes,
         license_info=app.license_info,
+        servers=app.servers,
     )
     used = {tag for _, operation in _operations(document) for tag in operation.get("tags", ())}
     document["tags"] = [{"name": name, "description": text} for name, text in TAGS if name in used]
