@@ -80,17 +80,17 @@ async def read_on(database: Database, org_id: int, now: datetime) -> bool:
         end = await connection.fetchrow(LOG_END, org_id, position)
         if end is None or end["position"] <= position:
             return False
-        upto = end["position"]
+        up_to = end["position"]
         if end["mail_enabled"] and end["next_moment"] is not None:
             after = end["next_moment"] - 1
-            upto = min(after + STEP, upto)
-            await _note_down(connection, org_id, after, upto, now)
-        await connection.execute(READ_TO, org_id, upto)
+            up_to = min(after + STEP, up_to)
+            await _note_down(connection, org_id, after, up_to, now)
+        await connection.execute(READ_TO, org_id, up_to)
     return True
 
 
-async def _note_down(connection: Connection, org_id: int, after: int, upto: int, now: datetime) -> None:
-    rows = await connection.fetch(CANDIDATES, org_id, after, upto, HISTORY)
+async def _note_down(connection: Connection, org_id: int, after: int, up_to: int, now: datetime) -> None:
+    rows = await connection.fetch(CANDIDATES, org_id, after, up_to, HISTORY)
     found = [row for row in rows if matches(Rule.of(row), Occasion.of(row))]
     if not found:
         return
