@@ -4,6 +4,7 @@ Every answer is checked (status, and a text it must hold) before it is counted.
 """
 
 import asyncio
+import atexit
 import itertools
 import multiprocessing
 import time
@@ -76,7 +77,9 @@ def guarded(work: Callable[..., Any], *args: Any) -> Any:
 
 @cache
 def _beside() -> Pool:
-    return multiprocessing.get_context("spawn").Pool(1, move_to_load, (parted(),))
+    pool = multiprocessing.get_context("spawn").Pool(1, move_to_load, (parted(),))
+    atexit.register(pool.terminate)
+    return pool
 
 
 def send(port: int, requests: Sequence[Request], concurrency: int, seconds: float) -> Answered:
