@@ -16,8 +16,11 @@ from leadfeed_api.app import create_app
 from leadfeed_api.cli import app as commands
 from leadfeed_api.db.revision import NEWEST
 from leadfeed_api.errors import Problem
+from leadfeed_api.feed.routes import FeedQuery
+from leadfeed_api.feed.schemas import FeedItem
 from leadfeed_api.ingestion.interpret import MomentIn
 from leadfeed_api.ingestion.record import UNKNOWN_LEAD
+from leadfeed_api.people.records import MODELS
 from leadfeed_api.problems import catalogue
 from leadfeed_api.settings import Settings
 
@@ -156,12 +159,29 @@ def test_every_problem_has_a_title_a_detail_and_a_code_of_its_own() -> None:
     assert shared == {"unavailable", "unknown-user"}  # each is one thing, met in two ways
 
 
+def first_column(page: str, heading: str) -> list[str]:
+    """The names in the first column of the tables below a heading."""
+    section = text(ROOT / "docs" / page).partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `([a-z_-]+)` \|", section, re.MULTILINE)
+
+
+def test_the_page_on_reading_lists_every_parameter_and_every_field_and_no_other() -> None:
+    assert first_column("reading.md", "Narrowing it") == list(FeedQuery.model_fields)
+    assert first_column("reading.md", "An item") == list(FeedItem.model_fields)
+
+
+def test_the_page_on_syncing_lists_every_field_and_every_code_and_no_other() -> None:
+    assert first_column("syncing.md", "The fields") == [name for one in MODELS.values() for name in one.model_fields]
+    codes = {
+        word
+        for module in ("records", "sync")
+        for word in re.findall(r'"((?:unknown|invalid)-[a-z-]+)"', text(ROOT / f"src/leadfeed_api/people/{module}.py"))
+    }
+    assert {*first_column("syncing.md", "What is rejected"), "invalid-name"} == codes
+
+
 def test_the_page_on_reporting_lists_every_field_and_every_code_and_no_other() -> None:
-    page = text(ROOT / "docs/reporting.md")
-    fields, codes = (
-        re.findall(r"^\| `([a-z_-]+)` \|", page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0], re.MULTILINE)
-        for heading in ("The fields", "What is rejected")
-    )
+    fields, codes = (first_column("reporting.md", heading) for heading in ("The fields", "What is rejected"))
     rejections = {
         ast.literal_eval(node.args[0])
         for node in ast.walk(ast.parse(text(ROOT / "src/leadfeed_api/ingestion/interpret.py")))
