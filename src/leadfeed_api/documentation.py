@@ -8,7 +8,7 @@ it.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
@@ -97,11 +97,11 @@ _ALONE = frozenset({"healthz", "metrics"})
 
 
 @router.get("/docs")
-async def show_documentation() -> HTMLResponse:
+async def show_documentation(request: Request) -> HTMLResponse:
     """The document for people. Its addresses are relative: a proxy may have the service below a path."""
     return get_swagger_ui_html(
         openapi_url="openapi.json",
-        title="leadfeed-api",
+        title=request.app.title,
         swagger_js_url=f"{FILES}/swagger-ui-bundle.js",
         swagger_css_url=f"{FILES}/swagger-ui.css",
         swagger_favicon_url=f"{FILES}/favicon.png",
