@@ -8,7 +8,8 @@ import pytest
 
 from leadfeed_api.ingestion.interpret import Candidate
 from leadfeed_api.ingestion.sources.marketo import NotInteresting
-from leadfeed_api.ingestion.sources.marketo_types import UnusableTypes, operator_types, packaged_types, presentable
+from leadfeed_api.ingestion.sources.marketo_types import UnusableTypes, operator_types, packaged_types
+from leadfeed_api.ingestion.sources.phrasing import presentable
 from marketo_exports import BULK, activity, bulk, only_moment, read
 
 

@@ -14,13 +14,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from leadfeed_api.fields import Link, Website, clean
+from leadfeed_api.fields import Website, clean
 from leadfeed_api.ingestion.interpret import Candidate, interpret
-from leadfeed_api.ingestion.sources.marketo_types import ActivityType, ActivityTypes, shortened
+from leadfeed_api.ingestion.sources.marketo_types import ActivityType, ActivityTypes
+from leadfeed_api.ingestion.sources.phrasing import first_link, shortened
 
 SOURCE = "marketo"
 Row = Mapping[str, str]
-_LINK: TypeAdapter[str] = TypeAdapter(Link)
 _WEBSITE: TypeAdapter[str] = TypeAdapter(Website)
 _TIME = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)[T ](?P<time>\d\d:\d\d:\d\d(?:\.\d{1,9})?) ?"
@@ -101,7 +101,7 @@ def moment_from(row: Row, number: int, types: ActivityTypes, now: datetime) -> C
             "type": moment,
             "description": kind.describe(attributes),
             "occurred_at": _occurred_at(kind, attributes),
-            "url": _first_link(kind, attributes),
+            "url": first_link(kind.url, attributes),
             "bot": types.bot(number, attributes),
         },
         now,
@@ -155,15 +155,6 @@ def _occurred_at(kind: ActivityType, attributes: Row) -> str:
         if read:
             return read
     raise UnreadableRow("the time cannot be read")
-
-
-def _first_link(kind: ActivityType, attributes: Row) -> str | None:
-    for name in kind.url:
-        try:
-            return _LINK.validate_python(attributes.get(name, ""))
-        except ValidationError:
-            continue
-    return None
 
 
 def _identity(row: Row) -> str:

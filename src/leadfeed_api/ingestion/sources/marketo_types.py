@@ -4,7 +4,6 @@ Owns the form of that table (``marketo_activities.toml``) and its checks, and ho
 activity's attributes. Knows nothing of files of activities: attributes come as a mapping.
 """
 
-import re
 import tomllib
 from collections.abc import Mapping
 from functools import cached_property
@@ -17,14 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from leadfeed_api.faults import why
 from leadfeed_api.feed.schemas import MomentType
 from leadfeed_api.fields import clean
+from leadfeed_api.ingestion.sources.phrasing import FIELD, first_readable
 
-LONGEST_DESCRIPTION = 1_000
 MOMENTS = get_args(MomentType)
-_FIELD = re.compile(r"\{(\w+)\}")
-_WEB_ADDRESS = re.compile(r"^https?://(?:www\.)?([^\s?#]+)[?#]?\S*$", re.IGNORECASE)
-# What a person cannot read: hex digests, UUIDs, numbers of records, or several of these joined ("<program>.<asset>").
-_OPAQUE_PART = re.compile(r"[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4,}", re.IGNORECASE)
-
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -48,7 +42,7 @@ class ActivityType(_Entry):
 
     @model_validator(mode="after")
     def _last_text_always_fits(self) -> Self:
-        if self.is_moment and (not self.descriptions or _FIELD.search(self.descriptions[-1])):
+        if self.is_moment and (not self.descriptions or FIELD.search(self.descriptions[-1])):
             raise ValueError("a moment needs descriptions, the last of them without {attributes}")
         return self
 
@@ -67,11 +61,9 @@ class ActivityType(_Entry):
 
     def describe(self, attributes: Mapping[str, str]) -> str:
         """The first text whose attributes are all readable, as one clean line of at most 1,000 characters."""
-        for text in self.descriptions:
-            filled = _filled(text, attributes)
-            if filled is not None:
-                return shortened(clean(filled))
-        raise AssertionError("the last text needs no attributes")
+        found = first_readable(self.descriptions, attributes)
+        assert found is not None, "the last text needs no attributes"  # noqa: S101
+        return found
 
 
 class Scanner(_Entry):
@@ -164,34 +156,6 @@ def operator_types(path: Path) -> ActivityTypes:
         raise UnusableTypes(f"{path}: expected [activity.ID] tables and [[scanner]] entries") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UnusableTypes(f"{path}: {error}") from None
-
-
-def presentable(value: str | None) -> str | None:
-    """A value as a person would want to read it, or None: web addresses lose scheme and query, digests are nothing.
-
-    Exports for analysis often carry hashed names: “Opened c855f365…” tells a rep less than “Opened an email”.
-    """
-    text = clean(value or "")
-    address = _WEB_ADDRESS.match(text)
-    if address:
-        return address[1].rstrip("/")
-    readable = any(part and not _OPAQUE_PART.fullmatch(part) for part in re.split(r"[.\s]+", text))
-    return text if readable else None
-
-
-def _filled(text: str, attributes: Mapping[str, str]) -> str | None:
-    values: dict[str, str] = {}
-    for field in _FIELD.findall(text):
-        value = presentable(attributes.get(field))
-        if value is None:
-            return None
-        values[field] = value
-    return _FIELD.sub(lambda found: values[found[1]], text)
-
-
-def shortened(text: str, longest: int = LONGEST_DESCRIPTION) -> str:
-    """At most so many characters; what is cut ends in “…”."""
-    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
 def _packaged() -> dict[str, Any]:
