@@ -30,7 +30,8 @@ WITH_NAMES = [operation for operation in operations() if operation.names("path")
 WITH_QUERY = [operation for operation in operations() if operation.names("query")]
 PATHS = sorted({operation.path for operation in operations()})
 # Envelopes and batches judge an item at a time; the rest are read whole.
-WHOLE = [operation for operation in WITH_BODY if operation.path not in {"/v1/moments", "/v1/sync"}]
+BY_ITEM = {"/v1/moments", "/v1/moments/segment", "/v1/sync"}
+WHOLE = [operation for operation in WITH_BODY if operation.path not in BY_ITEM]
 
 
 @pytest.fixture
@@ -126,6 +127,8 @@ async def test_a_body_of_another_shape_is_422_with_the_place(acme: World, subtes
     for operation in WITH_BODY:
         with subtests.test(str(operation)):
             for body in OF_ANOTHER_SHAPE:
+                if body == [{}] and operation.path == "/v1/moments/segment":
+                    continue  # a batch, as far as its shape goes
                 document = refused(await send(acme, operation, json.dumps(body).encode()))
                 assert (document["status"], document["type"]) == (422, "/problems/invalid")
                 assert all("pointer" in one and one["detail"] for one in document["errors"])

@@ -20,6 +20,7 @@ from leadfeed_api.feed.routes import FeedQuery
 from leadfeed_api.feed.schemas import FeedItem
 from leadfeed_api.ingestion.interpret import MomentIn
 from leadfeed_api.ingestion.record import UNKNOWN_LEAD
+from leadfeed_api.ingestion.sources.segment import Forwarding
 from leadfeed_api.people.records import MODELS
 from leadfeed_api.problems import catalogue
 from leadfeed_api.settings import Settings
@@ -184,12 +185,14 @@ def test_the_page_on_reporting_lists_every_field_and_every_code_and_no_other() -
     fields, codes = (first_column("reporting.md", heading) for heading in ("The fields", "What is rejected"))
     rejections = {
         ast.literal_eval(node.args[0])
-        for node in ast.walk(ast.parse(text(ROOT / "src/leadfeed_api/ingestion/interpret.py")))
+        for path in (ROOT / "src/leadfeed_api/ingestion").rglob("*.py")
+        for node in ast.walk(ast.parse(text(path)))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Rejection"
         if isinstance(node.args[0], ast.Constant)
     }
     of_fields = {f"invalid-{name.replace('_', '-')}" for name in MomentIn.model_fields}
     assert fields == list(MomentIn.model_fields)
+    assert first_column("reporting.md", "Segment and its kin") == list(Forwarding.model_fields)
     assert set(codes) == rejections | of_fields | {UNKNOWN_LEAD.problem}
 
 

@@ -18,7 +18,7 @@ from leadfeed_api.db.migrate import migrate
 from leadfeed_api.db.session import Database
 from leadfeed_api.errors import Problem
 from leadfeed_api.ingestion.envelopes import _own, open_envelope
-from leadfeed_api.ingestion.interpret import Candidate, PlainMoment, _judge, interpret, interpret_all, read_plain
+from leadfeed_api.ingestion.interpret import Candidate, PlainMoment, interpret, interpret_all, judge, read_plain
 from leadfeed_api.ingestion.record import Verdict, record_moments
 from leadfeed_api.ingestion.schemas import BatchResult
 from leadfeed_api.settings import Settings
@@ -480,7 +480,7 @@ def test_what_is_read_without_the_schema_is_what_the_schema_would_read(odd: dict
     ]
     items += [{**_USUAL, **odd}, 7, None, [], "text", {**_USUAL, "description": "one \u00a6 two"}]
     for item in items:
-        assert interpret(item, MONDAY) == _judge(item, MONDAY, at={}), item
+        assert interpret(item, MONDAY) == judge(item, MONDAY, at={}), item
     read = [interpret(item, MONDAY) for item in items]
     assert interpret_all(items, MONDAY) == read
     good = [item for item, one in zip(items, read, strict=True) if isinstance(one, Candidate)]

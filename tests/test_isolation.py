@@ -22,14 +22,15 @@ KIND_OF_NAME: Mapping[str, str | None] = {
     "key_id": "key", "subscription_id": "subscription", "mail_id": "mail", "token": "token", "cursor": "cursor",
     "up_to": "cursor", "ids": "moment", "last_event_id": "position", "last-event-id": "position",
     "external_id": "external", "id": "record", "value": "matched", "recipients": "address",
-    "Leadfeed-User": "user",
+    "Leadfeed-User": "user", "messageId": "external", "userId": "lead",
     **dict.fromkeys((
-        "accounts", "active", "address", "at_least", "bot", "contact_details", "daily_cap", "daily_hour", "days",
-        "description", "email", "fax", "flames", "frequency", "hidden", "hide_days", "kind", "language", "lead_url",
-        "leads", "limit", "mail_domains", "mail_enabled", "match", "method", "mobile", "moments", "muted", "name",
-        "occurred_at", "panel_url", "paused", "phone", "q", "quiet_from", "quiet_until", "retention_days",
-        "rss_enabled", "scope", "scopes", "score", "since", "source", "starred", "starred_from", "stars", "tiers",
-        "time_zone", "title", "top_percent", "type", "unsubscribed", "until", "url", "users", "window_days",
+        "accounts", "active", "address", "at_least", "batch", "bot", "contact_details", "context", "daily_cap",
+        "daily_hour", "days", "description", "email", "event", "fax", "flames", "frequency", "hidden", "hide_days",
+        "kind", "language", "lead_id_at", "lead_url", "leads", "limit", "mail_domains", "mail_enabled", "match",
+        "method", "mobile", "moments", "muted", "name", "occurred_at", "panel_url", "paused", "phone", "properties",
+        "q", "quiet_from", "quiet_until", "retention_days", "rss_enabled", "scope", "scopes", "score", "since",
+        "source", "starred", "starred_from", "stars", "tiers", "time_zone", "timestamp", "title", "top_percent", "type",
+        "unsubscribed", "until", "url", "users", "window_days",
     )),
 }  # fmt: skip
 
@@ -37,6 +38,9 @@ KIND_OF_NAME: Mapping[str, str | None] = {
 _MOMENT = {"source": "<source>", "external_id": "<external>", "lead_id": "<lead>", "type": "web", "description": "Seen"}
 BODIES: Mapping[str, list[Any]] = {
     "POST /v1/moments": [{"moments": [_MOMENT]}],
+    "POST /v1/moments/segment": [
+        {"type": "track", "event": "Seen", "messageId": "<external>", "userId": "<lead>"},
+    ],
     "POST /v1/sync": [
         {"leads": [{"id": "own lead", "owner_id": "<user>"}]},
         {"leads": [{"id": "own lead", "account_id": "<account>"}]},

@@ -1,6 +1,7 @@
-"""The envelopes moments come in: our own batch, and CloudEvents 1.0 structured, binary and batched.
+"""The envelopes moments come in: our own batch, CloudEvents 1.0 structured, binary and batched, Segment's messages.
 
-Owns which items a body holds and where in the body each stands. What an item means is ``interpret``'s.
+Owns which items a body holds and where in the body each stands. What an item means is ``interpret``'s, and what a
+message of a source's own means that source's.
 """
 
 import re
@@ -24,6 +25,7 @@ from leadfeed_api.ingestion.interpret import (
     interpret_cloud_event,
     read_plain,
 )
+from leadfeed_api.ingestion.sources.segment import Forwarding, moment_from
 from leadfeed_api.wire import demand_unencoded, json_document, media_type, strict_json
 
 
@@ -66,6 +68,20 @@ def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Bat
         "This address accepts only application/json, application/cloudevents+json and "
         "application/cloudevents-batch+json, in UTF-8."
     )
+
+
+def open_messages(document: Any, said: Forwarding, now: datetime) -> Batch:
+    """Segment's messages: one, an array of them, or ``{"batch": [...]}``. Raises ``Invalid``."""
+    if isinstance(document, list):
+        messages, above = _items(document, ""), ""
+    elif isinstance(document, dict) and "batch" in document:
+        messages, above = _items(document["batch"], "/batch"), "/batch"
+    elif isinstance(document, dict) and "type" in document:
+        messages, above = [document], None
+    else:
+        expected = 'expected a message with its type, an array of messages, or {"batch": [...]}'
+        raise Invalid(errors=[{"pointer": "", "detail": expected}])
+    return Batch([moment_from(message, said, now) for message in messages], above, said.lead_id_at)
 
 
 class _PlainBatch(msgspec.Struct, forbid_unknown_fields=True):

@@ -101,9 +101,9 @@ def interpret_all(items: Sequence[object], now: datetime) -> Sequence[Candidate 
     plain = [_is_plain(item) for item in items]
     read = _read_among(items, plain, now)
     if not read:
-        return [_judge(item, now, at=_OWN) for item in items]
+        return [judge(item, now, at=_OWN) for item in items]
     others = iter(read)
-    return [next(others) if easy else _judge(item, now, at=_OWN) for item, easy in zip(items, plain, strict=True)]
+    return [next(others) if easy else judge(item, now, at=_OWN) for item, easy in zip(items, plain, strict=True)]
 
 
 def _is_plain(item: object) -> bool:
@@ -187,7 +187,7 @@ def interpret_cloud_event(event: object, now: datetime) -> Candidate | Rejection
         "type": kind.removeprefix(CLOUD_EVENT_TYPE),
         **{field: data[field] for field in _DATA if field in data},
     }
-    return _judge(item, now, at=_CLOUD_EVENT)
+    return judge(item, now, at=_CLOUD_EVENT)
 
 
 _OWN: Mapping[str, str] = {}
@@ -199,7 +199,8 @@ _CLOUD_EVENT: Mapping[str, str] = {
 }
 
 
-def _judge(item: object, now: datetime, *, at: Mapping[str, str]) -> Candidate | Rejection:
+def judge(item: object, now: datetime, *, at: Mapping[str, str]) -> Candidate | Rejection:
+    """An item with the fields of :class:`MomentIn`; ``at`` has the pointers of fields that stood elsewhere."""
     try:
         moment = MomentIn.model_validate(item)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""``POST /v1/moments``: moments come in.
+"""``POST /v1/moments``, and what Segment forwards to ``POST /v1/moments/segment``: moments come in.
 
 The answer is written by orjson from dictionaries: objects of :class:`BatchResult` cost more than reading
 the batch. The schema stays what is documented; a test holds the two equal, byte by byte.
@@ -9,21 +9,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from starlette.routing import Route
 
-from leadfeed_api.ingestion.envelopes import Batch, open_envelope
+from leadfeed_api.ingestion.envelopes import Batch, open_envelope, open_messages
 from leadfeed_api.ingestion.interpret import Candidate, Rejection
 from leadfeed_api.ingestion.record import Verdict
-from leadfeed_api.ingestion.schemas import EXAMPLE_ANSWER, REQUEST_BODY, BatchResult
+from leadfeed_api.ingestion.schemas import EXAMPLE_ANSWER, MESSAGES_BODY, REQUEST_BODY, BatchResult
+from leadfeed_api.ingestion.sources.segment import Forwarding
 from leadfeed_api.organizations.auth import Ingester, caller, ingester
 from leadfeed_api.organizations.identity import Caller
-from leadfeed_api.wire import SHORT, announced_length, read_body
+from leadfeed_api.wire import SHORT, StrictRoute, announced_length, demand_json, json_document, read_body
 
-router = APIRouter(prefix="/v1", tags=["Ingestion"])
+router = APIRouter(prefix="/v1", tags=["Ingestion"], route_class=StrictRoute)
 
 
 @router.post(
@@ -42,6 +43,26 @@ async def report_moments(request: Request, who: Ingester) -> Response:
     too: structured, batched, or binary (`ce-` headers).
     """
     return await _record(request, who, await _opened(request))
+
+
+@router.post(
+    "/moments/segment",
+    summary="Report moments as Segment forwards them",
+    response_description="One result per message, in order.",
+    openapi_extra={"requestBody": MESSAGES_BODY},
+    responses={200: {"content": {"application/json": {"example": EXAMPLE_ANSWER}}}},
+    response_model=BatchResult,
+)
+async def report_messages(request: Request, who: Ingester, said: Annotated[Forwarding, Query()]) -> Response:
+    """Takes what a webhook of a customer data platform sends: a message, an array of up to 1,000, or `{"batch": […]}`.
+
+    `page` and `screen` become web moments, emails opened and clicked email moments, other `track` calls milestones. Any
+    other message is `rejected` as `no-moment`, which is nothing to mend. A message is identified by its `messageId`.
+    """
+    demand_json(request.headers)
+    now = datetime.now(UTC)
+    batch = await read_body(lambda body: open_messages(json_document(body), said, now), request)
+    return await _record(request, who, batch)
 
 
 async def serve_moments(request: Request) -> Response:

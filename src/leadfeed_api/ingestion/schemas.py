@@ -110,6 +110,45 @@ REQUEST_BODY: dict[str, Any] = {
         },
     },
 }
+_MESSAGE = {
+    "type": "track",
+    "event": "Email Link Clicked",
+    "messageId": "segment-test-message-1029",
+    "userId": "00Q8d000004",
+    "timestamp": "2026-11-23T09:12:00.276Z",
+    "properties": {"email_subject": "Your trial", "link_url": "https://example.com/pricing"},
+}
+_MESSAGE_SCHEMA = {
+    "type": "object",
+    "description": "A message of Segment's spec; what is not named here is ignored.",
+    "required": ["type", "messageId"],
+    "properties": {
+        "type": {"type": "string", "description": "`page`, `screen` or `track`; others are no moments."},
+        "event": {"type": "string", "description": "Of a `track` call: what happened."},
+        "name": {"type": "string", "description": "Of a page or a screen."},
+        "messageId": {"type": "string", "minLength": 1, "maxLength": 256},
+        "userId": {"type": "string", "description": "The lead's id, unless `lead_id_at` says that it is elsewhere."},
+        "timestamp": {"type": "string", "format": "date-time", "description": "When it happened; left out: now."},
+        "properties": {"type": "object"},
+        "context": {"type": "object"},
+    },
+}
+_MESSAGES_SCHEMA = {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": _MESSAGE_SCHEMA}
+MESSAGES_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "anyOf": [
+                    _MESSAGE_SCHEMA,
+                    _MESSAGES_SCHEMA,
+                    {"type": "object", "required": ["batch"], "properties": {"batch": _MESSAGES_SCHEMA}},
+                ]
+            },
+            "examples": {"one": {"summary": "One message", "value": _MESSAGE}},
+        }
+    },
+}
 EXAMPLE_ANSWER = {
     "accepted": 1,
     "duplicates": 0,
