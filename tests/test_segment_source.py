@@ -1,6 +1,6 @@
 """What Segment and its kin forward: which messages become moments, what they read like, and whose they are."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -202,6 +202,13 @@ def test_a_link_is_the_one_that_was_clicked_or_else_the_page_and_one_that_is_non
         moment(message(event="a", properties={"link_url": "mailto:a"}, context=context)).url == context["page"]["url"]
     )
     assert moment(message(event="a", properties={"url": "https://a.example/" + "b" * 2_000})).url is None
+
+
+def test_a_message_without_its_corrected_time_happened_when_its_device_said_and_one_without_any_now() -> None:
+    said = "2026-11-23T09:00:00Z"
+
+    assert moment(message(event="a", timestamp=None, originalTimestamp=said)).occurred_at == NOW - timedelta(hours=1)
+    assert moment(message(event="a", timestamp=None)).occurred_at == NOW
 
 
 def test_an_id_may_be_sent_as_a_number() -> None:

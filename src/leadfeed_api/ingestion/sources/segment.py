@@ -58,7 +58,7 @@ _NO_MOMENT = "no moment: page, screen and track are, but for what became of a ma
 
 
 def moment_from(message: object, said: Forwarding, now: datetime) -> Candidate | Rejection:
-    """The moment of a message; one without a ``timestamp`` happened ``now``."""
+    """The moment of a message; one without a time happened ``now``."""
     if not isinstance(message, Mapping):
         return Rejection("invalid-moment", "", "expected a JSON object")
     kind = _kind(message)
@@ -71,7 +71,7 @@ def moment_from(message: object, said: Forwarding, now: datetime) -> Candidate |
         "lead_id": _id(_at(message, said.lead_id_at)),
         "type": said.type or kind.moment,
         "description": first_readable(kind.texts, attributes) or message.get("event"),
-        "occurred_at": message.get("timestamp"),
+        "occurred_at": message.get("timestamp") or message.get("originalTimestamp"),
         "url": first_link(_LINKS, attributes),
         "bot": _types().bot(kind.activity, attributes),
     }
