@@ -1,7 +1,8 @@
 // The page around the panel. Credentials come in the fragment, which no server and no log ever sees:
 // #token=… shows the feed; with &ingest=… (an API key that may report moments) and &lead=… one can make something happen.
-// #bare=1 is the panel alone, for pages that frame it: see docs/embedding.md. Who brings no token came by a link of a
-// mail or a feed, and is shown no record of somebody's CRM either.
+// #bare=1 is the panel alone, for pages that frame it, and &lead-id=… or &account-id=… beside that record: see
+// docs/embedding.md. Who brings no token came by a link of a mail or a feed, and is shown no record of somebody's CRM
+// either.
 
 const given = new URLSearchParams(location.hash.slice(1));
 const root = document.documentElement;
@@ -12,7 +13,7 @@ const panel = document.createElement("lead-feed");
 panel.setAttribute("fragment", "view");
 const languages = [...find("language").options].map((option) => option.value);
 panel.setAttribute("lang", given.get("lang") ?? languages.find((one) => navigator.language.startsWith(one)) ?? "en");
-if (given.get("token")) panel.setAttribute("token", given.get("token"));
+for (const name of ["token", "lead-id", "account-id"]) if (given.get(name)) panel.setAttribute(name, given.get(name));
 // Until it is known that this is the demo, nothing of its CRM is shown: whoever waits for their own feed would see it.
 root.toggleAttribute("data-bare", given.has("bare") || !given.get("token"));
 if (!root.hasAttribute("data-bare")) document.title = "Initech · CRM";

@@ -1,8 +1,10 @@
-// Attention when the page is not looked at: the count in the title, and desktop notifications. Both only if wanted.
+// Attention of whoever does not look: the count in the title and desktop notifications, both only if wanted, and what a
+// screen reader says.
 
 const WANTED = "leadfeed notifications";
 const FEW = 2; // moments told one by one within SPAN_MS; the others are summed up
 const SPAN_MS = 10_000;
+const CALM_MS = 10_000; // between two announcements of new moments
 const SUM_MS = 1_000; // what comes together is summed up together
 const OLD_MS = 3_600_000; // an import brings what happened long ago
 
@@ -20,6 +22,9 @@ export class Attention {
   #left = 0; // how many may still be told one by one in it
   #summing = 0;
   #summed = -Infinity;
+  #calm = 0;
+  #announced = -Infinity;
+  #news = 0; // since then
 
   /** `host` is the custom element: it says whether the title may be touched. */
   constructor(host, panel) {
@@ -47,6 +52,8 @@ export class Attention {
 
   /** One unread moment arrived. A flood, and what is old, is told in one notification, which the next such one replaces. */
   async arrived({ id, lead, account, description, occurred_at }) {
+    this.#news += 1;
+    this.#calm ||= setTimeout(() => this.#announce(), Math.max(1_000, CALM_MS - (performance.now() - this.#announced)));
     if (!(await this.#speaks())) return;
     const now = performance.now();
     if (now > this.#end) {
@@ -56,6 +63,21 @@ export class Attention {
     const fresh = this.panel.feed.client.clock.now() - Date.parse(occurred_at) < OLD_MS;
     if (fresh && this.#left-- > 0) this.#notify([lead.name, account?.name].filter(Boolean).join(" · "), description, id);
     else this.#summing ||= setTimeout(() => this.#sumUp(), Math.max(SUM_MS, this.#summed + SPAN_MS - now));
+  }
+
+  #announce() {
+    const { panel } = this;
+    this.#calm = 0;
+    this.#announced = performance.now();
+    // What is unread is the whole feed's: beside a record that would be other people's moments.
+    panel.announce(panel.feed.record ? panel.words("new", { n: this.#news }) : panel.words("unread", { n: panel.feed.unread }));
+    this.#news = 0;
+  }
+
+  /** Says what a narrower or wider list holds. */
+  found() {
+    const { words, feed: { status, items: { list: { length: n }, cursor } } } = this.panel;
+    if (status === "ready") this.panel.announce(words(n ? (cursor ? "found.more" : "found") : "empty.filtered", { n }));
   }
 
   async #sumUp() {
@@ -117,7 +139,7 @@ export class Attention {
   stop() {
     this.#gone.abort();
     this.#seen.abort();
-    clearTimeout(this.#summing);
+    for (const timer of [this.#summing, this.#calm]) clearTimeout(timer);
     this.#giveBack();
   }
 }

@@ -13,7 +13,7 @@ const GRACE_MS = 500; // a host's own script sets the token soon after the eleme
 export class LeadFeed extends HTMLElement {
   /** Dictionaries by language; a host may add its own. */
   static words = LANGUAGES;
-  static observedAttributes = ["src", "token", "lang", "lead-href", "fragment", "storage-key"];
+  static observedAttributes = ["src", "token", "lang", "lead-id", "account-id", "lead-href", "fragment", "storage-key"];
 
   #panel = null;
   #feed = null;
@@ -114,7 +114,10 @@ export class LeadFeed extends HTMLElement {
     this.#memory = new Memory(this.getAttribute("fragment"), this.getAttribute("storage-key"));
     this.#who = identity(token);
     this.#panel = new Panel(this, root, { words, times, memory: this.#memory, language });
-    this.#feed = new Feed(client, `${base} ${this.#who}`, this.#memory.read(), this.#panel);
+    // Beside a record all of it is shown, muted or not, and no filter of the reader's changes that.
+    const [lead, account] = ["lead-id", "account-id"].map((name) => this.getAttribute(name));
+    const record = lead ? { lead, muted: "show" } : account && { account, muted: "show" };
+    this.#feed = new Feed(client, `${base} ${this.#who}`, record, this.#memory.read(), this.#panel);
     this.#panel.start(this.#feed);
     await this.#feed.load();
   }

@@ -32,13 +32,14 @@ export class Feed {
 
   /**
    * `view`: draw(), reading (whether somebody would be disturbed), arrived(item), counted(). `name` tells one user's
-   * feed from another's in this browser.
+   * feed from another's in this browser. `record`: filters that hold whatever the reader chooses, or null.
    */
-  constructor(client, name, filters, view) {
+  constructor(client, name, record, filters, view) {
     this.client = client;
     this.name = name;
     this.view = view;
     this.items = new Items();
+    this.record = record;
     this.filters = filters;
     this.mutes = new Mutes(client, () => this.recheck(null));
     this.unread = 0;
@@ -121,7 +122,7 @@ export class Feed {
 
   /** What the list asks of the service. Periods count from when it was loaded: cursors are good for one query only. */
   query() {
-    return queryOf(this.filters, this.#loadedAt);
+    return queryOf({ ...this.filters, ...this.record }, this.#loadedAt);
   }
 
   /** Counts anew what is unread and what is hidden. */
@@ -201,11 +202,12 @@ export class Feed {
     const news = first && !muted && !item.read && !this.items.get(item.id);
     if (muted && first) this.hidden += 1;
     if (news) this.unread += 1;
-    const wanted = (this.filters.muted === "only" ? muted : !muted || this.filters.muted === "show") && matches(item, this.query());
+    const query = this.query();
+    const wanted = (query.muted === "only" ? muted : !muted || query.muted === "show") && matches(item, query);
     if (wanted === null) this.#dirty.add(item.lead.id);
     else if (wanted && this.items.loaded) this.items.admit(item, this.view.reading);
     if (first) this.#countSoon();
-    if (news) this.view.arrived(item);
+    if (news && (wanted || !this.record)) this.view.arrived(item);
   }
 
   #dress(card) {
@@ -214,8 +216,8 @@ export class Feed {
       if (item.lead.id !== id) return item;
       return { ...item, lead: { id, name, title, starred, stars, flames }, account: "account" in card ? card.account : item.account };
     });
-    const { starred: byStar, account, q } = this.filters;
-    if (byStar || account || q) this.#dirty.add(id);
+    const { starred: byStar, account_id, q } = this.query();
+    if (byStar || account_id || q) this.#dirty.add(id);
   }
 
   #marked({ ids, read }, first) {

@@ -34,7 +34,7 @@ export class FilterBar {
 
   /** Shows what is set, and what that hides. */
   show() {
-    const { filters, hidden } = this.panel.feed;
+    const { filters, hidden, record } = this.panel.feed;
     const { type = [], starred } = filters;
     set(this.all, "aria-pressed", String(!type.length && !starred));
     for (const [name, button] of this.types) set(button, "aria-pressed", String(type.includes(name)));
@@ -45,8 +45,9 @@ export class FilterBar {
     if (!this.#typing && this.panel.root.activeElement !== this.search) this.search.value = filters.q ?? "";
     this.scope.value = filters.scope ?? "";
     this.period.value = filters.period ?? "";
+    this.starred.hidden = this.scope.hidden = Boolean(record?.lead);
     const text = JSON.stringify([filters, hidden]);
-    if (text !== this.noted) this.#note(this.#notes(filters, hidden));
+    if (text !== this.noted) this.#note(this.#notes(filters, record ? 0 : hidden));
     this.noted = text;
   }
 
@@ -61,7 +62,7 @@ export class FilterBar {
   #notes(filters, hidden) {
     const { words } = this.panel;
     const only = (name, label) =>
-      filters[name] && h("button", { type: "button", class: "chip only", title: words("filter.remove"), onclick: () => this.#change({ [name]: undefined }) }, h("span", { dir: "auto" }, filters[label] ?? filters[name]), icon("close"));
+      filters[name] && h("button", { type: "button", class: "chip only", title: words("filter.remove"), onclick: () => this.#change({ [name]: undefined, [label]: undefined }) }, h("span", { dir: "auto" }, filters[label] ?? filters[name]), icon("close"));
     const shows = Boolean(filters.muted);
     const muted = (hidden > 0 || shows) &&
       h(
@@ -83,9 +84,6 @@ export class FilterBar {
   }
 
   #change(some) {
-    const next = { ...this.panel.feed.filters, ...some };
-    if (!next.lead) delete next.leadName;
-    if (!next.account) delete next.accountName;
-    this.panel.narrow(next);
+    this.panel.narrow({ ...this.panel.feed.filters, ...some });
   }
 }

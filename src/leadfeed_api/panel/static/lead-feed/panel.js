@@ -9,7 +9,6 @@ import { List } from "./list.js";
 import { styled } from "./style.js";
 import { addWords } from "./words.js";
 
-const QUIET_MS = 10_000; // between two announcements of new moments
 const TELL_MS = 100; // a host and a title need not know every count of a flood
 const TICK_MS = 5_000;
 const ACTIONS_MS = 1_500; // after the start, and when idle: actions are fetched before anyone asks
@@ -20,11 +19,9 @@ const LENT = { Refusal, addIcons, addWords, h, icon, iconButton, select, set, st
 
 export class Panel {
   #frame = 0;
-  #calm = 0;
   #ticking = 0;
   #gone = new AbortController();
   #telling = 0;
-  #announced = -Infinity;
   #actions = null;
   #told = null;
   #below = "";
@@ -62,7 +59,7 @@ export class Panel {
   stop() {
     this.#gone.abort();
     clearInterval(this.#ticking);
-    for (const timer of [this.#calm, this.#telling]) clearTimeout(timer);
+    clearTimeout(this.#telling);
     cancelAnimationFrame(this.#frame);
     this.attention?.stop();
     this.feed.stop();
@@ -96,12 +93,7 @@ export class Panel {
   }
 
   arrived(item) {
-    this.attention?.arrived(item);
-    this.#calm ||= setTimeout(() => {
-      this.#calm = 0;
-      this.#announced = performance.now();
-      this.announce(this.words("unread", { n: this.feed.unread }));
-    }, Math.max(1_000, QUIET_MS - (performance.now() - this.#announced)));
+    this.#attend(() => this.attention.arrived(item));
   }
 
   // --- what rows, keys and sheets ask -----------------------------------------------------------------------------
@@ -123,20 +115,14 @@ export class Panel {
   narrow(filters) {
     this.memory.write(filters);
     this.list.toTop();
-    const read = [this.feed.narrow(filters), this.#fetchActions()]; // whose words say what was found
-    Promise.all(read).then(() => this.#tellFound(), () => {});
+    const read = this.feed.narrow(filters);
+    this.#attend(() => read.then(() => this.attention.found()));
   }
 
   /** The page's address is another: by the panel's filters, or by what is the page's own. */
   #addressed() {
     const filters = this.memory.changed(this.feed.filters);
     if (filters) this.narrow(filters);
-  }
-
-  /** Says what a narrower or wider list holds, for whom does not see it. */
-  #tellFound() {
-    const { status, items: { list: { length: n }, cursor } } = this.feed;
-    if (status === "ready") this.announce(this.words(n ? (cursor ? "found.more" : "found") : "empty.filtered", { n }));
   }
 
   /** Another day has begun: headings are others, and so is what "Today" shows. */
@@ -170,6 +156,10 @@ export class Panel {
       this.toast.hidden = false;
       throw error;
     }
+  }
+
+  #attend(tell) {
+    this.#fetchActions().then(() => this.attention && tell(), () => {});
   }
 
   #fetchActions() {
@@ -220,7 +210,7 @@ export class Panel {
     const waiting = feed.items.held.size;
     this.pill.hidden = !waiting;
     if (waiting) say(this.pill.lastChild, words("new", { n: waiting }));
-    say(this.count, !feed.counted ? "" : feed.unread > 999 ? words("unread.many") : words("unread", { n: feed.unread }));
+    say(this.count, !feed.counted || feed.record ? "" : feed.unread > 999 ? words("unread.many") : words("unread", { n: feed.unread }));
     if (!brief) this.#drawStates();
     set(this.section, "data-mails", feed.subscribable);
     if (all) this.list.look(); // at the end: it has the browser lay out what was written

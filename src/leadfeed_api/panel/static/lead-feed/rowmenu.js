@@ -14,8 +14,8 @@ export function openRowMenu(panel, row) {
   openMenu(panel, row.tools.querySelector("[data-do=menu]"), [
     { icon: "check", label: words("menu.upto"), key: "E", run: () => markDownTo(panel, row.id) },
     null,
-    { icon: "filter", label: words("menu.only", { name: lead.name }), run: () => panel.narrow({ ...feed.filters, lead: lead.id, leadName: lead.name }) },
-    Boolean(account) && { icon: "filter", label: words("menu.only", { name: account.name }), run: () => panel.narrow({ ...feed.filters, account: account.id, accountName: account.name }) },
+    !feed.record?.lead && { icon: "filter", label: words("menu.only", { name: lead.name }), run: () => panel.narrow({ ...feed.filters, lead: lead.id, leadName: lead.name }) },
+    Boolean(account) && !feed.record && { icon: "filter", label: words("menu.only", { name: account.name }), run: () => panel.narrow({ ...feed.filters, account: account.id, accountName: account.name }) },
     null,
     { icon: "mute", label: words("menu.mute", { name: lead.name }), key: "m", run: () => openMute(panel, row.item) },
     { icon: "mute", label: words("menu.mute", { name: words(`type.${type}`) }), run: () => openMute(panel, row.item, "type") },
