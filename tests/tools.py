@@ -74,6 +74,7 @@ TOOLS = {
     "git": Tool(program("git"), "apt-get install git"),
     "nats-server": Tool(program("nats-server"), "apt-get install nats-server"),
     "newsboat": Tool(program("newsboat"), "apt-get install newsboat"),
+    "nginx": Tool(program("nginx"), "apt-get install nginx"),
     "node": Tool(node, "apt-get install libatomic1"),
     "pgbouncer": Tool(program("pgbouncer"), "apt-get install pgbouncer"),
     # As our own search finds it: its programs are not on anybody's PATH.
