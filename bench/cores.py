@@ -6,34 +6,39 @@ starts; the process of the load moves to the other. Fewer cores than ``ENOUGH`` 
 
 import os
 from collections.abc import Collection
-from functools import cache
 
 ENOUGH = 4  # of fewer, PostgreSQL and the service would be left with less than a core each
 
 
-def halves(cores: Collection[int]) -> tuple[set[int], set[int]] | None:
+Halves = tuple[set[int], set[int]]  # what the measured gets, and what the load gets
+_parted: list[Halves] = []  # as they were, if they were
+
+
+def halves(cores: Collection[int], enough: int = ENOUGH) -> Halves | None:
     """What the measured gets and what the load gets; the odd one goes to the measured. None: too few to part."""
-    if len(cores) < ENOUGH:
+    if len(cores) < enough:
         return None
     ordered = sorted(cores)
     middle = (len(ordered) + 1) // 2
     return set(ordered[:middle]), set(ordered[middle:])
 
 
-@cache
-def parted() -> tuple[set[int], set[int]] | None:
-    """The halves of the cores that this process had when it asked first; None where they are not to be parted."""
+def parted() -> Halves | None:
+    """As this process's cores were parted; None where they were not."""
+    return _parted[0] if _parted else None
+
+
+def keep_to_measured(enough: int = ENOUGH) -> Halves | None:
+    """Keeps this process, and what it starts from now on, away from the load's cores; returns which are whose."""
     affinity = getattr(os, "sched_getaffinity", None)  # macOS has none
-    return None if affinity is None else halves(affinity(0))
-
-
-def keep_to_measured() -> None:
-    """Keeps this process, and what it starts from now on, away from the load's cores."""
-    if (both := parted()) is not None:
+    both = None if affinity is None else halves(affinity(0), enough)
+    if both is not None:
+        _parted.append(both)
         os.sched_setaffinity(0, both[0])
+    return both
 
 
-def move_to_load(both: tuple[set[int], set[int]] | None) -> None:
+def move_to_load(both: Halves | None) -> None:
     """Moves this process to the load's cores, which whoever started it knows."""
     if both is not None:
         os.sched_setaffinity(0, both[1])

@@ -3,7 +3,8 @@
 The same clients, messages of the same size, by turns in every run, at 10,000 and at 1,000 streams. Processor time and
 memory are those of the server's processes alone: not the clients', and not PostgreSQL's. Every message is for everyone:
 first one at a time, which all must have heard before the next, then several callers at once. Then each stream listens
-for itself, and a few hear something every 10 ms.
+for itself, and a few hear something every 10 ms. What a delivery costs is measured once more in a network of its own,
+where the kernel's work for the clients is not on the server's clock (``network.py``).
 
 A moment of ours is in everyone's feed before it is delivered, which is PostgreSQL's work, and empties the processor's
 caches. So whoever says something to the others has the same moment recorded for the same people first, by a service of
@@ -15,7 +16,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bench.broadcast import Cost, cost
@@ -24,6 +25,7 @@ from bench.crowd import Crowd
 from bench.figures import Figure
 from bench.load import in_own_process, post
 from bench.nchan import nchan
+from bench.network import apart
 from bench.peers.eventstream import eventstream
 from bench.processes import free_port, running
 from bench.pushpin import pushpin
@@ -49,7 +51,7 @@ class Plan:
 
     sizes: Sequence[int]  # streams
     sayings: int  # to everyone, half of them one at a time
-    ticks: int  # to a few
+    ticks: int  # to a few; without any they are not asked to listen
 
 
 def run(world: World, runs: int, seconds: float) -> list[Figure]:
@@ -58,16 +60,22 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
     asyncio.run(_people(world, plan.sizes))
     rivals = [Rival("raw", _raw, knows_channels=False), *_installed()]
     found: list[Found] = []
-    for turn in range(runs):
-        for size in plan.sizes:
-            found.append(_ours(world, plan, size, f"ours-{turn}-{size}"))
-            with process_serving(world) as (_, recorder):
-                found += [
-                    _theirs(world, plan, size, f"{one.name}-{turn}-{size}", one, recorder)
-                    for one in rivals
-                    if size <= one.most
-                ]
-    return figures(found, plan.sizes)
+    found_apart: list[Found] = []
+    with apart() as elsewhere:
+        for turn in range(runs):
+            for size in plan.sizes:
+                found += _turn(world, plan, size, f"{turn}-{size}", [one for one in rivals if size <= one.most])
+            if elsewhere is not None:
+                peers = [one for one in rivals if one.name in {"raw", "nchan"}]
+                found_apart += elsewhere(_turn, world, replace(plan, ticks=0), plan.sizes[0], f"{turn}-apart", peers)
+    return figures(found, found_apart, plan.sizes)
+
+
+def _turn(world: World, plan: Plan, size: int, name: str, rivals: Sequence[Rival]) -> list[Found]:
+    found = [_ours(world, plan, size, f"ours-{name}")]
+    with process_serving(world) as (_, recorder):
+        found += [_theirs(world, plan, size, f"{one.name}-{name}", one, recorder) for one in rivals]
+    return found
 
 
 def _installed() -> Iterator[Rival]:
@@ -83,6 +91,8 @@ def _ours(world: World, plan: Plan, size: int, name: str) -> Found:
     with process_serving(world) as (pid, port):
         crowd = Crowd([pid], port, MARKER, asked)
         cost_: Cost = in_own_process(cost, crowd, [[(port, one)] for one in _moments(world, name, plan.sayings, size)])
+        if not plan.ticks:
+            return Found("ours", size, cost_, [])
         hearers = _hearers(plan.ticks, size)
         sayings = [[(port, one)] for one in _own_moments(world, name, hearers)]
         alone = Crowd([pid], port, OWN, asked)
@@ -100,7 +110,7 @@ def _theirs(world: World, plan: Plan, size: int, name: str, rival: Rival, record
         body = MARKER.ljust(MESSAGE_BYTES, b"x")
         moments = _moments(world, name, plan.sayings, size)
         cost_: Cost = in_own_process(cost, everyone, [after(one, [("all", body)]) for one in moments])
-        if not rival.knows_channels:
+        if not (rival.knows_channels and plan.ticks):
             return Found(rival.name, size, cost_, [])
         hearers = _hearers(plan.ticks, size)
         sayings = [
