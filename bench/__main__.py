@@ -15,7 +15,7 @@ from bench.figures import Figure, machine, save
 from bench.peers import ingest as peers_ingest
 from bench.peers import page as peers
 from bench.report import write_table
-from bench.world import filled
+from bench.world import filled, settle
 
 # In this order: pages and feeds are compared on rows that are the same for all, and what writes most comes last: no
 # other is to run on tables that are larger where writing is faster.
@@ -69,6 +69,7 @@ def main() -> None:
             for name in names:
                 status.update(f"{name}: {runs} runs, ours and the reference in turn …")
                 keep(BENCHES[name](world, runs, seconds))
+                settle(world)
     console.print(_table(figures))
     if not asked.smoke:
         write_table()
