@@ -193,6 +193,10 @@ def test_an_email_opened_by_a_machine_says_so() -> None:
     assert moment(message("page", context={"userAgent": "Googlebot/2.1"})).bot == "likely a web crawler (Google)"
 
 
+def test_a_property_is_no_verdict_of_marketo_s() -> None:
+    assert moment(message(event="a", properties={"is_bot_activity": "true"})).bot is None
+
+
 def test_a_link_is_the_one_that_was_clicked_or_else_the_page_and_one_that_is_none_is_left_out() -> None:
     context = {"page": {"url": "https://acme.example/here"}}
     clicked = {"link_url": "https://acme.example/there"}

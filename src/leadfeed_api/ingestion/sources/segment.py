@@ -1,4 +1,4 @@
-"""Messages as Segment and what speaks its language (RudderStack, Jitsu) forward them: each may be a moment.
+"""Messages as Segment, and what speaks its language as RudderStack does, forward them: each may be a moment.
 
 A page or a screen is a web moment, an email opened or clicked an email moment, anything else that was tracked a
 milestone. Owns the names that Segment's spec gives a message's fields and its semantic email events. Says of every
@@ -54,7 +54,7 @@ _TRACKED = _Kind("milestone", ("{description}", "{event}: {title}", "{event}"), 
 # What became of a mail is no news of the person, here as in what comes from Marketo.
 _NO_NEWS = frozenset({"Email Bounced", "Email Delivered", "Email Marked as Spam", "Unsubscribed"})
 _LINKS = ("link_url", "url", "page_url")
-_NO_MOMENT = "no moment: page, screen and track are, but for what became of a mail"
+_NO_MOMENT = "only page, screen and track are moments, and of track not what became of a mail"
 
 
 def moment_from(message: object, said: Forwarding, now: datetime) -> Candidate | Rejection:
@@ -73,7 +73,7 @@ def moment_from(message: object, said: Forwarding, now: datetime) -> Candidate |
         "description": first_readable(kind.texts, attributes) or message.get("event"),
         "occurred_at": message.get("timestamp") or message.get("originalTimestamp"),
         "url": first_link(_LINKS, attributes),
-        "bot": _types().bot(kind.activity, attributes),
+        "bot": _types().bot(kind.activity, {"user_agent": attributes.get("user_agent", "")}),
     }
     return judge({field: value for field, value in item.items() if value is not None}, now, at=_places(said.lead_id_at))
 
