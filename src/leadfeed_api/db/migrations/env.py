@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from leadfeed_api.db import mail_tables  # noqa: F401  its tables join the metadata
 from leadfeed_api.db.migrate import LOCK_TIMEOUT_MS
-from leadfeed_api.db.session import NO_LIMITS, connect
+from leadfeed_api.db.session import NO_LIMITS, PLANNING, connect
 from leadfeed_api.db.session import Connection as AsyncpgConnection
 from leadfeed_api.db.tables import Table
 from leadfeed_api.errors import Unavailable
@@ -48,8 +48,9 @@ async def _alone(url: str) -> AsyncpgConnection:
     Another migrator is waited for, however long it takes. Intentional: by asking again, not by a statement that waits,
     since a step that builds an index waits for the end of all that have a snapshot. And the lock is held by whoever
     does the work: a server sees then that it and a migrator of an older version, which does wait so, are in a ring.
+    It begins with a setting that a transaction pooler refuses: on a pooler's connection the lock would stay behind.
     """
-    connection = await connect(url)
+    connection = await connect(url, server_settings=PLANNING)
     try:
         await connection.execute(NO_LIMITS, False)
         with suppress(asyncpg.InvalidParameterValueError):  # the server's system cannot tell
