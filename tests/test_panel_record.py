@@ -1,5 +1,7 @@
 """The panel beside one record of the CRM: all of a person's or a company's moments, and nobody else's."""
 
+from urllib.parse import quote
+
 import pytest
 from playwright.async_api import BrowserContext, expect
 
@@ -41,7 +43,7 @@ async def test_beside_a_person_it_shows_what_that_person_does_and_says_nothing_o
 
     await panel.shows("as it happens", "of mia")
     await expect(panel.element.get_by_role("status")).to_have_text("1 new")
-    await expect(panel.count).to_have_text("")
+    await expect(panel.count).to_be_hidden()
     assert panel.complaints == []
 
 
@@ -109,9 +111,40 @@ async def test_another_record_is_another_attribute_and_without_one_it_is_the_who
     await panel.shows("of mia", "of leo", "of zoe")
 
 
-async def test_a_record_that_is_in_nobody_s_feed_says_whose_moments_come_here(
+async def test_what_was_chosen_for_the_whole_feed_and_makes_no_sense_here_is_forgotten(
     world: World, context: BrowserContext
 ) -> None:
-    panel = await Panel.open(context, panel_url(world, "ana", bare="1", **{"lead-id": "somebody"}))
+    elsewhere = "lead=zoe&leadName=Zoe&account=globex&accountName=Globex&starred=1&scope=watched&muted=only"
+    panel = await Panel.open(context, panel_url(world, "ana", bare="1", view=quote(elsewhere), **{"lead-id": "mia"}))
 
-    await expect(panel.element).to_contain_text("When a lead you own or watch does something worth knowing")
+    await panel.shows("of mia")
+    await expect(panel.button("All")).to_have_attribute("aria-pressed", "true")
+    await expect(panel.element.locator(".notes")).to_be_empty()
+
+
+@pytest.mark.parametrize("record", [{"lead-id": "somebody"}, {"account-id": "somewhere"}])
+async def test_a_record_of_which_nothing_comes_says_whose_moments_do(
+    world: World, context: BrowserContext, record: dict[str, str]
+) -> None:
+    panel = await Panel.open(context, panel_url(world, "ana", bare="1", **record))
+    await expect(panel.element).to_contain_text(
+        "This record’s moments appear here automatically, for leads you own or watch."
+    )
+
+    await panel.page.evaluate("document.querySelector('lead-feed').lang = 'fr'")
+    await expect(panel.element).to_contain_text(
+        "Les moments de cette fiche apparaissent ici automatiquement, pour les leads à vous ou suivis."
+    )
+
+
+async def test_where_there_is_room_for_no_hint_a_record_has_no_empty_footer(
+    world: World, context: BrowserContext
+) -> None:
+    panel = await beside(context, world, lead_id="mia")
+    footer = panel.element.locator("footer")
+    await expect(footer).to_be_visible()
+
+    await panel.page.set_viewport_size({"width": 240, "height": 600})
+    await expect(footer).to_be_hidden()
+    await panel.page.evaluate("document.querySelector('lead-feed').removeAttribute('lead-id')")
+    await expect(footer).to_contain_text("3 unread")

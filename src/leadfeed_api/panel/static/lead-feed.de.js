@@ -28,6 +28,7 @@ export default {
   "filter.period": "Zeitraum", "filter.period.all": "Jederzeit", "filter.period.days": "Letzte {n} Tage",
   "muted.hidden": "{n} stumm, verborgen", "muted.shown": "Stumme werden gezeigt", "muted.show": "Zeigen", "muted.hide": "Verbergen",
   "empty.title": "Noch nichts", "empty.text": "Tut ein eigener oder beobachteter Lead etwas Wissenswertes, erscheint es hier von selbst.",
+  "empty.record": "Was sich bei diesem Datensatz tut, erscheint hier von selbst, bei eigenen oder beobachteten Leads.",
   "empty.filtered": "Nichts passt zu diesen Filtern", "empty.clear": "Filter löschen",
   "end": "Das ist alles seit dem {time}",
   "failed.unreachable": "Der Lead-Feed ist nicht erreichbar", "failed.unreachable.text": "Wird automatisch noch einmal versucht.",

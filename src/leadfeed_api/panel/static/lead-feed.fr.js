@@ -27,6 +27,7 @@ export default {
   "filter.period": "Période", "filter.period.all": "Depuis toujours", "filter.period.days": "{n} derniers jours",
   "muted.hidden": { one: "{n} en sourdine, masqué", other: "{n} en sourdine, masqués" }, "muted.shown": "Moments en sourdine affichés", "muted.show": "Afficher", "muted.hide": "Masquer",
   "empty.title": "Rien pour l’instant", "empty.text": "Dès qu’un lead à vous ou suivi fait quelque chose d’intéressant, cela apparaît ici automatiquement.",
+  "empty.record": "Les moments de cette fiche apparaissent ici automatiquement, pour les leads à vous ou suivis.",
   "empty.filtered": "Rien ne correspond à ces filtres", "empty.clear": "Effacer les filtres",
   "end": "C’est tout depuis le {time}",
   "failed.unreachable": "Service injoignable", "failed.unreachable.text": "Nouvelle tentative automatique…",

@@ -30,6 +30,7 @@ export const ACTION_WORDS = {
   "rss.off": "Feeds for readers are switched off in your organisation. Your administrator can switch them on.",
   "rss.off.letter": "Hello, could you switch on RSS for the lead feed? It is the setting rss_enabled: PATCH /v1/settings with {\"rss_enabled\": true}. Thank you!",
   "rss.off.copy": "Copy a message to the administrator",
+  "empty.record": "This record’s moments appear here automatically, for leads you own or watch.",
   "failed.origin": "This page may not show the lead feed",
   "failed.origin.text": "The service at {service} does not answer pages from {page}. Its operator can allow them: LEADFEED_CORS_ORIGINS={page}",
   "failed.signed-out": "You are not signed in", "failed.signed-out.text": "Sign in to your CRM, then open your lead feed there.",

@@ -111,12 +111,12 @@ export class LeadFeed extends HTMLElement {
     const base = (this.getAttribute("src") || new URL("..", import.meta.url).href).replace(/\/+$/, "");
     const client = new Client(base, this.#credential, clock);
     const times = new Times(localeFor(words.language), words, clock);
-    this.#memory = new Memory(this.getAttribute("fragment"), this.getAttribute("storage-key"));
-    this.#who = identity(token);
-    this.#panel = new Panel(this, root, { words, times, memory: this.#memory, language });
     // Beside a record all of it is shown, muted or not, and no filter of the reader's changes that.
     const [lead, account] = ["lead-id", "account-id"].map((name) => this.getAttribute(name));
     const record = lead ? { lead, muted: "show" } : account && { account, muted: "show" };
+    this.#memory = new Memory(this.getAttribute("fragment"), this.getAttribute("storage-key"), record);
+    this.#who = identity(token);
+    this.#panel = new Panel(this, root, { words, times, memory: this.#memory, language });
     this.#feed = new Feed(client, `${base} ${this.#who}`, record, this.#memory.read(), this.#panel);
     this.#panel.start(this.#feed);
     await this.#feed.load();

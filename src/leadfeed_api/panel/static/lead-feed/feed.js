@@ -3,7 +3,7 @@
 
 import { Refusal, diagnose } from "./client.js";
 import { idle } from "./clock.js";
-import { matches, queryOf, narrows } from "./filters.js";
+import { matches, queryOf } from "./filters.js";
 import { Items, keyOf } from "./items.js";
 import { Liveness } from "./liveness.js";
 import { Meanwhile } from "./meanwhile.js";
@@ -341,10 +341,5 @@ export class Feed {
   /** `{state, since}`: "connecting", "live", "reconnecting" or "offline", and since when it has not been live. */
   get live() {
     return this.liveness.now;
-  }
-
-  /** Whether the list is narrowed. */
-  get narrowed() {
-    return narrows(this.filters);
   }
 }

@@ -12,12 +12,12 @@ export class FilterBar {
     const { words } = panel;
     this.panel = panel;
     const chip = (label, change, glyph) => h("button", { type: "button", class: "chip", "aria-pressed": "false", onclick: () => this.#change(change(panel.feed.filters)) }, glyph && icon(glyph), label);
-    this.all = chip(words("filter.all"), () => ({ type: [], starred: false }));
-    this.types = TYPES.map((type) => [type, chip(words(`type.${type}`), ({ type: chosen = [] }) => ({ type: chosen.includes(type) ? chosen.filter((one) => one !== type) : [...chosen, type] }))]);
-    this.starred = chip(words("filter.starred"), ({ starred }) => ({ starred: !starred }), "star");
+    this.all = chip(words("filter.all"), () => ({ type: [], starred: "" }));
+    this.types = TYPES.map((type) => [type, chip(words(`type.${type}`), ({ type: chosen }) => ({ type: chosen.includes(type) ? chosen.filter((one) => one !== type) : [...chosen, type] }))]);
+    this.starred = chip(words("filter.starred"), ({ starred }) => ({ starred: starred ? "" : "1" }), "star");
     this.chips = h("div", { class: "chips", role: "group", "aria-label": words("filters") }, this.all, this.types.map(([, button]) => button), this.starred);
     this.search = h("input", { type: "search", class: "search", placeholder: words("filter.search"), "aria-label": words("filter.search"), maxlength: "200", oninput: () => this.#typed() });
-    const pick = (name, options) => select(name, options, null, { "aria-label": words(`filter.${name}`), onchange: (event) => this.#change({ [name]: event.target.value || undefined }) });
+    const pick = (name, options) => select(name, options, null, { "aria-label": words(`filter.${name}`), onchange: (event) => this.#change({ [name]: event.target.value }) });
     this.scope = pick("scope", [["", words("filter.scope.all")], ["owned", words("filter.scope.owned")], ["watched", words("filter.scope.watched")]]);
     this.period = pick("period", [["", words("filter.period.all")], ["today", words("day.today")], ["7", words("filter.period.days", { n: 7 })], ["30", words("filter.period.days", { n: 30 })]]);
     this.drawer = h("div", { class: "drawer", hidden: true }, this.search, this.scope, this.period);
@@ -35,7 +35,7 @@ export class FilterBar {
   /** Shows what is set, and what that hides. */
   show() {
     const { filters, hidden, record } = this.panel.feed;
-    const { type = [], starred } = filters;
+    const { type, starred } = filters;
     set(this.all, "aria-pressed", String(!type.length && !starred));
     for (const [name, button] of this.types) set(button, "aria-pressed", String(type.includes(name)));
     set(this.starred, "aria-pressed", String(Boolean(starred)));
@@ -79,7 +79,7 @@ export class FilterBar {
     clearTimeout(this.#typing);
     this.#typing = setTimeout(() => {
       this.#typing = 0;
-      this.#change({ q: this.search.value.trim() || undefined });
+      this.#change({ q: this.search.value.trim() });
     }, TYPING_MS);
   }
 

@@ -2,47 +2,31 @@
 
 const DAY_MS = 86_400_000;
 export const TYPES = ["web", "email", "milestone"];
-const TEXTS = ["scope", "period", "q", "lead", "leadName", "account", "accountName", "muted"];
-
-/** Nothing left out. */
-export const EVERYTHING = { type: [] };
+// What else can be chosen: beside a person, beside a company, and in the whole feed.
+const OF_LEAD = ["period", "q"];
+const OF_ACCOUNT = [...OF_LEAD, "scope", "starred", "lead", "leadName"];
+const TEXTS = [...OF_ACCOUNT, "account", "accountName", "muted"];
 
 /** The query of `GET /v1/feed` for these filters. */
-export function queryOf(filters, now) {
-  return {
-    type: filters.type,
-    scope: filters.scope,
-    starred: filters.starred ? "true" : null,
-    lead_id: filters.lead,
-    account_id: filters.account,
-    since: sinceOf(filters.period, now),
-    q: filters.q,
-    muted: filters.muted,
-  };
-}
-
-/** Whether anything is left out. */
-export function narrows(filters) {
-  return Boolean(writeFilters(filters));
+export function queryOf({ type, scope, period, q, starred, lead, account, muted }, now) {
+  return { type, scope, starred: starred && "true", lead_id: lead, account_id: account, since: sinceOf(period, now), q, muted };
 }
 
 /** The filters as text for an address or a store; "" when nothing is left out. */
 export function writeFilters(filters) {
-  const pairs = (filters.type ?? []).map((type) => ["type", type]);
+  const pairs = filters.type.map((type) => ["type", type]);
   for (const name of TEXTS) if (filters[name]) pairs.push([name, filters[name]]);
-  if (filters.starred) pairs.push(["starred", "1"]);
   return new URLSearchParams(pairs).toString();
 }
 
-/** The filters a text describes; what makes no sense is dropped. */
-export function readFilters(text) {
-  const pairs = new URLSearchParams(text ?? "");
+/** The filters a text describes; what makes no sense, beside this record, is dropped. */
+function readFilters(text, record) {
+  const pairs = new URLSearchParams(text || "");
   const filters = { type: pairs.getAll("type").filter((type) => TYPES.includes(type)) };
-  for (const name of TEXTS) if (pairs.get(name)) filters[name] = pairs.get(name);
+  for (const name of record ? (record.lead ? OF_LEAD : OF_ACCOUNT) : TEXTS) if (pairs.get(name)) filters[name] = pairs.get(name);
   if (!["owned", "watched"].includes(filters.scope)) delete filters.scope;
   if (!["today", "7", "30"].includes(filters.period)) delete filters.period;
   if (!["show", "only"].includes(filters.muted)) delete filters.muted;
-  if (pairs.get("starred")) filters.starred = true;
   return filters;
 }
 
@@ -53,7 +37,7 @@ export function matches(item, query) {
   if (query.q) return null;
   const allows = (wanted, value) => !wanted || wanted === value;
   return (
-    (!query.type?.length || query.type.includes(item.type)) &&
+    (!query.type.length || query.type.includes(item.type)) &&
     (!query.scope || item.because.includes(query.scope)) &&
     (!query.starred || item.lead.starred) &&
     allows(query.lead_id, item.lead.id) &&
@@ -64,19 +48,21 @@ export function matches(item, query) {
 
 /** Where filters are kept between visits: in the address's fragment, in the browser, or nowhere. */
 export class Memory {
-  constructor(fragment, storageKey) {
+  constructor(fragment, storageKey, record) {
+    this.record = record;
     this.fragment = fragment;
     this.key = storageKey && `leadfeed ${storageKey}`;
   }
 
   read() {
+    let text;
     try {
-      if (this.fragment) return readFilters(new URLSearchParams(this.#pieces(true)[0]).get(this.fragment));
-      if (this.key) return readFilters(localStorage.getItem(this.key));
+      if (this.fragment) text = new URLSearchParams(this.#pieces(true)[0]).get(this.fragment);
+      else if (this.key) text = localStorage.getItem(this.key);
     } catch {
       // A browser may forbid storage in another site's frame: nothing is remembered then.
     }
-    return EVERYTHING;
+    return readFilters(text, this.record);
   }
 
   write(filters) {

@@ -4,6 +4,7 @@ import { Refusal } from "./client.js";
 import { idle } from "./clock.js";
 import { addIcons, h, icon, iconButton, say, select, set } from "./dom.js";
 import { FilterBar } from "./filterbar.js";
+import { writeFilters } from "./filters.js";
 import { listenForKeys } from "./keys.js";
 import { List } from "./list.js";
 import { styled } from "./style.js";
@@ -210,7 +211,8 @@ export class Panel {
     const waiting = feed.items.held.size;
     this.pill.hidden = !waiting;
     if (waiting) say(this.pill.lastChild, words("new", { n: waiting }));
-    say(this.count, !feed.counted || feed.record ? "" : feed.unread > 999 ? words("unread.many") : words("unread", { n: feed.unread }));
+    this.count.hidden = Boolean(feed.record); // it is the whole feed's
+    say(this.count, !feed.counted ? "" : feed.unread > 999 ? words("unread.many") : words("unread", { n: feed.unread }));
     if (!brief) this.#drawStates();
     set(this.section, "data-mails", feed.subscribable);
     if (all) this.list.look(); // at the end: it has the browser lay out what was written
@@ -241,7 +243,7 @@ export class Panel {
   #drawStates() {
     const { feed } = this;
     const { list, cursor, stuck } = feed.items;
-    const below = JSON.stringify([feed.status, feed.problem, feed.narrowed, list.length > 0, cursor !== null, stuck]);
+    const below = JSON.stringify([feed.status, feed.problem, feed.filters, list.length > 0, cursor !== null, stuck]);
     if (below === this.#below) return;
     this.#below = below;
     const focused = this.root.activeElement;
@@ -250,12 +252,12 @@ export class Panel {
     if (focused?.isConnected === false) this.list.takeFocus();
   }
 
-  #after({ status, items: { list, cursor, stuck }, narrowed }) {
+  #after({ status, items: { list, cursor, stuck }, filters, record }) {
     const { words } = this;
     if (status === "loading") return [h("div", { class: "skeleton", "aria-label": words("loading"), role: "img" }, Array.from({ length: 7 }, () => h("i", null, h("b"), h("b"), h("b"))))];
     if (status === "failed" && !list.length) return [];
-    if (!list.length && narrowed) return [this.#state("filter", words("empty.filtered"), "", this.#button(words("empty.clear"), () => this.narrow({ type: [] })))];
-    if (!list.length) return [this.#state("bell", words("empty.title"), words("empty.text"))];
+    if (!list.length && writeFilters(filters)) return [this.#state("filter", words("empty.filtered"), "", this.#button(words("empty.clear"), () => this.narrow({ type: [] })))];
+    if (!list.length) return [this.#state("bell", words("empty.title"), this.#late(record ? "empty.record" : "empty.text"))];
     if (stuck) return [h("p", { class: "end" }, words("failed.unreachable"), this.#button(words("retry"), () => this.#again()))];
     if (cursor) return [h("p", { class: "end" }, words("loading"))];
     return [h("p", { class: "end" }, words("end", { time: this.times.dated(Date.parse(list.at(-1).occurred_at)) }))];
@@ -263,12 +265,16 @@ export class Panel {
 
   #failure({ code, detail }) {
     const { words, feed } = this;
-    const values = { page: location.origin, service: feed.client.base };
-    const known = words.has(`failed.${code}`);
-    if (!known && !this.attention) this.#fetchActions().catch(() => {}); // its words come with it
-    const key = known ? `failed.${code}` : "failed.other";
-    const text = words.has(`${key}.text`) ? words(`${key}.text`, values) : detail;
-    return [this.#state("alert", words(key), text, this.#button(words("retry"), () => feed.resume()))];
+    const key = `failed.${code}`;
+    const text = this.#late(`${key}.text`, { page: location.origin, service: feed.client.base }) || detail;
+    return [this.#state("alert", words(words.has(key) ? key : "failed.other"), text, this.#button(words("retry"), () => feed.resume()))];
+  }
+
+  /** Words that may be among those which come with the actions: until then there are none. */
+  #late(key, values) {
+    if (this.words.has(key)) return this.words(key, values);
+    this.#fetchActions().catch(() => {});
+    return "";
   }
 
   #again() {

@@ -153,7 +153,7 @@ footer { display: flex; align-items: center; justify-content: flex-end; gap: 10p
   .live[data-state=live] { font-size: 0; gap: 0; }
   .drawer { grid-template-columns: 1fr; }
   .foot { column-gap: 6px; }
-  .hints { display: none; }
+  .hints, footer:has([hidden]) { display: none; }
   header .tool { inline-size: 27px; }
 }
 @container panel (inline-size >= 290px) {
@@ -164,7 +164,7 @@ footer { display: flex; align-items: center; justify-content: flex-end; gap: 10p
 }
 @media (hover: none) {
   article .tools { position: static; margin-inline-start: auto; opacity: 1; background: none; }
-  .hints { display: none; }
+  .hints, footer:has([hidden]) { display: none; }
 }
 @media (prefers-contrast: more) {
   :host { --faint: var(--soft); --line: light-dark(#767d8a, #8b93a1); }
