@@ -1,6 +1,8 @@
 """How far each credential reaches: the page on access, the OpenAPI document and the service say the same."""
 
+import os
 import re
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,19 @@ async def test_a_token_signed_as_the_page_shows_is_taken(acme: World, monkeypatc
     assert set(jwt.decode(token, options={"verify_signature": False})) == {
         names(claim)[0] for claim, _ in rows("User tokens")
     }
+
+
+def test_the_tour_of_the_readme_sets_the_secret_that_the_example_signs_with() -> None:
+    readme = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+    exports = "\n".join(re.findall(r"^export .+$", readme, re.MULTILINE))
+    (wanted,) = re.findall(r'os\.environ\["(\w+)"\]', PAGE)
+    told = subprocess.run(
+        ["sh", "-c", f'{exports}\nprintf %s "${wanted}"'],
+        capture_output=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert len(told.stdout) >= 32
 
 
 # --- the service ---------------------------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ class NotAuthenticated(Problem):
 
 
 class InvalidToken(NotAuthenticated):
-    """The credential is not valid. It is malformed, unknown, revoked, or signed for somebody else."""
+    """The credential is not valid. It is malformed, unknown, revoked, or signed with another secret or key."""
 
     code = "invalid-token"
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="leadfeed", error="invalid_token"'}
