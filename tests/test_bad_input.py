@@ -226,12 +226,29 @@ async def test_another_method_is_405_and_says_which_there_are(acme: World, subte
             for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - offered | {"TRACE", "PROPFIND"}:
                 answer = await acme.client.request(method, here[0].address(), headers=everything(acme))
                 assert refused(answer)["type"] == "/problems/method-not-allowed"
-                assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == offered
+                heads = {"HEAD"} if "GET" in offered else set()
+                assert set(answer.headers["allow"].split(", ")) == offered | heads
             answer = await acme.client.head(here[0].address(), headers=everything(acme))
             assert answer.content == b""
+            assert (answer.status_code == 405) == ("GET" not in offered)
             if answer.status_code == 405:
                 assert set(answer.headers["allow"].split(", ")) == offered
                 assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_head_is_answered_as_get_is_without_the_body(acme: World, subtests: pytest.Subtests) -> None:
+    """RFC 9110, section 9.1: whoever has GET has HEAD."""
+    gets = [operation.address() for operation in operations() if operation.method == "GET"]
+    others = ["/docs", "/openapi.json", "/docs/files/favicon.png", "/panel", "/panel/lead-feed.js"]
+    for path in {*gets, *others, "/problems/invalid", "/problems/nothing", "/nowhere"} - {"/v1/feed/stream"}:
+        with subtests.test(path):
+            got = await acme.client.get(path, headers=everything(acme))
+            answer = await acme.client.head(path, headers=everything(acme))
+            assert (answer.status_code, answer.content) == (got.status_code, b"")
+            unlike = {"date", "x-request-id"} | ({"content-length"} if path == "/metrics" else set())
+            assert {name: answer.headers[name] for name in {*answer.headers} - unlike} == {
+                name: got.headers[name] for name in {*got.headers} - unlike
+            }
 
 
 @pytest.mark.parametrize(

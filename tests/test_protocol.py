@@ -62,6 +62,8 @@ def kept(request: str) -> str:
         ("HEAD", "/panel", 200),
         ("HEAD", "/healthz", 200),
         ("HEAD", "/readyz", 200),
+        ("HEAD", "/docs", 200),
+        ("HEAD", "/v1/feed", 401),
         ("GET", "/nowhere", 404),
         ("GET", "/metrics", 200),
     ],

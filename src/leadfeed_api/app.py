@@ -20,6 +20,7 @@ from leadfeed_api.express import Express
 from leadfeed_api.feed import routes as feed
 from leadfeed_api.feed.paging import Pages
 from leadfeed_api.feed.upkeep import Upkeep
+from leadfeed_api.heads import Heads
 from leadfeed_api.ingestion import routes as ingestion
 from leadfeed_api.ingestion.grouping import Grouping
 from leadfeed_api.ingestion.record import record_moments
@@ -124,6 +125,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Outermost last: telemetry sees everything, also what CORS answers by itself."""
+    app.add_middleware(Heads)
     app.add_middleware(Failures)
     app.add_middleware(Express, owner=app, routes=EXPRESS)
     app.add_middleware(BoundedBodies)

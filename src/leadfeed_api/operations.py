@@ -40,14 +40,12 @@ class Readiness(BaseModel):
 
 
 @router.get("/healthz", summary="Is the process running?", response_description="The process is running.")
-@router.head("/healthz", include_in_schema=False)
 async def healthz() -> Health:
     """Answers as long as the process runs; depends on nothing else."""
     return Health()
 
 
 @router.get("/readyz", summary="Is the service ready?", response_description="Ready to serve.")
-@router.head("/readyz", include_in_schema=False)
 async def readyz(data: Data) -> Readiness:
     """Ready when the database answers, takes writes and has the schema this version needs; else 503 with the reason.
 

@@ -120,12 +120,12 @@ async def _on_departure(request: Request, _: Exception) -> Response:
 def _allowed(request: Request) -> str:
     """Every method the address answers; the framework names those of the first route that has the address."""
     routes: Sequence[BaseRoute] = request.app.routes
-    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-    return ", ".join(
-        method
-        for method in methods
+    answered = [
+        "GET, HEAD" if method == "GET" else method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
-    )
+    ]
+    return ", ".join(answered)
 
 
 class Failures:

@@ -90,7 +90,7 @@ async def serve_feed(request: Request) -> Response:
 
 
 express = Route("/v1/feed", serve_feed, include_in_schema=False)
-express.methods = {"GET"}  # and not HEAD, which the route adds by itself
+express.methods = {"GET"}  # HEAD, which the route adds by itself, is too seldom asked for
 
 
 async def _page(query: FeedQuery, who: Caller, pages: Pages, configured: Settings, request: Request) -> Response:

@@ -61,7 +61,7 @@ def assets() -> dict[str, Asset]:
     return {**files, ACTIONS: actions, MODULE: Asset.of(MODULE, module.encode())}
 
 
-@router.api_route("/panel", methods=["GET", "HEAD"])
+@router.get("/panel")
 async def panel_page(request: Request, configured: Configured) -> Response:
     """A page with a CRM's record and the panel beside it. Credentials come in its fragment, which no server sees."""
     ancestors = " ".join(configured.frame_ancestors) or "'self'"
@@ -75,7 +75,7 @@ async def panel_page(request: Request, configured: Configured) -> Response:
     return response
 
 
-@router.api_route("/panel/{name}", methods=["GET", "HEAD"])
+@router.get("/panel/{name}")
 async def panel_file(request: Request, name: str) -> Response:
     """The module, a language, or what the page above is made of."""
     asset = assets().get(name)
@@ -87,7 +87,7 @@ async def panel_file(request: Request, name: str) -> Response:
 
 
 def _served(request: Request, asset: Asset) -> Response:
-    """The asset as this browser takes it, or 304. HEAD is answered by the server leaving out the body."""
+    """The asset as this browser takes it, or 304."""
     small = "gzip" in request.headers.get("accept-encoding", "")
     tag = f'"{asset.tag}-gzip"' if small else f'"{asset.tag}"'
     headers = {**CACHING, "ETag": tag}

@@ -66,7 +66,6 @@ async def create_stream_token(who: Reader, signer: Signer, response: Response) -
         429: {"description": "As many streams are open as may be, of this user or on this process (`too-many`)."},
     },
 )
-@router.head("/feed/stream", include_in_schema=False)
 async def stream_feed(
     who: StreamClaimant, request: Request, last_event_id: LastEventId = None, position: Position = None
 ) -> Response:

@@ -66,7 +66,6 @@ _LOST[404]["content"] = {"text/html": {"schema": {"type": "string"}}}  # for peo
     response_description="The page.",
     responses=_LOST,
 )
-@router.head("/{token}/unsubscribe", include_in_schema=False)
 async def show_unsubscribe(token: Token, data: Data) -> Response:
     """A page with a button to unsubscribe. Opening it changes nothing."""
     async with data.read() as connection:
@@ -113,7 +112,6 @@ async def resubscribe(token: Token, data: Data) -> Response:
     response_description="The page.",
     responses=_LOST,
 )
-@router.head("/{token}/resubscribe", include_in_schema=False)
 async def show_resubscribe(token: Token, data: Data) -> Response:
     """What the link to unsubscribe shows. Opening it changes nothing."""
     return await show_unsubscribe(token, data)
@@ -125,7 +123,6 @@ async def show_resubscribe(token: Token, data: Data) -> Response:
     response_description="The page.",
     responses=_LOST,
 )
-@router.head("/{token}/confirm", include_in_schema=False)
 async def show_confirm(token: Token, data: Data) -> Response:
     """A page with a button, for the owner of an address outside the organisation. Opening it changes nothing."""
     async with data.read() as connection:
@@ -149,7 +146,7 @@ async def confirm(token: Token, data: Data) -> Response:
     return _page(render.page(owner.recipient.addressee, "confirmed", None))
 
 
-@router.api_route("/{cut:path}", methods=["GET", "HEAD", "POST"], include_in_schema=False)
+@router.api_route("/{cut:path}", methods=["GET", "POST"], include_in_schema=False)
 async def lead_nowhere(cut: str) -> Response:
     """Any other link that begins like one of a mail: its end is missing, or has something behind it."""
     raise MailLinkNotFound
