@@ -1,20 +1,38 @@
 """Subscriptions over the API: making, listing, changing, pausing and deleting them, and who may be mailed."""
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from leadfeed_api.subscriptions.schemas import MailPreferencesPatch
 from post import just_now, subscribe
 from world import Service, World, ok, problem
 
 pytestmark = pytest.mark.anyio
+PAGE = (Path(__file__).resolve().parent.parent / "docs/subscriptions.md").read_text(encoding="utf-8")
 
 
 async def listed(world: World, user: str) -> list[dict[str, Any]]:
     answer = await world.client.get("/v1/subscriptions", headers=world.rep(user))
     items: list[dict[str, Any]] = ok(answer)["items"]
     return items
+
+
+async def test_what_the_page_on_subscriptions_shows_is_taken(world: World) -> None:
+    await world.people("ana", leads={})
+    (subscription,) = re.findall(r"/v1/subscriptions .+? -d '(.+?)'", PAGE, re.DOTALL)
+    (preferences,) = re.findall(r"```json\n(.+?)```", PAGE, re.DOTALL)
+    rep = world.rep("ana")
+
+    made = ok(await world.client.post("/v1/subscriptions", headers=rep, json=json.loads(subscription)), 201)
+    assert made.items() >= json.loads(subscription).items()
+    changed = ok(await world.client.patch("/v1/mail-preferences", headers=rep, json=json.loads(preferences)))
+    assert changed.items() >= json.loads(preferences).items()
+    assert {*json.loads(preferences), "unsubscribed"} == {*MailPreferencesPatch.model_fields}
 
 
 async def test_a_subscription_is_what_was_asked_for_and_can_be_found_again(world: World) -> None:
