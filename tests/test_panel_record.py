@@ -137,6 +137,20 @@ async def test_a_record_of_which_nothing_comes_says_whose_moments_do(
     )
 
 
+async def test_watching_the_person_of_a_record_fills_it(world: World, context: BrowserContext) -> None:
+    await world.people("bob", leads={"kim": "bob"})
+    await world.report(world.moment("kim", description="of kim"))
+    panel = await beside(context, world, lead_id="kim")
+    await panel.shows()
+
+    await world.client.put("/v1/watchlist/kim", headers=world.rep("ana"))
+    await panel.shows("of kim")
+    await world.client.delete("/v1/watchlist/kim", headers=world.rep("ana"))
+
+    await panel.shows()
+    await expect(panel.element).to_contain_text("for leads you own or watch")
+
+
 async def test_where_there_is_room_for_no_hint_a_record_has_no_empty_footer(
     world: World, context: BrowserContext
 ) -> None:
