@@ -4,14 +4,14 @@ import asyncio
 import gzip
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
 
-from addresses import Operation, operations
+from addresses import Operation, operations, resolved
 from leadfeed_api import bodies, wire
 from leadfeed_api.app import create_app
 from leadfeed_api.ingestion import routes as ingestion_routes
@@ -363,7 +363,7 @@ async def test_a_parameter_that_no_operation_declares_is_refused_and_named_where
     acme: World, subtests: pytest.Subtests
 ) -> None:
     for operation in operations():
-        if not operation.needs_credential or operation.path in {"/v1/moments", "/v1/feed/stream"}:
+        if not operation.needs_credential:
             continue
         with subtests.test(str(operation)):
             headers = {**everything(acme), "Content-Type": JSON}
@@ -374,6 +374,41 @@ async def test_a_parameter_that_no_operation_declares_is_refused_and_named_where
                 )  # fmt: skip
                 (fault,) = [one for one in refused(answer)["errors"] if "unknown query parameter" in one["detail"]]
                 assert {key: value for key, value in fault.items() if key != "detail"} == place
+
+
+async def test_a_parameter_that_is_given_twice_is_refused_unless_it_may_be(
+    acme: World, subtests: pytest.Subtests
+) -> None:
+    """Whoever names two leads would else be shown one, and not be told which."""
+    several = 0
+    for operation in WITH_QUERY:
+        for schema in operation.document["parameters"]:
+            if schema["in"] != "query" or schema["name"] == "token":  # whose credential comes first
+                continue
+            with subtests.test(f"{operation}?{schema['name']}"):
+                value = _fitting(resolved(schema["schema"]))
+                answer = await acme.client.request(
+                    operation.method, operation.address(), headers={**everything(acme), "Content-Type": JSON},
+                    params=[(schema["name"], value), (schema["name"], value)], content=empty_body(operation),
+                )  # fmt: skip
+                twice = {"parameter": schema["name"], "detail": "may be given only once"}
+                faults = answer.json().get("errors", []) if answer.is_error else []
+                if schema["schema"].get("type") == "array":
+                    several += 1
+                    assert twice not in faults
+                else:
+                    assert twice in refused(answer)["errors"]
+    assert several > 0
+
+
+def _fitting(schema: Mapping[str, Any]) -> str:
+    """A value that the parameter takes."""
+    schema = next((resolved(one) for one in schema.get("anyOf", ())), schema)
+    schema = resolved(schema["items"]) if "items" in schema else schema
+    fits = {"boolean": "true", "integer": "1"}.get(schema.get("type", ""), "/x")
+    if schema.get("format") == "date-time":
+        return "2026-11-23T09:12:00Z"
+    return str(schema["enum"][0]) if "enum" in schema else fits
 
 
 @pytest.mark.parametrize(

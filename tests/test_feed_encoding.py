@@ -139,7 +139,7 @@ def test_a_query_is_read_as_the_framework_reads_it(query: str) -> None:
         assert client.get(f"/?{query}").json()["read"] == repr(read_query(query.encode()))
 
 
-@pytest.mark.parametrize("query", ["limit=x", "limit=0&type=web&type=fax", "unknown=1", "starred=", "cursor=a&cursor="])
+@pytest.mark.parametrize("query", ["limit=x", "limit=0&type=web&type=fax", "unknown=1", "starred="])
 def test_a_query_is_refused_as_the_framework_refuses_it(query: str) -> None:
     app = FastAPI()
 

@@ -10,13 +10,15 @@ import asyncio
 import json
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar, get_origin
 from urllib.parse import unquote
 
 from fastapi import Depends, Path, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic.fields import FieldInfo
+from starlette.datastructures import QueryParams
 from starlette.routing import Match
 from starlette.types import Scope
 
@@ -168,17 +170,17 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         enter = self._dependencies_alone()
         is_ours = self.path.startswith("/v1/")
-        known = _query_names(self.dependant) if is_ours else None
+        names = QueryNames.of(self.dependant) if is_ours else QueryNames()
         takes_none = self.body_field is None and "requestBody" not in (self.openapi_extra or {})
 
         async def strictly(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
-            strange = next((name for name in strict.query_params if known is not None and name not in known), None)
+            misnamed = names.fault(strict.query_params) is not None
             unasked = takes_none and strict.method in _WITH_A_BODY and has_a_body(strict.scope)
-            if strange is not None or unasked or self.body_field is not None:
+            if misnamed or unasked or self.body_field is not None:
                 await enter(strict)
-            if strange is not None:
-                raise Invalid(errors=[unknown_parameter(strange, known)])
+            if misnamed:
+                names.demand(strict.query_params)
             if unasked:
                 await _demand_nothing(strict)
             if self.body_field is not None and await strict.body():
@@ -222,16 +224,45 @@ def unknown_parameter(name: str, known: Iterable[str] | None = None) -> Fault:
     return {"parameter": name, **fault} if is_harmless(name) else fault
 
 
-def _query_names(dependant: Dependant) -> Collection[str] | None:
-    """What a query may name; None where a model reads it, which refuses the rest by itself."""
-    names: dict[str, None] = {}  # in order
-    for one in (dependant, *dependant.dependencies):
-        for parameter in one.query_params:
-            kind = parameter.field_info.annotation
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                return None
-            names[parameter.alias] = None
-    return names
+class QueryNames(NamedTuple):
+    """What a query may name: nothing but ``known``, where that is said, and ``single`` no more than once."""
+
+    known: Collection[str] | None = None
+    single: Collection[str] = ()
+
+    @classmethod
+    def of(cls, dependant: Dependant) -> "QueryNames":
+        """What a route declares. A model refuses by itself what it does not know."""
+        fields: dict[str, FieldInfo] = {}  # in order
+        read_by_model = False
+        for one in (dependant, *dependant.dependencies):
+            for parameter in one.query_params:
+                kind = parameter.field_info.annotation
+                if isinstance(kind, type) and issubclass(kind, BaseModel):
+                    read_by_model = True
+                    fields |= kind.model_fields
+                else:
+                    fields[parameter.alias] = parameter.field_info
+        single = [name for name, field in fields.items() if get_origin(field.annotation) is not list]
+        return cls(None if read_by_model else [*fields], single)
+
+    def fault(self, query: QueryParams) -> Fault | None:
+        """The first thing wrong with the names in a query."""
+        if self.known is not None:
+            for name in query:
+                if name not in self.known:
+                    return unknown_parameter(name, self.known)
+        return next((given_twice(name) for name in self.single if len(query.getlist(name)) > 1), None)
+
+    def demand(self, query: QueryParams) -> None:
+        """Raises ``Invalid`` for the first thing wrong."""
+        if (fault := self.fault(query)) is not None:
+            raise Invalid(errors=[fault])
+
+
+def given_twice(name: str) -> Fault:
+    """What is wrong with a query parameter that has two values: one of them would be passed over."""
+    return {"parameter": name, "detail": "may be given only once"}
 
 
 async def json_body(request: Request) -> Any:

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 from starlette.routing import Route
 
-from leadfeed_api.errors import InvalidCursor
+from leadfeed_api.errors import Invalid, InvalidCursor
 from leadfeed_api.feed.cursor import Cursor, Place, Positions, read_place, write_place
 from leadfeed_api.feed.encoding import page_json
 from leadfeed_api.feed.narrowing import FeedFilters, cursor_binding
@@ -21,9 +21,9 @@ from leadfeed_api.fields import Count
 from leadfeed_api.organizations.auth import Claimant, Configured, admit, claimant
 from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.settings import Settings
-from leadfeed_api.wire import refusals
+from leadfeed_api.wire import StrictRoute, given_twice, refusals
 
-router = APIRouter(prefix="/v1", tags=["Feed"])
+router = APIRouter(prefix="/v1", tags=["Feed"], route_class=StrictRoute)
 R = TypeVar("R")
 REMEMBERED = 2_048  # query strings; the same ones come again and again
 LONGEST_REMEMBERED = 1_024  # bytes; at any length, those of one caller could fill hundreds of megabytes with blanks
@@ -62,11 +62,16 @@ async def read_feed(
 
 @lru_cache(maxsize=REMEMBERED)
 def read_query(query_string: bytes) -> FeedQuery:
-    """The query as the framework reads it for the route above. Raises ``RequestValidationError``."""
+    """The query as the framework reads it for the route above.
+
+    Raises ``RequestValidationError``, and ``Invalid`` for what is given twice, of which the framework takes the last.
+    """
     given: dict[str, str | list[str]] = {}
     for name, value in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True):
         if name == "type":
             given["type"] = [*given.get("type", []), value]
+        elif name in given and name in FeedQuery.model_fields:
+            raise Invalid(errors=[given_twice(name)])
         else:
             given[name] = value
     try:

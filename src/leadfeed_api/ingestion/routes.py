@@ -22,9 +22,10 @@ from leadfeed_api.ingestion.schemas import EXAMPLE_ANSWER, MESSAGES_BODY, REQUES
 from leadfeed_api.ingestion.sources.segment import Forwarding
 from leadfeed_api.organizations.auth import Ingester, caller, ingester
 from leadfeed_api.organizations.identity import Caller
-from leadfeed_api.wire import SHORT, StrictRoute, announced_length, demand_json, json_document, read_body
+from leadfeed_api.wire import SHORT, QueryNames, StrictRoute, announced_length, demand_json, json_document, read_body
 
 router = APIRouter(prefix="/v1", tags=["Ingestion"], route_class=StrictRoute)
+NO_NAMES = QueryNames(known=())
 
 
 @router.post(
@@ -95,6 +96,7 @@ async def _who_and_what(request: Request) -> tuple[Caller, Batch]:
 
 
 async def _opened(request: Request) -> Batch:
+    NO_NAMES.demand(request.query_params)
     return await read_body(lambda body: open_envelope(request.headers, body, datetime.now(UTC)), request)
 
 

@@ -10,7 +10,7 @@ from leadfeed_api.organizations.identity import Caller
 from leadfeed_api.stream.live import Live
 from leadfeed_api.stream.response import EventStream, open_stream, promise_stream
 from leadfeed_api.stream.schemas import StreamToken
-from leadfeed_api.wire import StrictRoute
+from leadfeed_api.wire import QueryNames, StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["Feed"], route_class=StrictRoute)
 
@@ -23,6 +23,7 @@ data: {"id":"019ab1…","type":"web","description":"Visited the pricing page 3 t
 
 """
 
+NAMES = QueryNames(known=("last_event_id", "token"), single=("last_event_id", "token"))
 
 LastEventId = Annotated[
     str | None, Header(description="The id of the last event received; EventSource sends it when it reconnects.")
@@ -83,6 +84,7 @@ async def serve_stream(request: Request) -> Response:
     request.scope["route"] = express  # for the metrics, as the framework does for its own
     state, query = request.app.state, request.query_params
     who = await stream_claimant(request, state.database, state.tokens, query.get("token"))
+    NAMES.demand(query)
     return await _stream(request, who, request.headers.get("last-event-id"), query.get("last_event_id"))
 
 
