@@ -423,6 +423,18 @@ async def test_files_are_revalidated_compressed_and_answer_head(world: World, pa
     assert again.content == head.content == b""
 
 
+@pytest.mark.parametrize(
+    ("said", "compressed"),
+    [
+        ("gzip", True), ("br, GZIP ; q=0.5", True), ("gzip;q=1.0, identity", True), ("gzip;q=0.001", True),
+        ("gzip;q=0", False), ("gzip; q=0.000, br", False), ("br", False), ("", False), ("xgzip", False),
+    ],
+)  # fmt: skip
+async def test_a_file_is_compressed_for_whoever_takes_it_so(world: World, said: str, compressed: bool) -> None:
+    answer = await world.client.get("/panel/lead-feed.js", headers={"Accept-Encoding": said})
+    assert (answer.headers.get("content-encoding") == "gzip") == compressed
+
+
 async def test_any_origin_may_load_the_module_and_only_named_ones_may_frame_the_page(world: World) -> None:
     module = await world.client.get("/panel/lead-feed.js", headers={"Origin": "https://crm.example"})
     page = await world.client.get("/panel")

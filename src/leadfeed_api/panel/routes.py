@@ -6,6 +6,7 @@ or style. Knows nothing of feeds: in the browser the panel is a client of the pu
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,7 @@ SHARED = {
     "X-Content-Type-Options": "nosniff",
 }
 CACHING = {"Cache-Control": "public, max-age=300, stale-while-revalidate=86400", "Vary": "Accept-Encoding"}
+_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORECASE)  # where q is 0 it is not acceptable
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ async def panel_file(request: Request, name: str) -> Response:
 
 def _served(request: Request, asset: Asset) -> Response:
     """The asset as this browser takes it, or 304."""
-    small = "gzip" in request.headers.get("accept-encoding", "")
+    small = bool(_GZIP.search(request.headers.get("accept-encoding", "")))
     tag = f'"{asset.tag}-gzip"' if small else f'"{asset.tag}"'
     headers = {**CACHING, "ETag": tag}
     if tag in request.headers.get("if-none-match", ""):
