@@ -678,6 +678,13 @@ async def test_what_is_answered_to_one_is_kept_by_nobody_else(world: World) -> N
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "private, no-store"), path
 
 
+async def test_what_a_probe_is_told_is_kept_by_nobody(world: World) -> None:
+    """A cache on the way would say that a process lives which has died."""
+    for path in ("/healthz", "/readyz", "/metrics"):
+        answer = await world.client.get(path)
+        assert (answer.status_code, answer.headers.get("cache-control")) == (200, "no-store"), path
+
+
 @pytest.mark.parametrize("path", ["/v1/feed", "/v1/best-bets", "/v1/watchlist"])
 async def test_a_number_in_a_query_is_digits_and_no_more(world: World, path: str) -> None:
     await world.people("ana", leads={"l1": "ana"})

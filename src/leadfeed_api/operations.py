@@ -15,6 +15,8 @@ from leadfeed_api.telemetry import Metrics
 
 router = APIRouter(tags=["Operations"])
 
+NOW = {"Cache-Control": "no-store"}  # a cache on the way would say that a process lives which has died
+
 SOME_METRICS = """\
 # HELP leadfeed_stream_connections Streams open in this process.
 # TYPE leadfeed_stream_connections gauge
@@ -40,13 +42,14 @@ class Readiness(BaseModel):
 
 
 @router.get("/healthz", summary="Is the process running?", response_description="The process is running.")
-async def healthz() -> Health:
+async def healthz(response: Response) -> Health:
     """Answers as long as the process runs; depends on nothing else."""
+    response.headers.update(NOW)
     return Health()
 
 
 @router.get("/readyz", summary="Is the service ready?", response_description="Ready to serve.")
-async def readyz(data: Data) -> Readiness:
+async def readyz(data: Data, response: Response) -> Readiness:
     """Ready when the database answers, takes writes and has the schema this version needs; else 503 with the reason.
 
     A newer schema will do: it suits the version before it too, so that an upgrade takes nobody out of service.
@@ -57,6 +60,7 @@ async def readyz(data: Data) -> Readiness:
         raise Unavailable(OLD_SCHEMA)
     if not found.takes_writes:
         raise Unavailable("The database takes no writes. It is a standby, or was made read-only.")
+    response.headers.update(NOW)
     return Readiness(schema_version=found.revision)
 
 
@@ -74,4 +78,4 @@ async def metrics(request: Request) -> Response:
     measured.tasks.set(len(asyncio.all_tasks()))
     # Beside the loop: after a while there are thousands of lines, and every stream would wait a tenth of a second.
     text = await asyncio.to_thread(measured.exposition)
-    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(text, headers=NOW, media_type="text/plain; version=0.0.4; charset=utf-8")
