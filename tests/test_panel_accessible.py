@@ -82,9 +82,15 @@ async def a_filter_that_leaves_nothing(panel: Panel) -> None:
     await expect(panel.element).to_contain_text("Nothing matches")
 
 
+async def beside_a_record_of_which_nothing_comes(panel: Panel) -> None:
+    await panel.button("Clear filters").click()
+    await panel.page.evaluate("document.querySelector('lead-feed').setAttribute('lead-id', 'nobody')")
+    await expect(panel.element).to_contain_text("for leads you own or watch")
+
+
 # One after the other on one page, Escape between them: what stays of one state is part of the next.
 STATES = [as_it_opens, a_focused_row, an_unfolded_group, the_row_menu, a_sheet("?"), a_sheet("s"), the_feed_link,
-          a_mute, a_filter_that_leaves_nothing]  # fmt: skip
+          a_mute, a_filter_that_leaves_nothing, beside_a_record_of_which_nothing_comes]  # fmt: skip
 AXE = """async (only) => {
   const found = await axe.run(document.querySelector("lead-feed"), {resultTypes: ["violations"], ...only});
   return found.violations.map(({id, nodes}) => `${id}: ${nodes.map((node) => node.html).join(" | ").slice(0, 400)}`);
