@@ -235,6 +235,15 @@ async def test_a_key_is_shown_once_and_listed_without_its_secret(acme: World) ->
     assert not any(secret[4:] in str(row) for row in stored for secret in (made["key"], acme.key))
 
 
+async def test_a_key_needs_no_name_as_on_the_command_line(acme: World) -> None:
+    made = ok(await acme.client.post("/v1/api-keys", headers=acme.machine, json={"scopes": ["ingest"]}), 201)
+
+    assert made["name"] == "API"
+    assert (made["id"], "API") in [
+        (one["id"], one["name"]) for one in ok(await ask(acme, acme.machine, "/v1/api-keys"))["items"]
+    ]
+
+
 async def test_a_revoked_key_is_refused_at_once_everywhere(acme: World, settings: Settings) -> None:
     made = ok(
         await acme.client.post("/v1/api-keys", headers=acme.machine, json={"name": "x", "scopes": ["admin"]}), 201

@@ -77,7 +77,7 @@ class ApiKeyIn(Incoming):
 
     model_config = example(name="web tracking", scopes=["ingest"])
 
-    name: Name
+    name: Name = Field("API", description="What the key is for.")
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)]
 
 
