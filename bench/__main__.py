@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import e2e, feeds, growth, ingest, ingest_shapes, ingest_sql, mixed, page, stream
-from bench.cores import keep_to_measured
+from bench.cores import here, keep_to_measured
 from bench.figures import Figure, machine, save
 from bench.peers import ingest as peers_ingest
 from bench.peers import page as peers
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--no-peers", action="store_true", help="all but those that cannot run without their peers")
     asked = parser.parse_args()
     runs, seconds, moments = (1, 0.1, 3_000) if asked.smoke else (asked.runs, asked.seconds, asked.moments)
-    keep_to_measured()
+    keep_to_measured(here())
     on = machine()
     console = Console()
     figures: list[Figure] = []
@@ -66,10 +66,11 @@ def main() -> None:
         names.remove(ALONE)
     if names:
         with console.status("Filling a PostgreSQL …") as status, filled(moments) as world:
-            for name in names:
+            for place, name in enumerate(names):
+                if place:
+                    settle(world)
                 status.update(f"{name}: {runs} runs, ours and the reference in turn …")
                 keep(BENCHES[name](world, runs, seconds))
-                settle(world)
     console.print(_table(figures))
     if not asked.smoke:
         write_table()

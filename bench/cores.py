@@ -8,10 +8,8 @@ import os
 from collections.abc import Collection
 
 ENOUGH = 4  # of fewer, PostgreSQL and the service would be left with less than a core each
-
-
 Halves = tuple[set[int], set[int]]  # what the measured gets, and what the load gets
-_parted: list[Halves] = []  # as they were, if they were
+_parted: list[Halves] = []  # as this process's were, if they were
 
 
 def halves(cores: Collection[int], enough: int = ENOUGH) -> Halves | None:
@@ -28,14 +26,17 @@ def parted() -> Halves | None:
     return _parted[0] if _parted else None
 
 
-def keep_to_measured(enough: int = ENOUGH) -> Halves | None:
-    """Keeps this process, and what it starts from now on, away from the load's cores; returns which are whose."""
+def here(enough: int = ENOUGH) -> Halves | None:
+    """The halves of the cores that this process has; as they were parted, if they were."""
     affinity = getattr(os, "sched_getaffinity", None)  # macOS has none
-    both = None if affinity is None else halves(affinity(0), enough)
+    return parted() or (None if affinity is None else halves(affinity(0), enough))
+
+
+def keep_to_measured(both: Halves | None) -> None:
+    """Keeps this process, and what it starts from now on, away from the load's cores."""
     if both is not None:
-        _parted.append(both)
+        _parted[:] = [both]
         os.sched_setaffinity(0, both[0])
-    return both
 
 
 def move_to_load(both: Halves | None) -> None:

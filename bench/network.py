@@ -22,7 +22,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from bench.cores import keep_to_measured
+from bench.cores import Halves, here, keep_to_measured
 from bench.load import guarded
 
 QUEUE = Path("/proc/sys/net/core/netdev_max_backlog")
@@ -43,7 +43,7 @@ def apart() -> Iterator[Callable[..., Any] | None]:
         try:
             opened.enter_context(long_queues())
             process = opened.enter_context(ProcessPoolExecutor(1, get_context("spawn")))
-            process.submit(enter).result()
+            process.submit(enter, here(enough=2)).result()
             elsewhere = partial(_done, process)
         except OSError as missing:
             print(f"no network apart ({missing}): what the kernel does for clients is the server's", file=sys.stderr)
@@ -65,17 +65,17 @@ def long_queues() -> Iterator[None]:
         QUEUE.write_text(before)
 
 
-def enter() -> None:
-    """Makes this process one. Raises ``OSError`` where it may not, or where there is a single core."""
-    parted = keep_to_measured(enough=2)
-    if parted is None:
+def enter(cores: Halves | None) -> None:
+    """Makes this process one, by whose cores are whose. Raises ``OSError`` where it may not, or none are parted."""
+    if cores is None:
         raise OSError("it takes two cores")
+    keep_to_measured(cores)
     _call("unshare", _NEW_NETWORK | _NEW_MOUNTS)
     _call("mount", None, b"/", None, _OWN_MOUNTS, None)
     _call("mount", b"sysfs", b"/sys", b"sysfs", 0, None)  # which shows the network of whoever mounts it
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_one:
         fcntl.ioctl(any_one, _SET_FLAGS, struct.pack("16sh14x", b"lo", _UP))
-    RECEIVERS.write_text(mask(parted[1]))
+    RECEIVERS.write_text(mask(cores[1]))
 
 
 def mask(cores: Collection[int]) -> str:

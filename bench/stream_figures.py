@@ -66,10 +66,10 @@ ROWS = (
     Row("stream_vs_nchan_on_loopback", f"{PER_CPU}, {CLIENTS} ÷ {NCHAN}", "per_second", LARGE, "nchan"),
     Row("stream_1k_vs_nchan", "as stream_vs_nchan_on_loopback, {n} streams", "per_second", SMALL, "nchan"),
     Row("stream_at_once_vs_nchan", AT_ONCE, "per_second_at_once", LARGE, "nchan"),
-    Row("stream_vs_pushpin", f"{PER_CPU} ÷ Pushpin, all of its processes", "per_second", LARGE, "pushpin"),
+    Row("stream_vs_pushpin", f"{PER_CPU}, {CLIENTS} ÷ Pushpin, all of its processes", "per_second", LARGE, "pushpin"),
     Row(
         "stream_vs_eventstream",
-        f"{PER_CPU} ÷ django-eventstream by uvicorn, {{n}} streams",
+        f"{PER_CPU}, {CLIENTS} ÷ django-eventstream by uvicorn, {{n}} streams",
         "per_second",
         SMALL,
         "eventstream",

@@ -15,7 +15,7 @@ from bench import cores
 from bench.load import in_own_process
 
 if __name__ == "__main__":
-    cores.keep_to_measured(enough=2)
+    cores.keep_to_measured(cores.here(enough=2))
     started = subprocess.run([sys.executable, "-c", "import os; print(*os.sched_getaffinity(0))"], capture_output=True)
     print(*os.sched_getaffinity(0))
     print(started.stdout.decode().strip())

@@ -175,12 +175,12 @@ class StrictRoute(APIRoute):
 
         async def strictly(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
-            misnamed = names.fault(strict.query_params) is not None
+            misnamed = names.fault(strict.query_params)
             unasked = takes_none and strict.method in _WITH_A_BODY and has_a_body(strict.scope)
-            if misnamed or unasked or self.body_field is not None:
+            if misnamed is not None or unasked or self.body_field is not None:
                 await enter(strict)
-            if misnamed:
-                names.demand(strict.query_params)
+            if misnamed is not None:
+                raise Invalid(errors=[misnamed])
             if unasked:
                 await _demand_nothing(strict)
             if self.body_field is not None and await strict.body():

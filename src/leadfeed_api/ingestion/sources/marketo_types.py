@@ -62,7 +62,8 @@ class ActivityType(_Entry):
     def describe(self, attributes: Mapping[str, str]) -> str:
         """The first text whose attributes are all readable, as one clean line of at most 1,000 characters."""
         found = first_readable(self.descriptions, attributes)
-        assert found is not None, "the last text needs no attributes"  # noqa: S101
+        if found is None:
+            raise AssertionError("the last text needs no attributes")
         return found
 
 
