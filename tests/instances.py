@@ -8,9 +8,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 import httpx2
@@ -54,9 +55,14 @@ async def ready(instance: Instance) -> None:
             await asyncio.sleep(0.05)
 
 
-def _start(settings: Settings, port: int, arguments: Sequence[str], log: IO[bytes] | None) -> subprocess.Popen[bytes]:
+def start(
+    settings: Settings, port: int, *arguments: str, log: IO[bytes] | None = None, python_path: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """A ``leadfeed serve`` with these settings, which its caller ends; ``python_path`` is looked in for modules."""
     given = settings.model_dump(mode="json", exclude_defaults=True)
     environment = {f"LEADFEED_{name.upper()}": str(value) for name, value in given.items()}
+    if python_path is not None:
+        environment["PYTHONPATH"] = str(python_path)
     return subprocess.Popen(
         [sys.executable, "-c", _SERVE, "serve", "--port", str(port), *arguments],
         env={"PATH": os.environ.get("PATH", ""), **environment},
@@ -68,11 +74,15 @@ def _start(settings: Settings, port: int, arguments: Sequence[str], log: IO[byte
 
 @asynccontextmanager
 async def instance(
-    settings: Settings, *arguments: str, port: int | None = None, log: IO[bytes] | None = None
+    settings: Settings,
+    *arguments: str,
+    port: int | None = None,
+    log: IO[bytes] | None = None,
+    python_path: Path | None = None,
 ) -> AsyncIterator[Instance]:
     """One ``leadfeed serve`` with these settings, ready."""
     port = port or free_port()
-    process = _start(settings, port, arguments, log)
+    process = start(settings, port, *arguments, log=log, python_path=python_path)
     running = Instance(process, f"http://127.0.0.1:{port}")
     try:
         await ready(running)

@@ -15,7 +15,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.supervisors import multiprocess
 
-from instances import instance, ready
+from instances import instance, ready, start
 from leadfeed_api.cli import serve
 from leadfeed_api.cli.context import load_settings
 from leadfeed_api.settings import Settings
@@ -96,6 +96,49 @@ async def test_a_worker_that_cannot_start_is_tried_again_while_another_serves(
                 await until(lambda: workers(running.process.pid) == {other}, within=STARTS_S)
                 running.terminate()
                 assert await running.ended() == 0
+
+
+@pytest.fixture
+def half_done_upgrade(tmp_path: Path) -> Path:
+    """A folder of modules by which workers end as they begin, with 1, while there is a file ``broken`` in it."""
+    (tmp_path / "sitecustomize.py").write_text("""
+import os, pathlib, sys
+if "spawn_main" in " ".join(sys.orig_argv) and (pathlib.Path(__file__).parent / "broken").exists():
+    os._exit(1)
+""")
+    return tmp_path
+
+
+async def test_a_worker_that_fails_in_whatever_way_is_tried_again_while_another_serves(
+    settings: Settings, half_done_upgrade: Path
+) -> None:
+    log = half_done_upgrade / "log"
+    as_json = settings.model_copy(update={"log_format": "json"})
+    with log.open("wb") as written:
+        async with instance(as_json, *WORKERS, log=written, python_path=half_done_upgrade) as running:
+            killed, other = workers(running.process.pid)
+            os.kill(killed, signal.SIGSTOP)
+            await ready(running)  # so it is the other that serves
+            (half_done_upgrade / "broken").touch()
+            os.kill(killed, signal.SIGKILL)
+            await until(lambda: log.read_text().count('"exit_code": 1,') >= 2, within=STARTS_S)
+            await ready(running)
+            assert other in workers(running.process.pid)
+
+
+async def test_a_service_of_which_all_workers_fail_ends_and_says_so(
+    settings: Settings, half_done_upgrade: Path
+) -> None:
+    """So that whatever started it knows: it would stand there, and serve nobody."""
+    log = half_done_upgrade / "log"
+    (half_done_upgrade / "broken").touch()
+    with log.open("wb") as written:
+        process = start(settings, free_port(), *WORKERS, log=written, python_path=half_done_upgrade)
+        try:
+            assert await asyncio.to_thread(process.wait, STARTS_S) == 3
+        finally:
+            process.kill()
+    assert "workers-cannot-start" in log.read_text()
 
 
 def test_a_worker_that_ends_while_it_is_asked_for_a_sign_of_life_is_missed_at_once(

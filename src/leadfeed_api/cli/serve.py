@@ -36,7 +36,7 @@ KEEP_ALIVE_S = 75
 # fraction of one would by uvicorn's limit of five seconds be killed and started again for ever. Not longer: while the
 # parent waits for a sign it does not hear that it is to end, and containers are given 30 s for that.
 SIGN_OF_LIFE_S = 20
-TRY_AGAIN_S = 2  # after which a worker that could not start is; each try takes most of a second of a processor
+TRY_AGAIN_S = 2  # after which a worker that failed is; each try takes most of a second of a processor
 
 
 @plain_errors
@@ -141,7 +141,8 @@ class Workers(Multiprocess):
     """uvicorn's supervisor, which replaces without a word a worker that ended, or that it kills.
 
     And which ends them all when one cannot start: also one that takes another's place while the database is away. Here
-    it is tried again for as long as another serves.
+    it is tried again for as long as another serves; and so is one that fails by itself in any other way, which uvicorn
+    would replace twice a second without end, also when none serves.
     """
 
     none_serves = False
@@ -158,7 +159,7 @@ class Workers(Multiprocess):
                 continue
             worker.kill()  # it may hang
             worker.join()
-            if worker.exitcode == STARTUP_FAILURE:
+            if _failed_by_itself(worker.exitcode):
                 if not any(other.is_ready(SIGN_OF_LIFE_S) for other in self.processes):
                     log.error("workers-cannot-start", process=worker.pid)
                     self.none_serves = True
@@ -168,6 +169,11 @@ class Workers(Multiprocess):
             self.processes[place] = another = Process(self.config, self.sockets)
             another.start()
             log.warning("worker-replaced", process=worker.pid, exit_code=worker.exitcode, by=another.pid)
+
+
+def _failed_by_itself(exit_code: int | None) -> bool:
+    """Whether a process ended of a fault of its own, and not by a signal (below zero) or as it was told to."""
+    return exit_code is not None and exit_code > 0
 
 
 def _run_several(settings: Settings, workers: int) -> None:
