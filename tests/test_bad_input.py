@@ -179,9 +179,11 @@ async def test_another_content_type_is_415(acme: World, subtests: pytest.Subtest
     for operation in WITH_BODY:
         with subtests.test(str(operation)):
             for content_type in NO_JSON:
-                document = refused(await send(acme, operation, b"{}", content_type))
+                answer = await send(acme, operation, b"{}", content_type)
+                document = refused(answer)
                 assert (document["status"], content_type) == (415, content_type)
                 assert "in UTF-8" in document["detail"], "that, too, may be what is wrong"
+                assert set(answer.headers["accept"].split(", ")) == set(operation.document["requestBody"]["content"])
 
 
 async def test_what_else_a_content_type_says_than_its_charset_does_not_matter(

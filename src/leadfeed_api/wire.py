@@ -132,7 +132,15 @@ def demand_json(headers: Mapping[str, str]) -> None:
     """Raises ``UnsupportedMediaType`` unless the body is said to be JSON, and not compressed."""
     demand_unencoded(headers)
     if media_type(headers) != "application/json":
-        raise UnsupportedMediaType("This address accepts only application/json, in UTF-8.")
+        raise of_another_type("application/json")
+
+
+def of_another_type(*accepted: str) -> UnsupportedMediaType:
+    """What a body is told that is of none of the accepted content types (RFC 9110, section 15.5.16)."""
+    named = " and ".join([part for part in (", ".join(accepted[:-1]), accepted[-1]) if part])
+    return UnsupportedMediaType(
+        f"This address accepts only {named}, in UTF-8.", headers={"Accept": ", ".join(accepted)}
+    )
 
 
 def announced_length(headers: Mapping[str, str]) -> int | None:

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from leadfeed_api.errors import Invalid, UnsupportedMediaType
+from leadfeed_api.errors import Invalid
 from leadfeed_api.faults import pointer_to
 from leadfeed_api.ingestion.interpret import (
     MAX_ITEMS,
@@ -26,7 +26,7 @@ from leadfeed_api.ingestion.interpret import (
     read_plain,
 )
 from leadfeed_api.ingestion.sources.segment import Forwarding, moment_from
-from leadfeed_api.wire import demand_unencoded, json_document, media_type, strict_json
+from leadfeed_api.wire import demand_unencoded, json_document, media_type, of_another_type, strict_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,7 @@ def open_envelope(headers: Mapping[str, str], body: bytes, now: datetime) -> Bat
         return _events([_binary(headers, json_document(body))], None, now, in_headers=True)
     if kind == "application/json":
         return _plain(body, now) or _own(json_document(body), now)
-    raise UnsupportedMediaType(
-        "This address accepts only application/json, application/cloudevents+json and "
-        "application/cloudevents-batch+json, in UTF-8."
-    )
+    raise of_another_type("application/json", "application/cloudevents+json", "application/cloudevents-batch+json")
 
 
 def open_messages(document: Any, said: Forwarding, now: datetime) -> Batch:
