@@ -15,7 +15,7 @@ import asyncpg
 
 from bench.callers import ENTRY, proven
 from bench.figures import Figure
-from bench.load import get, in_own_process, send
+from bench.load import get, in_own_process, send_by_turns
 from bench.world import ORG, World, database_beside, serving
 from leadfeed_api.db.embedded import EmbeddedPostgres
 from leadfeed_api.db.session import Database
@@ -70,17 +70,19 @@ def _against_the_smallest(size: int, took: dict[int, list[float]]) -> Figure:
 
 
 def _pages(worlds: dict[int, World], runs: int, seconds: float) -> dict[int, list[float]]:
-    """Median milliseconds of each run, by size; every size has a server of its own, and they take turns."""
+    """Median milliseconds of each run, by size; every size has a server of its own, and they take short turns."""
     took: dict[int, list[float]] = {size: [] for size in worlds}
     with ExitStack() as servers:
         # Its moments' identifiers are as of 1970, long past any retention.
         ports = {size: servers.enter_context(serving(world, night_shift="false")) for size, world in worlds.items()}
-        for turn in range(runs + 1):
-            for size, world in worlds.items():
-                page = proven(ports[size], get("/v1/feed", world.token("rep-7")), ENTRY)
-                answered = in_own_process(send, ports[size], [page], 1, seconds).seconds
-                if turn:  # the first is for warming up
-                    took[size].append(answered[len(answered) // 2] * 1_000)
+        pages = [
+            (port, proven(port, get("/v1/feed", worlds[size].token("rep-7")), ENTRY)) for size, port in ports.items()
+        ]
+        in_own_process(send_by_turns, pages, seconds)  # for warming up
+        for _ in range(runs):
+            answered = in_own_process(send_by_turns, pages, seconds)
+            for size, one in zip(ports, answered, strict=True):
+                took[size].append(one[len(one) // 2] * 1_000)
     return took
 
 

@@ -9,7 +9,7 @@ import itertools
 import multiprocessing
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing.pool import Pool
@@ -18,6 +18,8 @@ from typing import Any
 import uvloop
 
 from bench.cores import move_to_load, parted
+
+TURN_S = 0.25  # of each of those that are asked by turns
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,27 @@ async def sending(port: int, requests: Iterator[Request], concurrency: int, seco
     """As :func:`send`, in the running loop, and each request once."""
     async with connected(port, requests, concurrency) as callers:
         return await ask_for(callers, seconds)
+
+
+def send_by_turns(asked: Sequence[tuple[int, Request]], seconds: float) -> list[Sequence[float]]:
+    """Seconds per request, in order, of each of several at their ports: a connection each, asked ``seconds`` in all.
+
+    In many short turns, so that whatever else the machine does meets all of them.
+    """
+    return uvloop.run(_by_turns(asked, seconds))
+
+
+async def _by_turns(asked: Sequence[tuple[int, Request]], seconds: float) -> list[Sequence[float]]:
+    took: list[list[float]] = [[] for _ in asked]
+    turns = max(1, round(seconds / TURN_S))
+    async with AsyncExitStack() as opened:
+        callers = [
+            await opened.enter_async_context(connected(port, itertools.cycle([request]), 1)) for port, request in asked
+        ]
+        for _ in range(turns):
+            for one, of_one in zip(callers, took, strict=True):
+                of_one.extend((await ask_for(one, seconds / turns)).seconds)
+    return [sorted(one) for one in took]
 
 
 @asynccontextmanager

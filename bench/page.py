@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import asyncpg
@@ -9,7 +10,7 @@ import uvloop
 
 from bench.callers import ENTRY, proven
 from bench.figures import Figure
-from bench.load import get, in_own_process, send
+from bench.load import get, in_own_process, send, send_by_turns
 from bench.world import SIZES, World, read_json, serving
 from leadfeed_api.db.session import PLANNING
 from leadfeed_api.feed.filters import Filters, narrow
@@ -41,11 +42,10 @@ def run(world: World, runs: int, seconds: float) -> list[Figure]:
             ours = in_own_process(send, port, [first], 32, seconds)
             for figure, columns in ((against_asyncpg, False), (as_columns, True)):
                 figure.add(ours.per_second, _bare(world, "light", 32, seconds, columns=columns))
-            base, page100, big = (
-                in_own_process(send, port, [request], 1, seconds / 2) for request in (first, hundredth, of_heavy)
-            )
-            deep.add(_median_ms(page100), _median_ms(base))
-            heavy.add(_median_ms(big), _median_ms(base))
+            by_turns = [(port, request) for request in (first, hundredth, of_heavy)]
+            base, page100, big = map(_median_ms, in_own_process(send_by_turns, by_turns, seconds / 2))
+            deep.add(page100, base)
+            heavy.add(big, base)
         others = [_of(world, port, rep, callers, runs, seconds / 2) for rep in tokens for callers in (1, 32)]
     return [against_asyncpg, as_columns, deep, heavy, *others]
 
@@ -66,9 +66,8 @@ def _bare(world: World, rep: str, callers: int, seconds: float, *, columns: bool
     return found
 
 
-def _median_ms(answered: object) -> float:
-    seconds = answered.seconds  # type: ignore[attr-defined]
-    return seconds[len(seconds) // 2] * 1000
+def _median_ms(seconds: Sequence[float]) -> float:
+    return seconds[len(seconds) // 2] * 1_000
 
 
 def _cursor(port: int, token: str, pages: int) -> str:
