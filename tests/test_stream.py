@@ -98,7 +98,7 @@ async def test_a_machine_without_a_user_gets_no_stream_token(live: World) -> Non
 
 
 async def test_when_the_credential_ends_the_stream_says_so_and_closes(live: World) -> None:
-    short = {"Authorization": f"Bearer {live.token('ana', ttl=timedelta(seconds=1))}"}
+    short = {"Authorization": f"Bearer {live.token('ana', ttl=timedelta(seconds=3))}"}
     async with following(live, "ana", headers=short) as stream:
         await stream.ready()
         events = await stream.rest()

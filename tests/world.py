@@ -217,9 +217,9 @@ async def _end(server: uvicorn.Server) -> None:
     state = server.server_state
     for one in server.servers:
         one.close()
-    for connection in list(state.connections):
-        connection.shutdown()
     async with asyncio.timeout(10):
-        while state.connections or state.tasks:  # noqa: ASYNC110  uvicorn tells nobody
+        while state.connections or state.tasks:  # uvicorn tells nobody
+            for connection in list(state.connections):  # again: one that was let in last comes now
+                connection.shutdown()
             await asyncio.sleep(0.001)
     await server.lifespan.shutdown()
